@@ -1,0 +1,81 @@
+"""Where the pixels are: a grid of pixels in a coordinate reference system, and its arithmetic."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+# Earth Engine sends transforms as doubles that went through JSON and through products such as
+# 30 / 111319.49079327357, so two names of one grid may differ in the last bits.
+_RELATIVE_TOLERANCE = 1e-9
+_PIXEL_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class PixelGrid:
+    """A grid of ``width`` x ``height`` pixels.
+
+    :param crs: as Earth Engine names it, for example "EPSG:32610", or WKT.
+    :param transform: affine terms a b c d e f in row-major order, from (column, row) of a pixel's
+        upper-left corner to (x, y) in units of the crs: x = a * column + b * row + c.
+    :param width: number of columns.
+    :param height: number of rows.
+    """
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    width: int
+    height: int
+
+    def corner(self, column: float, row: float) -> tuple[float, float]:
+        """Return (x, y) of the upper-left corner of a pixel, in units of the crs."""
+        a, b, c, d, e, f = self.transform
+        return a * column + b * row + c, d * column + e * row + f
+
+    def outline(self, points_per_side: int = 21) -> list[tuple[float, float]]:
+        """Return the closed ring of the grid's edge as (x, y), with points along each side.
+
+        :param points_per_side: more than 1 where a straight edge is curved in another crs.
+        """
+        steps = [index / points_per_side for index in range(points_per_side)]
+        top = [(self.width * step, 0.0) for step in steps]
+        right = [(float(self.width), self.height * step) for step in steps]
+        bottom = [(self.width * (1 - step), float(self.height)) for step in steps]
+        left = [(0.0, self.height * (1 - step)) for step in steps]
+        ring = [self.corner(column, row) for column, row in top + right + bottom + left]
+        return [*ring, ring[0]]
+
+    def is_on_lattice_of(self, transform: tuple[float, ...]) -> bool:
+        """Return whether the pixels are some of the pixels that ``transform`` divides the plane in.
+
+        :param transform: affine terms a b c d e f.
+        """
+        a, b, c, d, e, f = transform
+        mine = self.transform
+        tolerance = _RELATIVE_TOLERANCE * max(abs(a), abs(b), abs(d), abs(e))
+        if any(
+            abs(got - wanted) > tolerance
+            for got, wanted in zip(mine[:2] + mine[3:5], (a, b, d, e), strict=True)
+        ):
+            return False
+        x, y = mine[2] - c, mine[5] - f
+        determinant = a * e - b * d
+        column, row = (e * x - b * y) / determinant, (a * y - d * x) / determinant
+        return all(abs(steps - round(steps)) < _PIXEL_TOLERANCE for steps in (column, row))
+
+    def is_close_to(self, other: PixelGrid) -> bool:
+        """Return whether both grids have the same pixels, but for the last bits of the terms."""
+        return (
+            (self.width, self.height) == (other.width, other.height)
+            and self.is_on_lattice_of(other.transform)
+            and math.dist(self.corner(0, 0), other.corner(0, 0))
+            < _PIXEL_TOLERANCE * math.dist(other.corner(0, 0), other.corner(1, 1))
+        )
+
+    def __str__(self) -> str:
+        """Return the grid as logs and errors show it."""
+        a, b, c, d, e, f = self.transform
+        pixel = f"{a:.10g} x {e:.10g}" if b == d == 0 else f"{a:.10g} {b:.10g} {d:.10g} {e:.10g}"
+        return (
+            f"{self.width} x {self.height} px of {pixel} at ({c:.10g}, {f:.10g}) in {self.crs[:40]}"
+        )

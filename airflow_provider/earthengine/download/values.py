@@ -1,0 +1,88 @@
+"""Plain values out of what users and templates write: numbers, booleans, JSON.
+
+Templates give text: ``"20"``, ``"true"``, ``'["B3", "B8"]'``. Each function returns the value that
+was meant, or raises an error that names the field and says what to write instead.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+_SHOWN_LENGTH = 60
+_TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
+
+
+def shown(value: Any) -> str:
+    """Return the value as an error message shows it: its repr, cut to one short line."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
+
+
+def read_json(field: str, value: Any) -> Any:
+    """Return a list or dict parsed if ``value`` is text that holds one, else the value itself."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except RecursionError:
+        raise DownloadParamsError(
+            f"{field} is JSON that is nested too deeply to be read.", field=field
+        ) from None
+    except ValueError as error:
+        hint = (
+            "it looks like Python's repr: template it with `| tojson`, or set "
+            "render_template_as_native_obj=True on the DAG"
+            if "'" in value or "None" in value or "True" in value or "False" in value
+            else "write it as JSON"
+        )
+        raise DownloadParamsError(
+            f"{field} is not valid JSON ({error}): {shown(value)}; {hint}.", field=field
+        ) from None
+
+
+def read_number(field: str, value: Any) -> int | float:
+    """Return a finite number; a whole one as int, so that 20, 20.0 and "20" are one value."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        number = float(value)
+    except ValueError:
+        raise DownloadParamsError(
+            f"{field} is {shown(value)}; write a number.", field=field
+        ) from None
+    if not math.isfinite(number):
+        raise DownloadParamsError(f"{field} is {value}; write a finite number.", field=field)
+    return int(number) if number.is_integer() else number
+
+
+def read_positive_integer(field: str, value: Any) -> int:
+    """Return a whole number above zero."""
+    number = read_number(field, value)
+    if not isinstance(number, int) or number <= 0:
+        raise DownloadParamsError(
+            f"{field} is {shown(value)}; write a whole number of pixels above 0.", field=field
+        )
+    return number
+
+
+def read_boolean(field: str, value: Any) -> bool:
+    """Return a boolean; the text "False" of a template is false, not a non-empty string."""
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise DownloadParamsError(f"{field} is {shown(value)}; write true or false.", field=field)
+
+
+def read_text(field: str, value: Any) -> str:
+    """Return text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise DownloadParamsError(f"{field} is {shown(value)}; write a text.", field=field)
+    return value.strip()

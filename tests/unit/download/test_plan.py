@@ -1,0 +1,109 @@
+from typing import Any
+
+import pytest
+
+from airflow_provider.earthengine.download.grid import PixelGrid
+from airflow_provider.earthengine.download.image import BandInfo, ImageInfo
+from airflow_provider.earthengine.download.params import read_params
+from airflow_provider.earthengine.download.plan import (
+    Download,
+    GridAsk,
+    item_suffix,
+    plan_download,
+    read_layout,
+)
+from airflow_provider.earthengine.exceptions import DownloadParamsError, PlanError
+
+
+def info(*bands: tuple[str, str, int, int]) -> ImageInfo:
+    transform = (10.0, 0.0, 499980.0, 0.0, -10.0, 4200000.0)
+    return ImageInfo(
+        tuple(
+            BandInfo(name, dtype, PixelGrid("EPSG:32610", transform, width, height))
+            for name, dtype, width, height in bands
+        ),
+        {},
+    )
+
+
+def plan(image: ImageInfo, layout: str = "as_served", **params: Any) -> Download:
+    return plan_download(image, read_params(params), layout)
+
+
+def test_a_mask_byte_is_counted_for_every_sample() -> None:
+    image = info(("B3", "uint16", 100, 50), ("B11", "uint8", 50, 25))
+    assert plan(image).byte_count == 100 * 50 * 3 + 50 * 25 * 2
+
+
+def test_exactly_the_limit_is_planned_and_one_row_more_is_not() -> None:
+    # 2048 x 2048 x 4 bands x (2 + 1) bytes are 48 MiB.
+    bands = [(f"B{index}", "uint16", 2048, 2048) for index in range(4)]
+    assert plan(info(*bands)).byte_count == 50_331_648
+    bands[0] = ("B0", "uint16", 2048, 2049)
+    with pytest.raises(PlanError, match=r"50,337,792 bytes .* at most 50,331,648") as caught:
+        plan(info(*bands))
+    assert caught.value.facts["byte_count"] == 50_331_648 + 2048 * 3
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (info(("B1", "uint8", 32_769, 1)), "side of 32,769 px"),
+        (info(*[(f"B{index}", "uint8", 1, 1) for index in range(1025)]), "1,025 bands"),
+        (info(("B1", "uint8", 0, 10)), "does not meet the image"),
+        (ImageInfo((BandInfo("B1", "uint8", None),), {}), "no bounds"),
+    ],
+)
+def test_what_no_request_carries_is_refused_with_the_numbers(image: ImageInfo, words: str) -> None:
+    with pytest.raises(PlanError, match=words):
+        plan(image)
+
+
+def test_the_limits_themselves_are_planned() -> None:
+    assert plan(info(("B1", "uint8", 32_768, 1)))
+    assert plan(info(*[(f"B{index}", "uint8", 1, 1) for index in range(1024)]))
+
+
+IMAGE = info(("B3", "uint16", 100, 50), ("B11", "uint16", 100, 50))
+
+
+@pytest.mark.parametrize(
+    ("file_format", "layout", "suffixes", "item"),
+    [
+        ("GEO_TIFF", "as_served", [".tif"], ".tif.json"),
+        ("ZIPPED_GEO_TIFF", "as_served", [".tif"], ".tif.json"),
+        ("ZIPPED_GEO_TIFF_PER_BAND", "as_served", [".B3.tif", ".B11.tif"], ".bands.json"),
+        ("NPY", "as_served", [".npy"], ".npy.json"),
+        ("ZIPPED_GEO_TIFF", "zip", [".tif"], ".zip.json"),
+        ("ZIPPED_GEO_TIFF_PER_BAND", "zip", [".B3.tif", ".B11.tif"], ".zip.json"),
+    ],
+)
+def test_names_follow_from_format_and_layout(
+    file_format: str, layout: str, suffixes: list[str], item: str
+) -> None:
+    download = plan(IMAGE, layout, format=file_format)
+    assert [raster.suffix for raster in download.rasters] == suffixes
+    assert item_suffix(download.params, layout) == item
+
+
+def test_a_band_s_own_asks_go_before_the_downloads() -> None:
+    bands = [{"id": "B3", "crs": "EPSG:4326"}, {"id": "B11", "dimensions": [10, 20]}]
+    first, second = plan(IMAGE, bands=bands, crs="EPSG:32610").rasters
+    assert first.ask == GridAsk(crs="EPSG:4326")
+    assert second.ask == GridAsk(crs="EPSG:32610", dimensions=(10, 20))
+
+
+@pytest.mark.parametrize(
+    ("layout", "params", "words"),
+    [
+        ("cog", {}, "known are as_served, zip"),
+        ("zip", {"format": "GEO_TIFF"}, "does not zip format GEO_TIFF"),
+        ("zip", {"format": "NPY"}, "does not zip format NPY"),
+        (None, {}, "known are as_served, zip"),
+    ],
+)
+def test_a_layout_that_does_not_go_with_the_format_is_refused(
+    layout: Any, params: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(DownloadParamsError, match=words):
+        read_layout(layout, read_params(params))
