@@ -1,0 +1,217 @@
+"""Earth Engine -> disk: create an id, make its URL, GET the body, streamed and retried.
+
+What the body means is not looked at here beyond the check that the caller gives: a body that
+fails it is fetched again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from airflow_provider.earthengine import limits
+from airflow_provider.earthengine.download.params import DownloadId
+from airflow_provider.earthengine.download.retry import (
+    RetryPolicy,
+    error_for_answer,
+    retry_after_seconds,
+    scrub,
+)
+from airflow_provider.earthengine.exceptions import (
+    AssetNotFoundError,
+    DownloadIdExpiredError,
+    FetchTimeoutError,
+    RasterMismatchError,
+    ServiceUnavailableError,
+    TruncatedBodyError,
+)
+
+log = logging.getLogger(__name__)
+
+CHUNK_BYTE_COUNT = 1 << 20
+CONNECT_SECONDS = 10.0
+# Earth Engine computes the pixels before the first byte, and says itself when it gives up.
+READ_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
+PROGRESS_SECONDS = 5.0
+_ERROR_BODY_BYTE_COUNT = 1 << 16
+
+
+class EarthEngineClient(Protocol):
+    """What fetching asks of an Earth Engine session."""
+
+    def get_download_id(self, params: Mapping[str, Any]) -> DownloadId:
+        """Return a new download id for the parameters, ``image`` among them."""
+
+    def make_download_url(self, download_id: DownloadId) -> str:
+        """Return where the pixels are. A capability: it must not be logged or stored."""
+
+
+@dataclass(frozen=True)
+class FetchedBody:
+    """A body on disk, complete and checked.
+
+    :param sha256: of the body, hexadecimal.
+    :param attempts: GET requests that it took.
+    :param seconds: from the first request to the last byte, waits included.
+    """
+
+    path: Path
+    byte_count: int
+    sha256: str
+    attempts: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BodyRequest:
+    """One body to fetch.
+
+    :param params: for ``get_download_id``, ``image`` among them.
+    :param what: its name in logs and errors.
+    :param path: where the body goes; it appears there only when it is complete and checked.
+    :param max_byte_count: a longer body is not what was asked for.
+    :param check: raises TruncatedBodyError for a body that does not decode.
+    """
+
+    params: Mapping[str, Any]
+    what: str
+    path: Path
+    max_byte_count: int
+    check: Callable[[Path], None]
+
+
+def fetch_body(
+    client: EarthEngineClient, request: BodyRequest, policy: RetryPolicy | None = None
+) -> FetchedBody:
+    """Return the body on disk.
+
+    :param policy: for the GET; the client retries its own requests.
+    :raises TransientError: when it still failed after all tries.
+    :raises PermanentError: when Earth Engine will not give it.
+    """
+    started = time.monotonic()
+    attempts = 0
+
+    with requests.Session() as session:
+
+        def attempt() -> tuple[int, str]:
+            nonlocal attempts
+            attempts += 1
+            return _get_body(session, client.make_download_url(download_id), request)
+
+        download_id = client.get_download_id(request.params)
+        try:
+            byte_count, sha256 = (policy or RetryPolicy()).run(attempt)
+        except DownloadIdExpiredError:
+            log.warning("The download id of %s has expired; asking for a new one.", request.what)
+            download_id = client.get_download_id(request.params)
+            byte_count, sha256 = (policy or RetryPolicy()).run(attempt)
+    return FetchedBody(request.path, byte_count, sha256, attempts, time.monotonic() - started)
+
+
+def _get_body(session: requests.Session, url: str, request: BodyRequest) -> tuple[int, str]:
+    part = request.path.with_name(f"{request.path.name}.part")
+    with (
+        _translated_errors(request.what),
+        session.get(
+            url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False
+        ) as response,
+    ):
+        if response.status_code != 200:
+            _raise_for_answer(response, request.what)
+        byte_count, sha256 = _write_body(response, part, request)
+    request.check(part)
+    part.replace(request.path)
+    return byte_count, sha256
+
+
+def _write_body(response: requests.Response, part: Path, request: BodyRequest) -> tuple[int, str]:
+    digest = hashlib.sha256()
+    byte_count = 0
+    announced = response.headers.get("Content-Length", "")
+    next_progress = time.monotonic() + PROGRESS_SECONDS
+    with part.open("wb") as file:
+        for chunk in response.iter_content(CHUNK_BYTE_COUNT):
+            byte_count += len(chunk)
+            if byte_count > request.max_byte_count:
+                raise RasterMismatchError(
+                    f"The body of {request.what} is longer than {request.max_byte_count:,} bytes, "
+                    "the most that its pixels can take.",
+                    field="byte_count",
+                    wanted=request.max_byte_count,
+                    got=byte_count,
+                )
+            digest.update(chunk)
+            file.write(chunk)
+            if time.monotonic() >= next_progress:
+                next_progress = time.monotonic() + PROGRESS_SECONDS
+                log.info(
+                    "%s: %s of %s bytes", request.what, f"{byte_count:,}", announced or "unknown"
+                )
+        file.flush()
+        os.fsync(file.fileno())
+    return byte_count, digest.hexdigest()
+
+
+def _raise_for_answer(response: requests.Response, what: str) -> None:
+    text = response.raw.read(_ERROR_BODY_BYTE_COUNT, decode_content=True).decode(errors="replace")
+    message, reason = _read_google_error(text)
+    error = error_for_answer(
+        action=f"send the pixels of {what}",
+        status=response.status_code,
+        message=message,
+        reason=reason,
+        retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After")),
+    )
+    if response.status_code == 404 and isinstance(error, AssetNotFoundError):
+        raise DownloadIdExpiredError(
+            f"Earth Engine no longer knows the download id of {what}.",
+            server_text=error.server_text,
+            status=404,
+        )
+    raise error
+
+
+def _read_google_error(text: str) -> tuple[str, str]:
+    """Return (message, reason) of a Google error body; (the text, "") of any other."""
+    try:
+        error = json.loads(text)["error"]
+        details = [*error.get("errors", []), *error.get("details", [])]
+        reasons = [str(detail["reason"]) for detail in details if "reason" in detail]
+        return str(error["message"]), reasons[0] if reasons else ""
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return text, ""
+
+
+@contextmanager
+def _translated_errors(what: str) -> Iterator[None]:
+    """Turn what requests raises into our errors, without the URL that its texts hold."""
+    try:
+        yield
+    except requests.exceptions.ChunkedEncodingError as error:
+        raise TruncatedBodyError(
+            f"The body of {what} ended early.", server_text=scrub(str(error))
+        ) from None
+    except (requests.RequestException, HTTPError) as error:
+        # requests calls a silence within the body a ConnectionError.
+        silent = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
+        if silent or isinstance(error, requests.Timeout):
+            raise FetchTimeoutError(
+                f"Earth Engine did not send {what} in time ({type(error).__name__})."
+            ) from None
+        raise ServiceUnavailableError(
+            f"The connection to Earth Engine was lost while fetching {what} "
+            f"({type(error).__name__}).",
+            server_text=scrub(str(error)),
+        ) from None

@@ -1,0 +1,222 @@
+"""Fetching from a real HTTP server that answers each GET as the test says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider.earthengine.download import fetch
+from airflow_provider.earthengine.download.fetch import BodyRequest, FetchedBody, fetch_body
+from airflow_provider.earthengine.download.params import DownloadId
+from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.exceptions import (
+    AccessDeniedError,
+    DownloadIdExpiredError,
+    EarthEngineProviderError,
+    FetchTimeoutError,
+    QuotaExceededError,
+    RasterMismatchError,
+    RequestRejectedError,
+    ServiceUnavailableError,
+    TruncatedBodyError,
+)
+
+BODY = bytes(range(256)) * 20_000
+CAPABILITY = "ea7146b7f5c19ac8bffcdd3f55b7a51a-f3ea35f9bce59fc7a631a12884e380fd"
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def answer(status: int, content: bytes = b"", **headers: str) -> Answer:
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in {"Content_Length": str(len(content)), **headers}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return send
+
+
+def google_error(status: int, message: str, **headers: str) -> Answer:
+    content = json.dumps({"error": {"code": status, "message": message, "status": "X"}}).encode()
+    return answer(status, content, Content_Type="application/json", **headers)
+
+
+def cut(handler: BaseHTTPRequestHandler) -> None:
+    answer(200, BODY[: len(BODY) // 2], Content_Length=str(len(BODY)))(handler)
+
+
+def reset(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+
+
+class EarthEngine:
+    """Gives out download ids, and answers each GET of one with the next answer of the script."""
+
+    def __init__(self) -> None:
+        self.script: list[Answer] = []
+        self.ids: list[str] = []
+        self.paths: list[str] = []
+        self.headers: list[Mapping[str, str]] = []
+        self.url = ""
+
+    def get_download_id(self, params: Mapping[str, Any]) -> DownloadId:
+        self.ids.append(f"projects/demo/thumbnails/{len(self.ids)}-{CAPABILITY}")
+        return DownloadId(self.ids[-1])
+
+    def make_download_url(self, download_id: DownloadId) -> str:
+        return f"{self.url}/v1/{download_id.docid}:getPixels"
+
+
+@pytest.fixture
+def earth_engine() -> Iterator[EarthEngine]:
+    service = EarthEngine()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            service.paths.append(self.path)
+            service.headers.append(dict(self.headers))
+            service.script.pop(0)(self)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        service.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield service
+        server.shutdown()
+        thread.join()
+    assert service.script == []
+
+
+Fetch = Callable[..., FetchedBody]
+
+
+@pytest.fixture
+def run(earth_engine: EarthEngine, tmp_path: Path) -> Fetch:
+    def fetch_it(check: Callable[[Path], None] = lambda _: None, **policy: Any) -> FetchedBody:
+        request = BodyRequest(
+            {"format": "GEO_TIFF"}, "scene", tmp_path / "body", 2 * len(BODY), check
+        )
+        return fetch_body(earth_engine, request, RetryPolicy(sleep=lambda _: None, **policy))
+
+    return fetch_it
+
+
+def test_a_body_is_streamed_to_disk(earth_engine: EarthEngine, run: Fetch, tmp_path: Path) -> None:
+    earth_engine.script = [answer(200, BODY)]
+    body = run()
+    assert body.path.read_bytes() == BODY
+    assert body.sha256 == hashlib.sha256(BODY).hexdigest()
+    assert (body.byte_count, body.attempts) == (len(BODY), 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["body"]
+    assert "Authorization" not in earth_engine.headers[0]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        google_error(429, "Too Many Requests"),
+        google_error(500, "Internal"),
+        answer(503, b"<html>busy</html>", Retry_After="2"),
+        google_error(400, "An internal error has occurred"),
+        cut,
+        reset,
+    ],
+)
+def test_a_passing_failure_is_retried_with_the_same_id(
+    earth_engine: EarthEngine, run: Fetch, failure: Answer
+) -> None:
+    earth_engine.script = [failure, failure, answer(200, BODY)]
+    assert run().attempts == 3
+    assert len(earth_engine.ids) == 1
+    assert len(set(earth_engine.paths)) == 1
+
+
+def test_an_expired_id_is_replaced_once(earth_engine: EarthEngine, run: Fetch) -> None:
+    earth_engine.script = [google_error(404, "gone"), answer(200, BODY)]
+    assert run().byte_count == len(BODY)
+    assert len(earth_engine.ids) == len(set(earth_engine.paths)) == 2
+    earth_engine.script = [google_error(404, "gone"), google_error(404, "gone")]
+    with pytest.raises(DownloadIdExpiredError):
+        run()
+
+
+def test_a_body_that_fails_its_check_is_fetched_again(
+    earth_engine: EarthEngine, run: Fetch
+) -> None:
+    def check(path: Path) -> None:
+        if path.read_bytes() != BODY:
+            raise TruncatedBodyError("The body is not a tif file.")
+
+    earth_engine.script = [answer(200, b"<html>Sign in</html>"), answer(200, BODY)]
+    assert run(check).attempts == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "cls"),
+    [
+        (google_error(400, "Image.select: Band pattern"), RequestRejectedError),
+        (google_error(401, "no"), AccessDeniedError),
+        (google_error(403, "no"), AccessDeniedError),
+        (answer(302, Location="http://127.0.0.1:9/elsewhere"), RequestRejectedError),
+        (answer(200, bytes(3 * len(BODY))), RasterMismatchError),
+    ],
+)
+def test_what_waiting_cannot_mend_is_not_retried(
+    earth_engine: EarthEngine, run: Fetch, failure: Answer, cls: type[Exception], tmp_path: Path
+) -> None:
+    earth_engine.script = [failure]
+    with pytest.raises(cls):
+        run()
+    assert not (tmp_path / "body").exists()
+
+
+@pytest.mark.parametrize(
+    ("failure", "cls"),
+    [
+        (google_error(429, "Too Many Requests", Retry_After="5"), QuotaExceededError),
+        (answer(502, b"<html>bad gateway</html>"), ServiceUnavailableError),
+        (cut, TruncatedBodyError),
+        (reset, ServiceUnavailableError),
+    ],
+)
+def test_a_failure_that_does_not_pass_is_told_without_the_capability(
+    earth_engine: EarthEngine, run: Fetch, failure: Answer, cls: type[EarthEngineProviderError]
+) -> None:
+    earth_engine.script = [failure] * 3
+    with pytest.raises(cls) as caught:
+        run(attempts=3)
+    error: BaseException | None = caught.value
+    while error:
+        assert CAPABILITY not in f"{error} {error!r}"
+        error = error.__cause__
+
+
+def test_a_server_that_stops_sending_is_left(
+    earth_engine: EarthEngine, run: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave = threading.Event()
+
+    def stall(handler: BaseHTTPRequestHandler) -> None:
+        answer(200, BODY[:1000], Content_Length=str(len(BODY)))(handler)
+        leave.wait(10)
+
+    monkeypatch.setattr(fetch, "READ_SECONDS", 0.2)
+    earth_engine.script = [stall]
+    with pytest.raises(FetchTimeoutError):
+        run(attempts=1)
+    leave.set()
