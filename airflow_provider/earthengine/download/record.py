@@ -1,0 +1,176 @@
+"""Which download this is, where it goes, and what its item records of it.
+
+The item is the commit record: what is parsed here was written by the item step, last of all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider.earthengine.download.image import ImageSource
+from airflow_provider.earthengine.download.params import DownloadParams
+from airflow_provider.earthengine.download.values import shown
+from airflow_provider.earthengine.exceptions import DownloadParamsError, ObjectExistsError
+
+FINGERPRINT = "earthengine:fingerprint"
+GENERATION = "earthengine:generation"
+ETAG = "earthengine:etag"
+SHA256_MULTIHASH = "1220"
+"""What stands before a sha256 in a multihash. Source:
+https://github.com/stac-extensions/file#checksums, read 2026-11."""
+
+
+class IfExists(StrEnum):
+    """What becomes of another download that is at the destination already.
+
+    ``FAIL`` leaves it and fails; ``REPLACE_CHANGED`` replaces it; ``REPLACE`` replaces even the
+    same download, once a run of the task, so that a retry does not do again what the first try
+    did. With the first two, the same download found there is the result.
+    """
+
+    FAIL = "fail"
+    REPLACE_CHANGED = "replace_changed"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a download goes: names that are known before anything is fetched."""
+
+    bucket: str
+    prefix: str
+    base: str
+    item_suffix: str
+
+    def key(self, suffix: str) -> str:
+        """Return the key of the object with this suffix."""
+        return f"{self.prefix}/{self.base}{suffix}" if self.prefix else f"{self.base}{suffix}"
+
+    @property
+    def item_key(self) -> str:
+        """The item's key."""
+        return self.key(self.item_suffix)
+
+    @property
+    def item_uri(self) -> str:
+        """The item's URI."""
+        return self.uri(self.item_key)
+
+    def uri(self, key: str) -> str:
+        """Return ``s3://bucket/key``."""
+        return f"s3://{self.bucket}/{key}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which download this is, and which run of the task makes it.
+
+    :param fingerprint: the same for the same program, parameters and layout.
+    :param generation: the same for all tries of one run of the task.
+    """
+
+    fingerprint: str
+    generation: str
+    if_exists: IfExists
+
+    def owns(self, fingerprint: str, generation: str) -> bool:
+        """Return whether what carries these is what this attempt would have written."""
+        if fingerprint != self.fingerprint:
+            return False
+        return self.if_exists is not IfExists.REPLACE or generation == self.generation
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object of a download, as the bucket holds it."""
+
+    key: str
+    byte_count: int
+    etag: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CommitRecord:
+    """A published download: what its item says."""
+
+    item_uri: str
+    item_etag: str
+    fingerprint: str
+    generation: str
+    objects: tuple[StoredObject, ...]
+    uris: tuple[str, ...]
+
+
+def fingerprint_download(image: ImageSource, params: DownloadParams, layout: str) -> str:
+    """Return what is the same for the same program, parameters and layout, and for nothing else.
+
+    The project, the endpoint, the run and the versions of libraries do not enter it.
+    """
+    parts = {"expression": image.expression, "params": params.to_request(), "layout": layout}
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return f"v1:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def read_if_exists(value: Any) -> IfExists:
+    """Return the mode.
+
+    :raises DownloadParamsError: for an unknown one.
+    """
+    try:
+        return IfExists(value)
+    except ValueError:
+        raise DownloadParamsError(
+            f"if_exists is {shown(value)}; known are {', '.join(IfExists)}.", field="if_exists"
+        ) from None
+
+
+def read_prefix(value: Any) -> str:
+    """Return what the keys begin with, without slashes around it; "" for none.
+
+    :raises DownloadParamsError: when a key would not be where it says, or not be readable.
+    """
+    prefix = str(value or "").strip("/")
+    parts = prefix.split("/") if prefix else []
+    if any(part in ("", ".", "..") for part in parts) or not prefix.isprintable() or ":/" in prefix:
+        raise DownloadParamsError(
+            f"s3_prefix is {shown(value)}; write what the keys begin with, for example "
+            "'landsat/2026', without a bucket, empty parts, '.' or '..'.",
+            field="s3_prefix",
+        )
+    return prefix
+
+
+def parse_record(destination: Destination, content: bytes, etag: str) -> CommitRecord:
+    """Return what an item says.
+
+    :raises ObjectExistsError: it is not an item that this package wrote.
+    """
+    try:
+        item = json.loads(content)
+        assets = item["assets"].values()
+        return CommitRecord(
+            item_uri=destination.item_uri,
+            item_etag=etag,
+            fingerprint=item["properties"][FINGERPRINT],
+            generation=item["properties"][GENERATION],
+            objects=tuple(
+                StoredObject(
+                    key=asset["href"].removeprefix(destination.uri("")),
+                    byte_count=asset["file:size"],
+                    etag=asset[ETAG],
+                    sha256=asset["file:checksum"].removeprefix(SHA256_MULTIHASH),
+                )
+                for asset in assets
+            ),
+            uris=tuple(asset["href"] for asset in assets),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ObjectExistsError(
+            f"{destination.item_uri} is not an item that this package wrote; use "
+            "another name or s3_prefix, or remove it."
+        ) from None
