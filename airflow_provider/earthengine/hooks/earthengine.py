@@ -1,0 +1,295 @@
+"""Airflow connection -> Earth Engine: the session, download ids, small computations.
+
+This module knows nothing of rasters or buckets. DAG files import it on every parse, so that ``ee``
+and Google's libraries are imported only when a connection is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_provider.earthengine import limits
+from airflow_provider.earthengine.download.params import DownloadId
+from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.exceptions import (
+    AccessDeniedError,
+    DownloadParamsError,
+    EarthEngineProviderError,
+    FetchTimeoutError,
+    RequestRejectedError,
+    ServiceUnavailableError,
+)
+from airflow_provider.earthengine.hooks.connection_config import (
+    ConnectionConfig,
+    read_connection_config,
+    refuse,
+)
+from airflow_provider.earthengine.hooks.session import SESSION, SessionSettings
+from airflow_provider.earthengine.hooks.translation import translated
+from airflow_provider.earthengine.provider_info import get_provider_info
+
+if TYPE_CHECKING:
+    import ee
+
+T = TypeVar("T")
+DownloadIdCallback = Callable[[DownloadId | None, Exception | None], object]
+
+CALLBACK_THREADS = 8
+TEST_SECONDS = 15.0
+# The server gives up by itself after five minutes; it should be the one to say so.
+DEADLINE_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
+
+_API_VERSION = "v1"
+_UNUSED_CONNECTION_FIELDS = ("host", "login", "password", "schema", "port")
+
+
+class EarthEngineHook(BaseHook):
+    """A session of Earth Engine, as an Airflow connection describes it.
+
+    A process has one session, whatever the number of hooks: ``ee`` keeps it in a global. Hooks of
+    one connection share it, also from several threads; a hook of another connection replaces it
+    as soon as no call is under way. Code that calls ``ee.Initialize`` itself replaces it for all.
+
+    :param earthengine_conn_id: a connection of type ``earthengine``.
+    :param retry_policy: for every request, those that open the session included.
+    :param deadline_seconds: the longest silence of the server while it computes.
+    """
+
+    conn_name_attr = "earthengine_conn_id"
+    default_conn_name = "earthengine_default"
+    conn_type = "earthengine"
+    hook_name = "Google Earth Engine"
+
+    def __init__(
+        self,
+        earthengine_conn_id: str = default_conn_name,
+        *,
+        retry_policy: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen, so it can be shared
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        super().__init__()
+        self.earthengine_conn_id = earthengine_conn_id
+        self.retry_policy = retry_policy
+        self.deadline_seconds = deadline_seconds
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait until every callback has been called. The process's session stays."""
+        with self._pool_lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True)
+
+    @cached_property
+    def config(self) -> ConnectionConfig:
+        """What the connection says.
+
+        :raises ConnectionConfigError: when it cannot be used.
+        """
+        connection = self.get_connection(self.earthengine_conn_id)
+        used = [name for name in _UNUSED_CONNECTION_FIELDS if getattr(connection, name, None)]
+        if used:
+            refuse(
+                self.earthengine_conn_id,
+                f"{', '.join(used)} of the connection is not used; everything is in its extra, "
+                "for example endpoint_url",
+            )
+        config = read_connection_config(
+            self.earthengine_conn_id, _read_extra(self.earthengine_conn_id, connection)
+        )
+        if config.key_text:
+            # The compatibility layer of Airflow 3.1 does not have this one; both have it here.
+            from airflow.sdk.log import mask_secret
+
+            mask_secret(json.loads(config.key_text, strict=False)["private_key"])
+        return config
+
+    def get_conn(self) -> ModuleType:
+        """Return the ``ee`` module, initialised for this connection.
+
+        :raises EarthEngineProviderError: when the session cannot be opened.
+        """
+        client: ModuleType = self._run(lambda client: client)
+        return client
+
+    @overload
+    def get_download_id(self, params: Mapping[str, Any], callback: None = None) -> DownloadId: ...
+
+    @overload
+    def get_download_id(self, params: Mapping[str, Any], callback: DownloadIdCallback) -> None: ...
+
+    def get_download_id(
+        self, params: Mapping[str, Any], callback: DownloadIdCallback | None = None
+    ) -> DownloadId | None:
+        """Return a download id; with a callback, return None at once and call it later.
+
+        :param params: those of ``ee.data.getDownloadId``, ``image`` an ``ee.Image``. Not changed.
+        :param callback: called as ``callback(download_id, error)`` from a thread of this hook;
+            exactly one of the two is None. :meth:`close` waits for it.
+        :raises DownloadParamsError: when the client refuses the parameters.
+        """
+        # Read here: a connection is asked for in the task's own thread.
+        settings = self._settings()
+        if callback is None:
+            return self._create_download_id(params, settings)
+        with self._pool_lock:
+            self._pool = self._pool or ThreadPoolExecutor(
+                CALLBACK_THREADS, thread_name_prefix="earthengine-download-id"
+            )
+            self._pool.submit(self._call_back, callback, params, settings)
+        return None
+
+    def make_download_url(self, download_id: DownloadId) -> str:
+        """Return where the pixels are, as ``ee.data.makeDownloadUrl`` does; no request is sent.
+
+        The URL is a capability: for about two hours, whoever has it gets the pixels.
+        """
+        return f"{self.config.endpoint_url}/{_API_VERSION}/{download_id.docid}:getPixels"
+
+    def compute_value(self, obj: ee.ComputedObject) -> Any:
+        """Return the value of an object, computed by Earth Engine.
+
+        :raises EarthEngineProviderError: the error that the answer means.
+        """
+
+        def compute(client: Any) -> Any:
+            with translated("compute a value", refused=RequestRejectedError):
+                return client.data.computeValue(obj)
+
+        return self._run(compute)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Return whether Earth Engine computes something, else what is wrong and what to do."""
+        once = dataclasses.replace(self.retry_policy, attempts=1)
+        try:
+            # Whether a project may be used shows only when something is computed.
+            self._run(_compute_one, policy=once, deadline_seconds=TEST_SECONDS)
+        except AirflowNotFoundException:
+            return False, f"There is no connection {self.earthengine_conn_id!r}; create it."
+        except EarthEngineProviderError as error:
+            return False, f"{error}{_advice(error)}"
+        return True, f"Earth Engine at {self.config.endpoint_url} answers."
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the fields of Airflow 3.1's connection form; later ones read provider_info."""
+        # Neither is a requirement of Airflow 3.3, which does not call this.
+        fields = importlib.import_module("wtforms")
+        widgets = importlib.import_module("flask_appbuilder.fieldwidgets")
+        return {
+            name: fields.PasswordField(entry["label"], widget=widgets.BS3PasswordFieldWidget())
+            if entry["schema"].get("format") == "password"
+            else fields.StringField(entry["label"], widget=widgets.BS3TextFieldWidget())
+            for name, entry in _connection_form()["conn-fields"].items()
+        }
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return which fields the form of Airflow 3.1 hides; later ones read provider_info."""
+        behaviour = _connection_form()["ui-field-behaviour"]
+        return {name.replace("-", "_"): value for name, value in behaviour.items()}
+
+    def _settings(self, deadline_seconds: float | None = None) -> SessionSettings:
+        return SessionSettings(self.config, deadline_seconds or self.deadline_seconds)
+
+    def _run(
+        self,
+        operation: Callable[[Any], T],
+        *,
+        policy: RetryPolicy | None = None,
+        deadline_seconds: float | None = None,
+    ) -> T:
+        """Return what the operation makes of the ``ee`` module; open, hold and retry as needed."""
+        return _run(operation, self._settings(deadline_seconds), policy or self.retry_policy)
+
+    def _create_download_id(
+        self, params: Mapping[str, Any], settings: SessionSettings
+    ) -> DownloadId:
+        def create(client: Any) -> DownloadId:
+            with translated("create a download id", refused=DownloadParamsError):
+                answer = client.data.getDownloadId(dict(params))
+                return DownloadId(docid=answer["docid"], token=answer["token"])
+
+        return _run(create, settings, self.retry_policy)
+
+    def _call_back(
+        self,
+        callback: DownloadIdCallback,
+        params: Mapping[str, Any],
+        settings: SessionSettings,
+    ) -> None:
+        download_id: DownloadId | None = None
+        error: Exception | None = None
+        try:
+            download_id = self._create_download_id(params, settings)
+        except Exception as failure:  # noqa: BLE001 - it is the callback's
+            error = failure
+        try:
+            callback(download_id, error)
+        except Exception:
+            # Nobody looks at the future: without this line the failure would be silent.
+            self.log.exception("A callback of get_download_id failed.")
+            raise
+
+
+def _run(operation: Callable[[Any], T], settings: SessionSettings, policy: RetryPolicy) -> T:
+    def attempt() -> T:
+        # Held per try, not while waiting between two: a hook of another connection may go between.
+        with SESSION.hold(settings) as client:
+            return operation(client)
+
+    return policy.run(attempt)
+
+
+def _compute_one(client: Any) -> Any:
+    with translated("compute the number 1", refused=RequestRejectedError):
+        return client.data.computeValue(client.Number(1))
+
+
+def _read_extra(conn_id: str, connection: Any) -> dict[str, Any]:
+    # Not extra_dejson, which takes text that is no JSON for an empty extra.
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        refuse(conn_id, "its extra is not JSON")
+    if not isinstance(extra, dict):
+        refuse(conn_id, "its extra is not a JSON object")
+    return extra
+
+
+def _advice(error: EarthEngineProviderError) -> str:
+    if isinstance(error, AccessDeniedError) and error.facts.get("status") == 403:
+        return (
+            " Check the project's id, register the project for Earth Engine, and grant the account "
+            "roles/earthengine.viewer and roles/serviceusage.serviceUsageConsumer on it."
+        )
+    if isinstance(error, ServiceUnavailableError | FetchTimeoutError):
+        return " Check endpoint_url, proxies and firewalls, and that the service is up."
+    return ""
+
+
+def _connection_form() -> dict[str, Any]:
+    form: dict[str, Any] = get_provider_info()["connection-types"][0]
+    return form

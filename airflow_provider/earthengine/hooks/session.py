@@ -1,0 +1,124 @@
+"""The Earth Engine session of this process. There is one, because ``ee`` keeps one in a global.
+
+Whoever uses it holds it; it changes to another connection only when nobody does.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider.earthengine.download.retry import install_secrets_filter
+from airflow_provider.earthengine.exceptions import ConnectionConfigError
+from airflow_provider.earthengine.hooks.connection_config import ConnectionConfig
+from airflow_provider.earthengine.hooks.credentials import load_login
+from airflow_provider.earthengine.hooks.translation import translated
+from airflow_provider.earthengine.hooks.transport import Transport
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """What a session is opened with; the same settings get the same session.
+
+    :param deadline_seconds: the longest silence of the server while it computes.
+    """
+
+    config: ConnectionConfig
+    deadline_seconds: float
+
+
+class _ProcessSession:
+    def __init__(self) -> None:
+        self.start_afresh()
+
+    def start_afresh(self) -> None:
+        """Know of no session and of no holder."""
+        self._changed = threading.Condition()
+        self._holders = 0
+        self._settings: SessionSettings | None = None
+        self._transport: Transport | None = None
+
+    @contextmanager
+    def hold(self, settings: SessionSettings) -> Iterator[Any]:
+        """Give the ``ee`` module with the session of these settings, opened when it is not.
+
+        :raises EarthEngineProviderError: when it cannot be opened; then there is none.
+        """
+        import ee
+
+        with self._changed:
+            self._changed.wait_for(lambda: self._holders == 0 or self._is_open(ee, settings))
+            if not self._is_open(ee, settings):
+                self._open(ee, settings)
+            self._holders += 1
+        try:
+            yield ee
+        finally:
+            with self._changed:
+                self._holders -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Forget the session, once nobody holds it."""
+        import ee
+
+        with self._changed:
+            self._changed.wait_for(lambda: self._holders == 0)
+            self._close(ee)
+
+    def _is_open(self, ee: Any, settings: SessionSettings) -> bool:
+        # Somebody may have called ee.Reset.
+        return self._settings == settings and bool(ee.data.is_initialized())
+
+    def _open(self, ee: Any, settings: SessionSettings) -> None:
+        self._close(ee)
+        install_secrets_filter()
+        config = settings.config
+        action = f"open a session for connection {config.conn_id!r}"
+        with translated(action, refused=ConnectionConfigError):
+            login = load_login(config)
+            self._transport = Transport(config.endpoint_url, settings.deadline_seconds)
+            # The client's own retries know no Retry-After, and would multiply ours.
+            ee.data.setMaxRetries(0)
+            _skip_catalogue_of_deprecated_assets(ee)
+            try:
+                ee.Initialize(
+                    login.credentials,
+                    url=config.endpoint_url,
+                    project=login.project,
+                    http_transport=self._transport,
+                )
+            except BaseException:
+                # A client that failed half way calls itself initialised.
+                self._close(ee)
+                raise
+        self._settings = settings
+
+    def _close(self, ee: Any) -> None:
+        self._settings = None
+        ee.Reset()
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+
+def _skip_catalogue_of_deprecated_assets(ee: Any) -> None:
+    """Keep ``ee.Initialize`` from fetching a catalogue that it only warns from.
+
+    It asks storage.googleapis.com, another host than the connection's, without a time limit: where
+    a firewall drops packets, it never comes back. It does not ask when it has a catalogue already;
+    the one entry here is no asset's name. To go when the fetch has a time limit or an option.
+    Source: https://github.com/google/earthengine-api, ``python/ee/deprecation.py``,
+    ``InitializeDeprecatedAssets``, release 1.7.50.
+    """
+    ee.deprecation.deprecated_assets = {"": None}
+
+
+SESSION = _ProcessSession()
+
+# A forked child has neither the threads that hold the session nor connections of its own.
+os.register_at_fork(after_in_child=SESSION.start_afresh)

@@ -1,0 +1,159 @@
+"""A server that opens sessions as Earth Engine does, and then answers what a test tells it to."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import ee
+
+_SHIPPED = Path(ee.__file__).parent / "tests"
+# The shipped document describes v1alpha, the client of the same wheel speaks v1.
+_DISCOVERY = (_SHIPPED / "cloud_api_discovery_document.json").read_text().replace("v1alpha", "v1")
+_KEPT = ("Image.", "GeometryConstructors.", "Projection", "Number.add")
+_ALGORITHMS = {
+    "algorithms": [
+        algorithm
+        for algorithm in json.loads((_SHIPPED / "algorithms.json").read_text())["algorithms"]
+        if algorithm["name"].removeprefix("algorithms/").startswith(_KEPT)
+    ]
+}
+
+DISCOVERY, ALGORITHMS, THUMBNAILS, COMPUTE = ("rest", "algorithms", "thumbnails", "value:compute")
+DOCID = "projects/demo/thumbnails/0123456789abcdef-fedcba9876543210"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent for one request; ``status`` 0 closes the connection without an answer.
+
+    :param after: the answer waits for it, ten seconds at most.
+    """
+
+    status: int = 200
+    body: Any = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    after: threading.Event | None = None
+
+    def to_bytes(self) -> bytes:
+        text = self.body if isinstance(self.body, str) else json.dumps(self.body)
+        return text.encode()
+
+
+_USUAL = {
+    DISCOVERY: Answer(body=_DISCOVERY),
+    ALGORITHMS: Answer(body=_ALGORITHMS),
+    THUMBNAILS: Answer(body={"name": DOCID}),
+    COMPUTE: Answer(body={"result": 1}),
+}
+
+
+@dataclass(frozen=True)
+class ScriptedEarthEngine:
+    """Its answers by the last part of the path; without any, it answers as usual."""
+
+    url: str
+    script: dict[str, list[Answer]]
+    requests: list[tuple[str, dict[str, str]]]
+
+    def answer(self, what: str, *answers: Answer) -> None:
+        self.script[what].extend(answers)
+
+    def count(self, what: str) -> int:
+        return sum(1 for seen, _ in self.requests if seen == what)
+
+
+def google_error(status: int, message: str, **more: Any) -> Answer:
+    return Answer(status, {"error": {"code": status, "message": message, **more}})
+
+
+@contextmanager
+def scripted_earthengine() -> Iterator[ScriptedEarthEngine]:
+    script: dict[str, list[Answer]] = defaultdict(list)
+    requests: list[tuple[str, dict[str, str]]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self._answer()
+
+        def log_message(self, *_args: Any) -> None:
+            """Keep the test's output free of request lines."""
+
+        def _answer(self) -> None:
+            what = self.path.partition("?")[0].rpartition("/")[2]
+            requests.append((what, {name.lower(): text for name, text in self.headers.items()}))
+            answer = script[what].pop(0) if script[what] else _USUAL.get(what, Answer(404))
+            if answer.status == 0:
+                self.close_connection = True
+                return
+            if answer.after is not None:
+                answer.after.wait(10)
+            body = answer.to_bytes()
+            self.send_response(answer.status)
+            for name, value in {"Content-Length": str(len(body)), **answer.headers}.items():
+                self.send_header(name, value)
+            # A client that gave up waiting is not there any more.
+            with suppress(ConnectionError):
+                self.end_headers()
+                self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield ScriptedEarthEngine(f"http://127.0.0.1:{server.server_port}", script, requests)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass(frozen=True)
+class SilentListener:
+    """A listener that accepts connections and never answers."""
+
+    url: str
+    accepted: list[socket.socket]
+
+
+@contextmanager
+def silent_listener() -> Iterator[SilentListener]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        accepted: list[socket.socket] = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    accepted.append(listener.accept()[0])
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield SilentListener(f"http://127.0.0.1:{listener.getsockname()[1]}", accepted)
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in accepted:
+                connection.close()
+
+
+def closed_port() -> int:
+    """A loopback port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
