@@ -1,0 +1,1 @@
+"""Airflow operators that move data out of Earth Engine."""
