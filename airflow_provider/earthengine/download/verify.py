@@ -235,7 +235,7 @@ def _name_of_crs(crs: Any) -> str:
     """Return "EPSG:n" where there is one, else WKT, else ""."""
     if not crs:
         return ""
-    code = crs.to_epsg()
+    code = crs.to_epsg(confidence_threshold=100)
     return f"EPSG:{code}" if code else str(crs.to_wkt())
 
 

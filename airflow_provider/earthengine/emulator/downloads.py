@@ -1,0 +1,189 @@
+"""What a download id stands for, and the body that is computed each time it is fetched."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from airflow_provider.earthengine.emulator.archives import write_zip
+from airflow_provider.earthengine.emulator.functions.image import select_bands
+from airflow_provider.earthengine.emulator.geotiff import write_geotiff
+from airflow_provider.earthengine.emulator.grids import Box, Footprint, PixelGrid
+from airflow_provider.earthengine.emulator.images import Band, Image
+from airflow_provider.earthengine.emulator.limits import check_request_size
+from airflow_provider.earthengine.emulator.replies import (
+    ApiError,
+    bad_field,
+    invalid_argument,
+    unsupported,
+)
+
+GEO_TIFF = "GEO_TIFF"
+ZIPPED = "ZIPPED_GEO_TIFF"
+ZIPPED_PER_BAND = "ZIPPED_GEO_TIFF_PER_BAND"
+NPY = "NPY"
+SERVED_FORMATS = (GEO_TIFF, ZIPPED, ZIPPED_PER_BAND, NPY)
+# Source: https://developers.google.com/earth-engine/reference/rest/v1/ImageFileFormat (2025-08).
+KNOWN_FORMATS = (
+    *SERVED_FORMATS,
+    "IMAGE_FILE_FORMAT_UNSPECIFIED",
+    "JPEG",
+    "PNG",
+    "AUTO_JPEG_PNG",
+    "TF_RECORD_IMAGE",
+    "MULTI_BAND_IMAGE_TILE",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One output file: the bands on one grid.
+
+    :param name: the zip member's name; unused where there is no zip.
+    """
+
+    name: str
+    grid: PixelGrid
+    bands: tuple[Band, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Download:
+    """One planned download."""
+
+    file_format: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """The body of a download and its headers' values."""
+
+    content: bytes
+    media_type: str
+    filename: str
+
+
+def plan_download(
+    image: Image, file_format: object, band_ids: Sequence[str], prefix: str | None
+) -> Download:
+    """Returns what is to be computed, refused here if it never can be.
+
+    :param band_ids: the bands in the order they are wanted; empty for all.
+    :param prefix: the first part of zip members' names; None for the image's.
+    """
+    checked = _check_format(file_format)
+    bands = select_bands(image, list(band_ids)) if band_ids else image.bands
+    if not bands:
+        raise invalid_argument("The image has no bands.")
+    base = prefix or (image.id.rsplit("/", 1)[-1] if image.id else "download")
+    if "/" in base or "\\" in base:
+        raise unsupported(f"the separator in filenamePrefix {base[:60]!r}")
+    if checked == ZIPPED_PER_BAND:
+        parts = tuple(
+            Part(f"{base}.{band.id}.tif", _common_grid((band,)), (band,)) for band in bands
+        )
+    else:
+        parts = (Part(f"{base}.tif", _common_grid(bands), bands),)
+    check_request_size([(part.grid, part.bands) for part in parts])
+    return Download(checked, parts)
+
+
+def _check_format(file_format: object) -> str:
+    """Source of the text: the real service's answer to ``GEO_JSON``, seen in 2026-07."""
+    if not isinstance(file_format, str) or file_format not in KNOWN_FORMATS:
+        shown = f'"{file_format}"' if isinstance(file_format, str) else repr(file_format)
+        raise bad_field(
+            "file_format",
+            "Invalid value at 'file_format' "
+            f"(type.googleapis.com/google.earthengine.v1.ImageFileFormat), {shown}",
+        )
+    if file_format not in SERVED_FORMATS:
+        raise unsupported(f"the file format {file_format}")
+    return file_format
+
+
+def _common_grid(bands: Sequence[Band]) -> PixelGrid:
+    """Returns the grid around all bands, which must share their projection."""
+    projection = bands[0].projection
+    if any(band.projection != projection for band in bands):
+        raise unsupported(
+            "bands of different projections in one file: give a scale, a crs_transform or a "
+            "format with a file per band"
+        )
+    boxes = [_box(band) for band in bands]
+    union = boxes[0]
+    for box in boxes[1:]:
+        union = union.union(box)
+    corner = projection.offset(union.left, union.top)
+    return PixelGrid(corner, union.width, union.height)
+
+
+def _box(band: Band) -> Box:
+    footprint: Footprint | None = band.footprint
+    box = footprint.box_in(band.projection) if footprint is not None else None
+    if box is None:
+        raise _unbounded(band)
+    return box.snapped()
+
+
+def _unbounded(band: Band) -> ApiError:
+    return invalid_argument(f"The band '{band.id}' is unbounded: a region must be specified.")
+
+
+def render(download: Download, made_at: float) -> Body:
+    """Computes the pixels of a download and returns them in its format.
+
+    :param made_at: the time of the request, in seconds since 1970.
+    """
+    if download.file_format == NPY:
+        return _attachment(_write_npy(download.parts[0]), "application/octet-stream", "npy")
+    tiffs = [(part.name, _write_tiff(part)) for part in download.parts]
+    if download.file_format == GEO_TIFF:
+        return _attachment(tiffs[0][1], "image/tiff", "tif")
+    archive = write_zip(tiffs, datetime.fromtimestamp(made_at, UTC))
+    return _attachment(archive, "application/zip", "zip")
+
+
+def _attachment(content: bytes, media_type: str, suffix: str) -> Body:
+    return Body(content, media_type, f"{secrets.token_hex(16)}.{suffix}")
+
+
+def _write_tiff(part: Part) -> bytes:
+    """Writes one file; bands of several types are given one that holds them all."""
+    dtype = np.result_type(*(band.pixel_type.numpy for band in part.bands))
+    if dtype.kind in "iu" and dtype.itemsize == 8:
+        dtype = np.dtype(np.float64)
+    nodata = masked_value(dtype)
+    samples = np.empty((part.grid.height, part.grid.width, len(part.bands)), dtype=dtype)
+    for number, band in enumerate(part.bands):
+        pixels = band.source.render(part.grid, band.pixel_type.numpy)
+        samples[:, :, number] = np.where(pixels.is_valid, pixels.values.astype(dtype), nodata)
+    tag = float(nodata) if dtype.kind in "iu" else None
+    return write_geotiff(samples, part.grid.projection.transform, part.grid.projection.crs, tag)
+
+
+def _write_npy(part: Part) -> bytes:
+    """Writes a structured array of one field per band; masked pixels are zero."""
+    fields = [(band.id, band.pixel_type.numpy.newbyteorder("<")) for band in part.bands]
+    array = np.zeros((part.grid.height, part.grid.width), dtype=fields)
+    for band in part.bands:
+        pixels = band.source.render(part.grid, band.pixel_type.numpy)
+        array[band.id] = np.where(pixels.is_valid, pixels.values, np.zeros((), pixels.values.dtype))
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def masked_value(dtype: npt.DTypeLike) -> Any:
+    """Returns what a masked pixel of a GeoTIFF holds: the type's least value."""
+    resolved: np.dtype[Any] = np.dtype(dtype)
+    least = -np.inf if resolved.kind == "f" else np.iinfo(resolved).min
+    return np.asarray(least, dtype=resolved)[()]

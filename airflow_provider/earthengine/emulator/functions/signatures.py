@@ -1,0 +1,156 @@
+"""What a function takes: names, types and defaults, checked before it is called.
+
+Types are written as Earth Engine's algorithm list writes them, so that a test can compare the
+function table with the list that a client of the real service gets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider.earthengine.emulator.catalog import Catalog
+from airflow_provider.earthengine.emulator.geometries import Geometry
+from airflow_provider.earthengine.emulator.images import Image
+from airflow_provider.earthengine.emulator.projections import Projection
+from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument, unsupported
+
+REQUIRED: Any = object()
+IMAGE = "Image<unknown bands>"
+_ITEM = re.compile(r"List<(.+)>")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a function may look at besides its arguments.
+
+    :param caller: the e-mail of the service account that asks; None for anonymous.
+    """
+
+    catalog: Catalog
+    caller: str | None
+
+
+Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter.
+
+    :param default: its value when it is not given; ``REQUIRED`` if it must be.
+    :param is_served: False for a parameter that the real function has and this one refuses.
+    """
+
+    name: str
+    type: str
+    default: Any = REQUIRED
+    is_served: bool = True
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of the table.
+
+    :param sent_by: which client sends it, and on what occasion.
+    :param call: computes the result from checked arguments.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    returns: str
+    sent_by: str
+    call: Callable[[Session, Arguments], Any]
+
+    def invoke(self, session: Session, given: Mapping[str, Any]) -> Any:
+        """Returns the result for arguments as they came.
+
+        :raises ApiError: for an unknown, missing or mistyped argument.
+        """
+        known = {parameter.name for parameter in self.parameters}
+        for name in given:
+            if name not in known:
+                raise invalid_argument(f"{self.name}: Unrecognized argument '{name}'.")
+        arguments = {}
+        for parameter in self.parameters:
+            value = given.get(parameter.name)
+            if value is None:
+                if parameter.default is REQUIRED:
+                    raise invalid_argument(
+                        f"{self.name}: Parameter '{parameter.name}' is required."
+                    )
+                value = parameter.default
+            elif not parameter.is_served:
+                raise unsupported(f"the argument '{parameter.name}' of {self.name}")
+            elif not _is_of_type(value, parameter.type):
+                raise self._invalid_type(parameter, value)
+            arguments[parameter.name] = value
+        return self.call(session, arguments)
+
+    def fail(self, message: str) -> ApiError:
+        """Returns the refusal of arguments that are well typed and make no sense."""
+        return invalid_argument(f"{self.name}: {message}")
+
+    def as_algorithm(self) -> dict[str, Any]:
+        """Returns the entry of the algorithm list that describes this function."""
+        return {
+            "name": f"algorithms/{self.name}",
+            "description": f"Sent by {self.sent_by}.",
+            "returnType": self.returns,
+            "arguments": [_as_argument(parameter) for parameter in self.parameters],
+        }
+
+    def _invalid_type(self, parameter: Parameter, value: object) -> ApiError:
+        """Source of the text: https://github.com/google/earthengine-api/issues/159 (2021)."""
+        message = (
+            f"{self.name}, argument '{parameter.name}': Invalid type.\n"
+            f"Expected type: {parameter.type}.\nActual type: {type_name(value)}."
+        )
+        if not isinstance(value, (Image, Geometry, Projection)):
+            message += f"\nActual value: {json.dumps(value)[:200]}"
+        return invalid_argument(message)
+
+
+def _as_argument(parameter: Parameter) -> dict[str, Any]:
+    argument: dict[str, Any] = {
+        "argumentName": parameter.name,
+        "type": parameter.type,
+        "description": "",
+    }
+    if parameter.default is not REQUIRED:
+        argument |= {"optional": True, "defaultValue": parameter.default}
+    return argument
+
+
+def type_name(value: object) -> str:
+    """Returns Earth Engine's name for the type of a value."""
+    if isinstance(value, bool):
+        return "Boolean"
+    names: dict[type, str] = {
+        int: "Integer",
+        float: "Float",
+        str: "String",
+        list: "List",
+        dict: "Dictionary",
+        Image: IMAGE,
+        Geometry: "Geometry",
+        Projection: "Projection",
+    }
+    return names.get(type(value), "Null")
+
+
+def _is_of_type(value: object, expected: str) -> bool:
+    item = _ITEM.fullmatch(expected)
+    if item is not None:
+        return isinstance(value, list) and all(_is_of_type(part, item[1]) for part in value)
+    if expected == "Object":
+        return True
+    if expected in {"Integer", "Long"}:
+        is_whole = isinstance(value, float) and value.is_integer()
+        return (isinstance(value, int) and not isinstance(value, bool)) or is_whole
+    if expected in {"Float", "Number"}:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type_name(value) == expected

@@ -1,0 +1,64 @@
+"""What was asked of the emulator, for tests that assert how often a client asked.
+
+A download id lets anybody who reads it fetch pixels, so it never enters the journal in full.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_CAPABILITY = re.compile(r"(/thumbnails/)([^/:]{0,6})[^/:]*")
+
+
+@dataclass(frozen=True)
+class LoggedRequest:
+    """One answered request.
+
+    :param operation: what was asked, for example ``thumbnails.create``; ``unserved`` for a path
+        that the emulator does not know.
+    :param status: HTTP status of the answer.
+    """
+
+    method: str
+    path: str
+    operation: str
+    status: int
+
+
+class Journal:
+    """The requests in the order they were answered; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests: list[LoggedRequest] = []
+
+    def record(self, method: str, path: str, operation: str, status: int) -> None:
+        """Adds one answered request; the ids of downloads in its path are cut short."""
+        shortened = _CAPABILITY.sub(r"\1\2...", path)
+        with self._lock:
+            self._requests.append(LoggedRequest(method, shortened, operation, status))
+
+    def requests(self) -> list[LoggedRequest]:
+        """Returns what was answered so far."""
+        with self._lock:
+            return list(self._requests)
+
+    def counts(self) -> dict[str, int]:
+        """Returns the number of requests per operation."""
+        return dict(Counter(request.operation for request in self.requests()))
+
+    def clear(self) -> None:
+        """Forgets what was answered so far."""
+        with self._lock:
+            self._requests.clear()
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns counts and requests as the admin route shows them."""
+        return {
+            "counts": self.counts(),
+            "requests": [asdict(request) for request in self.requests()],
+        }

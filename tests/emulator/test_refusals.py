@@ -1,0 +1,262 @@
+"""What the emulator refuses: by name, in Google's shape, with the real texts where known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ee
+import pytest
+import requests
+
+from tests.expected import SENTINEL2_ID
+
+if TYPE_CHECKING:
+    from airflow_provider.earthengine.emulator.server import Emulator
+
+LOAD = {
+    "functionInvocationValue": {
+        "functionName": "Image.load",
+        "arguments": {"id": {"constantValue": SENTINEL2_ID}},
+    }
+}
+MISSING = "Image.load: Image asset '{}' not found (does not exist or caller does not have access)."
+
+
+def expression(node: object) -> dict[str, Any]:
+    return {"result": "0", "values": {"0": node}}
+
+
+def call(name: str, **arguments: object) -> dict[str, Any]:
+    return {"functionInvocationValue": {"functionName": name, "arguments": arguments}}
+
+
+def constant(value: object) -> dict[str, Any]:
+    return {"constantValue": value}
+
+
+def create(emulator: Emulator, body: object, **query: str) -> requests.Response:
+    url = f"{emulator.url}/v1/projects/demo/thumbnails"
+    return requests.post(url, json=body, params=query, timeout=30)
+
+
+def compute(emulator: Emulator, node: object) -> requests.Response:
+    url = f"{emulator.url}/v1/projects/demo/value:compute"
+    return requests.post(url, json={"expression": expression(node)}, timeout=30)
+
+
+def message_of(response: requests.Response, code: int = 400) -> str:
+    """Return the message of a refusal, having checked its shape."""
+    assert response.status_code == code, response.text
+    assert response.headers["Content-Type"] == "application/json"
+    error = response.json()["error"]
+    assert set(error) <= {"code", "message", "status", "details"}
+    assert error["code"] == code
+    expected = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
+    assert error["status"] == expected[code]
+    return str(error["message"])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        lambda: ee.Image(1).add(2),
+        lambda: ee.Image(SENTINEL2_ID).normalizedDifference(["B8", "B4"]),
+        lambda: ee.ImageCollection("COPERNICUS/S2_SR").mosaic(),
+    ],
+    ids=["Image.add", "Image.normalizedDifference", "ImageCollection.mosaic"],
+)
+def test_a_function_without_a_known_sender_is_refused_by_name(
+    client: Emulator, image: Any, request: pytest.FixtureRequest
+) -> None:
+    with pytest.raises(ee.EEException, match="emulator does not support the function '") as caught:
+        image().getInfo()
+    name = request.node.callspec.id
+    loaded_first = {"ImageCollection.mosaic": "ImageCollection.load"}
+    assert f"'{loaded_first.get(name, name)}'" in str(caught.value)
+
+
+@pytest.mark.parametrize("asset_id", ["COPERNICUS/S2_SR/none", "projects/demo/assets/private"])
+def test_an_absent_and_a_forbidden_asset_get_the_same_answer(
+    client: Emulator, asset_id: str
+) -> None:
+    with pytest.raises(ee.EEException) as caught:
+        ee.data.getDownloadId({"image": ee.Image(asset_id)})
+    assert str(caught.value) == MISSING.format(asset_id)
+
+
+def test_an_unknown_band_is_answered_with_those_there_are(client: Emulator) -> None:
+    with pytest.raises(ee.EEException) as caught:
+        ee.Image("projects/demo/assets/dem_olinda").select("VV").getInfo()
+    assert str(caught.value) == (
+        "Image.select: Band pattern 'VV' did not match any bands. Available bands: [elevation]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file_format", "text"),
+    [
+        ("GEO_JSON", 'ImageFileFormat), "GEO_JSON"'),
+        ("PNG", "does not support the file format PNG"),
+        ("AUTO_JPEG_PNG", "does not support the file format AUTO_JPEG_PNG"),
+        ("TF_RECORD_IMAGE", "does not support the file format TF_RECORD_IMAGE"),
+        (None, "does not support the file format IMAGE_FILE_FORMAT_UNSPECIFIED"),
+    ],
+)
+def test_other_formats_are_refused(emulator: Emulator, file_format: str | None, text: str) -> None:
+    body = {"expression": expression(LOAD), "fileFormat": file_format}
+    assert text in message_of(create(emulator, body))
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("grid", "does not support the field 'grid'"),
+        ("visualizationOptions", "does not support the field 'visualizationOptions'"),
+        ("gird", 'Unknown name "gird": Cannot find field.'),
+    ],
+)
+def test_other_fields_are_refused(emulator: Emulator, field: str, text: str) -> None:
+    body = {"expression": expression(LOAD), "fileFormat": "NPY", field: {}}
+    assert text in message_of(create(emulator, body))
+
+
+def test_a_bad_field_is_named_in_the_details(emulator: Emulator) -> None:
+    response = create(emulator, {"expression": expression(LOAD), "fileFormat": "GEO_JSON"})
+    details = response.json()["error"]["details"]
+    assert details[0]["@type"] == "type.googleapis.com/google.rpc.BadRequest"
+    assert details[0]["fieldViolations"][0]["field"] == "file_format"
+
+
+def test_an_unknown_query_parameter_is_refused(emulator: Emulator) -> None:
+    body = {"expression": expression(LOAD), "fileFormat": "NPY"}
+    assert 'Unknown name "filter"' in message_of(create(emulator, body, filter="x"))
+    assert "alt=proto" in message_of(create(emulator, body, alt="proto"))
+    assert "field mask 'a(b)'" in message_of(create(emulator, body, fields="a(b)"))
+
+
+@pytest.mark.parametrize(
+    ("node", "text"),
+    [
+        (call("Image.clip", input=LOAD), "Image.clip: Parameter 'geometry' is required."),
+        (
+            call("Image.clipToBoundsAndScale", input=constant(None)),
+            "Image.clipToBoundsAndScale: Parameter 'input' is required.",
+        ),
+        (
+            call("Image.load", id=constant("x"), colour=constant(1)),
+            "Image.load: Unrecognized argument 'colour'.",
+        ),
+        (
+            call("Image.select", input=constant("B3"), bandSelectors=constant(["B3"])),
+            "Image.select, argument 'input': Invalid type.\nExpected type: Image<unknown bands>.",
+        ),
+        (
+            call("Projection", crs=constant("EPSG:102009")),
+            "Projection: The CRS of a map projection could not be parsed.",
+        ),
+        (
+            call("Projection", crs=constant("+proj=utm +zone=10")),
+            "Projection: The CRS of a map projection could not be parsed.",
+        ),
+        (call("Projection", crs=constant("SR-ORG:6974")), "does not support the CRS"),
+        (
+            call("Projection", crs=constant("EPSG:4326"), transform=constant([1, 0, 0, 0, 0, 0])),
+            "Projection: A CRS transform must be invertible.",
+        ),
+        (
+            call("Projection", crs=constant("EPSG:4326"), transform=constant([1, 0, 0])),
+            "Projection: A CRS transform must be a list of 6 numbers.",
+        ),
+        (
+            call("Image.projection", image=LOAD),
+            "The bands of the specified image contain different projections. Use Image.select to",
+        ),
+        (
+            call("Image.clipToBoundsAndScale", input=call("Image.constant", value=constant(1))),
+            "Image.clipToBoundsAndScale: The geometry for image clipping must be bounded.",
+        ),
+        (
+            call("Image.clipToBoundsAndScale", input=LOAD, scale=constant(0)),
+            "Scale must be a positive number",
+        ),
+        (
+            call("Image.clipToBoundsAndScale", input=LOAD, scale=constant(9), width=constant(1)),
+            "'width' and 'height' must be specified together.",
+        ),
+        (
+            call("GeometryConstructors.Polygon", coordinates=constant([[[0, 0], [1, "x"]]])),
+            "GeometryConstructors.Polygon: Invalid coordinates.",
+        ),
+        (
+            call("GeometryConstructors.Point", coordinates=constant([0, 91])),
+            "Latitudes must lie between -90 and 90.",
+        ),
+        ({"bytesValue": "AA=="}, "(bytesValue)"),
+        ({"argumentReference": "x"}, "(argumentReference)"),
+        ({"functionDefinitionValue": {"argumentNames": [], "body": "0"}}, "by the caller"),
+        ({"valueReference": "9"}, "no value '9'"),
+        ({"valueReference": "0"}, "refers to itself"),
+        ({"arrayValue": {"values": [{"valueReference": "0"}]}}, "refers to itself"),
+        ({"constantValue": 1, "integerValue": "1"}, "exactly one kind"),
+        ({"constant": 1}, 'Unknown name "constant"'),
+        ({"integerValue": "1.5"}, "Invalid value at 'expression'"),
+        (call("Image.teleport"), "does not support the function 'Image.teleport'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(emulator: Emulator, node: object, text: str) -> None:
+    assert text in message_of(compute(emulator, node))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"expression": NaN}', b"[" * 1_000_000, b"\xff\xfe"],
+    ids=["empty", "cut", "list", "NaN", "a million nestings", "no text"],
+)
+def test_a_body_that_is_no_json_object_is_refused(emulator: Emulator, content: bytes) -> None:
+    url = f"{emulator.url}/v1/projects/demo/value:compute"
+    message = message_of(requests.post(url, data=content, timeout=30))
+    assert message.startswith("Invalid JSON payload received.")
+
+
+def test_an_expression_may_nest_deeply_but_not_endlessly(emulator: Emulator) -> None:
+    def nested(depth: int) -> requests.Response:
+        values: dict[str, Any] = {"0": constant(5)}
+        for number in range(1, depth):
+            values[str(number)] = {"arrayValue": {"values": [{"valueReference": str(number - 1)}]}}
+        body = {"expression": {"result": str(depth - 1), "values": values}}
+        url = f"{emulator.url}/v1/projects/demo/value:compute"
+        return requests.post(url, json=body, timeout=30)
+
+    assert nested(400).status_code == 200
+    assert "nested more than" in message_of(nested(5000))
+
+
+def test_unlike_projections_in_one_file_are_refused(client: Emulator) -> None:
+    with pytest.raises(ee.EEException, match="bands of different projections in one file"):
+        ee.data.getDownloadId(
+            {"image": ee.Image(SENTINEL2_ID), "bands": ["B3", "B11"], "format": "GEO_TIFF"}
+        )
+
+
+def test_a_number_is_no_image(emulator: Emulator) -> None:
+    body = {"expression": expression(constant(5)), "fileFormat": "NPY"}
+    assert message_of(create(emulator, body)) == "Expression does not evaluate to an Image."
+
+
+@pytest.mark.parametrize("prefix", ["../x", "a/b", "a\\b"])
+def test_a_prefix_with_a_separator_is_refused(emulator: Emulator, prefix: str) -> None:
+    body = {
+        "expression": expression(LOAD),
+        "fileFormat": "ZIPPED_GEO_TIFF_PER_BAND",
+        "filenamePrefix": prefix,
+        "bandIds": ["QA60"],
+    }
+    assert "separator in filenamePrefix" in message_of(create(emulator, body))
+
+
+def test_another_path_is_refused_by_name(emulator: Emulator) -> None:
+    response = requests.get(f"{emulator.url}/v1/projects/demo/assets/x", timeout=30)
+    assert message_of(response, 404) == (
+        "The Earth Engine emulator does not serve GET /v1/projects/demo/assets/x."
+    )
+    assert emulator.counts() == {"unserved": 1}
