@@ -10,6 +10,7 @@
     │   ├── RequestRejectedError      (ValueError)       400
     │   ├── AccessDeniedError         (PermissionError)  401, 403
     │   ├── AssetNotFoundError        (LookupError)      404, or Earth Engine's "not found"
+    │   ├── EmptyImageError           (LookupError)      no bands, or no pixels in the region
     │   ├── BucketNotFoundError       (LookupError)      the bucket does not exist
     │   ├── RasterMismatchError       (ValueError)       a complete file that is not what was asked
     │   ├── ObjectExistsError         (FileExistsError)  the key holds something else
@@ -92,6 +93,10 @@ class AccessDeniedError(PermanentError, PermissionError):
 
 class AssetNotFoundError(PermanentError, LookupError):
     """The asset does not exist, or these credentials may not see it."""
+
+
+class EmptyImageError(PermanentError, LookupError):
+    """There is nothing to download: no bands, or no pixels in the region."""
 
 
 class BucketNotFoundError(PermanentError, LookupError):

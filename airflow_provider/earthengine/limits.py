@@ -18,6 +18,10 @@ MAX_GRID_SIDE = 32_768
 MAX_BANDS = 1_024
 """Bands in one request. Source: as MAX_REQUEST_BYTE_COUNT."""
 
+MAX_PAYLOAD_BYTE_COUNT = 10_485_760
+"""10 MB in the body of one request. Source: the service's own error text, quoted in
+https://github.com/gee-community/geemap/issues/1092, read 2025-08."""
+
 MAX_REQUEST_SECONDS = 300
 """An interactive request is answered within five minutes or not at all.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_provider.earthengine.download.fetch import FetchedBody
+from airflow_provider.earthengine.download.nodata import write_nodata
 from airflow_provider.earthengine.download.params import NPY
 from airflow_provider.earthengine.download.plan import ZIP, Download
 from airflow_provider.earthengine.download.verify import RasterFacts
@@ -38,12 +39,21 @@ class LocalFile:
 def assemble_files(
     download: Download, body: FetchedBody, rasters: tuple[RasterFacts, ...]
 ) -> tuple[LocalFile, ...]:
-    """Return the files in the order of the bands: the zip itself, or each raster as served."""
+    """Return the files in the order of the bands: the zip itself, or each raster as served.
+
+    A GeoTIFF whose masked pixels hold a value of the user's gets that value's nodata tag.
+    """
     if download.layout == ZIP:
         return (
             LocalFile(".zip", body.path, body.byte_count, body.sha256, ZIP_MEDIA_TYPE, rasters),
         )
-    media_type = NPY_MEDIA_TYPE if download.params.file_format == NPY else GEOTIFF_MEDIA_TYPE
+    if download.params.file_format == NPY:
+        media_type = NPY_MEDIA_TYPE
+    else:
+        media_type = GEOTIFF_MEDIA_TYPE
+        for raster in rasters:
+            if raster.plan.nodata is not None:
+                write_nodata(raster.path, raster.plan.nodata)
     return tuple(
         LocalFile(
             raster.plan.suffix,

@@ -1,34 +1,22 @@
-"""What is downloaded: an asset id or a serialised expression, and what Earth Engine says of it.
+"""What is downloaded: an asset id, a serialised expression, or a function that makes the image.
 
-Reading the field is plain text work; only :meth:`ImageSource.to_ee` and :func:`describe_image`
-import ``ee``, and the session they work in is made elsewhere.
+Reading the field is plain text work; ``ee`` is imported only where an ``ee.Image`` is made, and the
+session it needs is made elsewhere.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.params import DownloadParams
 from airflow_provider.earthengine.download.values import read_json, shown
-from airflow_provider.earthengine.exceptions import (
-    DownloadParamsError,
-    PlanError,
-    RequestRejectedError,
-)
+from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 _ASSET_ID = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*")
-_NO_SUCH_BAND = "did not match any bands"
-
-
-class ValueComputer(Protocol):
-    """What describing an image asks of an Earth Engine session."""
-
-    def compute_value(self, value: Any) -> Any:
-        """Return the value of an ``ee`` object as plain JSON data."""
 
 
 @dataclass(frozen=True)
@@ -70,33 +58,11 @@ class ImageSource:
         return ee.Image(value)
 
 
-@dataclass(frozen=True)
-class BandInfo:
-    """One band, as Earth Engine describes it.
-
-    :param id: the band's name.
-    :param dtype: numpy's name of the smallest type that holds the declared values.
-    :param grid: its pixels; None where the band has no bounds.
-    """
-
-    id: str
-    dtype: str
-    grid: PixelGrid | None
-
-
-@dataclass(frozen=True)
-class ImageInfo:
-    """The image with the download parameters applied, as Earth Engine describes it."""
-
-    bands: tuple[BandInfo, ...]
-    properties: Mapping[str, Any]
-    version: int | None = None
-
-
 def read_image(value: Any) -> ImageSource:
     """Return the image that an operator's field means.
 
-    :param value: an asset id, or what ``ee.Image.serialize()`` gives, as JSON text or parsed.
+    :param value: an asset id, or what ``ee.Image.serialize()`` gives, as JSON text or parsed. A
+        function goes to :func:`call_image_function`.
     :raises DownloadParamsError: when it is neither.
     """
     value = read_json("image", value)
@@ -112,30 +78,81 @@ def read_image(value: Any) -> ImageSource:
     )
 
 
-def describe_image(client: ValueComputer, image: Any, params: DownloadParams) -> ImageInfo:
-    """Return what Earth Engine says of the image with the download parameters applied.
+def call_image_function(
+    function: Callable[..., Any], image_kwargs: Mapping[str, Any], context: Mapping[str, Any]
+) -> ImageSource:
+    """Return the image that a user's function makes; needs an initialised session.
 
-    :param image: an ``ee.Image``.
-    :raises DownloadParamsError: for a band that the image does not have; names those it has.
-    :raises PlanError: for an image that has no bands.
+    :param image_kwargs: passed by name.
+    :param context: whatever else the function names is taken from here.
+    :raises DownloadParamsError: when it names what is in neither, or makes no image.
     """
+    import ee
+
+    name = getattr(function, "__name__", repr(function))
+    image = function(**image_kwargs, **_named_in(function, name, image_kwargs, context))
+    if not isinstance(image, ee.Image):
+        raise DownloadParamsError(
+            f"the image function {name} returned {_kind(image)}; return an ee.Image.",
+            field="image",
+        )
+    return _read_expression(ee.serializer.encode(image, for_cloud_api=True))
+
+
+def prepare_request(params: DownloadParams) -> dict[str, Any]:
+    """Return the parameters as ``ee`` takes them; needs an initialised session.
+
+    A region that is a table's id becomes the geometry of its features.
+    """
+    import ee
+
     request = params.to_request()
-    if params.bands:
-        request["bands"] = [band.to_dict() for band in params.bands]
-    # The client keeps to itself how it applies the parameters; doing it again here would be a
-    # second opinion about the grid. When the client offers it publicly, this call can go.
-    prepared = image._build_download_id_image(request)
-    try:
-        value = client.compute_value(prepared)
-    except RequestRejectedError as error:
-        if _NO_SUCH_BAND in error.server_text:
-            raise DownloadParamsError(
-                "bands names a band that the image does not have.",
-                server_text=error.server_text,
-                field="bands",
-            ) from None
-        raise
-    return _select_bands(_read_info(value), params)
+    if isinstance(params.region, str):
+        request["region"] = ee.FeatureCollection(params.region).geometry()
+    return request
+
+
+def _named_in(
+    function: Callable[..., Any],
+    name: str,
+    given: Mapping[str, Any],
+    context: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return those of the function's parameters that the context has to give."""
+    parameters = inspect.signature(function).parameters.values()
+    by_name = [
+        each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+    ]
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    unknown = set(given) - {each.name for each in by_name}
+    if unknown and not takes_any:
+        raise DownloadParamsError(
+            f"image_kwargs has {', '.join(sorted(unknown))}, which the image function {name} does "
+            "not take.",
+            field="image_kwargs",
+        )
+    wanted = [each for each in by_name if each.name not in given]
+    missing = [
+        each.name for each in wanted if each.default is each.empty and each.name not in context
+    ]
+    if missing:
+        raise DownloadParamsError(
+            f"the image function {name} names {', '.join(missing)}, which this run does not have: "
+            "a run without a date has no ds and no data interval, for example; give it in "
+            "image_kwargs, or give the parameter a default.",
+            field="image",
+        )
+    return {each.name: context[each.name] for each in wanted if each.name in context}
+
+
+def _asset_id_of(expression: Mapping[str, Any]) -> str | None:
+    """Return the asset's id if the program only loads one."""
+    invocation = expression["values"][expression["result"]].get("functionInvocationValue", {})
+    arguments = invocation.get("arguments", {})
+    if invocation.get("functionName") != "Image.load" or set(arguments) != {"id"}:
+        return None
+    asset_id = arguments["id"].get("constantValue")
+    return asset_id if isinstance(asset_id, str) else None
 
 
 def _read_expression(value: Mapping[str, Any]) -> ImageSource:
@@ -146,7 +163,7 @@ def _read_expression(value: Mapping[str, Any]) -> ImageSource:
             "what ee.Image.serialize() gives.",
             field="image",
         )
-    return ImageSource(value)
+    return ImageSource(value, _asset_id_of(value))
 
 
 def _load_expression(asset_id: str) -> dict[str, Any]:
@@ -157,60 +174,3 @@ def _load_expression(asset_id: str) -> dict[str, Any]:
 
 def _kind(value: Any) -> str:
     return f"a {value.name()}" if hasattr(value, "name") else f"the constant {shown(value)}"
-
-
-def _read_info(value: Any) -> ImageInfo:
-    if not isinstance(value, Mapping) or value.get("type") != "Image":
-        raise DownloadParamsError(
-            f"image is an expression whose value is {shown(value)}, not an image.", field="image"
-        )
-    if not value.get("bands"):
-        raise PlanError("The image has no bands: is it computed from an empty collection?")
-    return ImageInfo(
-        bands=tuple(_read_band(band) for band in value["bands"]),
-        properties=value.get("properties") or {},
-        version=value.get("version"),
-    )
-
-
-def _read_band(band: Mapping[str, Any]) -> BandInfo:
-    grid = None
-    if band.get("dimensions"):
-        a, b, c, d, e, f = (float(term) for term in band["crs_transform"])
-        # A clipped band keeps its image's transform and says where in it its own corner is.
-        column, row = band.get("origin") or (0, 0)
-        transform = (a, b, a * column + b * row + c, d, e, d * column + e * row + f)
-        width, height = (int(side) for side in band["dimensions"])
-        grid = PixelGrid(str(band.get("crs") or band.get("crs_wkt")), transform, width, height)
-    return BandInfo(str(band["id"]), _dtype_of(band.get("data_type") or {}), grid)
-
-
-def _dtype_of(data_type: Mapping[str, Any]) -> str:
-    precision = data_type.get("precision")
-    if precision != "int":
-        return "float32" if precision == "float" else "float64"
-    low, high = data_type.get("min"), data_type.get("max")
-    if low is None or high is None:
-        return "float64"  # 64-bit integers arrive as doubles.
-    for bits in (8, 16, 32):
-        if low >= 0 and high < 2**bits:
-            return f"uint{bits}"
-        if -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1):
-            return f"int{bits}"
-    return "float64"
-
-
-def _select_bands(info: ImageInfo, params: DownloadParams) -> ImageInfo:
-    if not params.bands:
-        return info
-    known = {band.id: band for band in info.bands}
-    missing = [band_id for band_id in params.band_ids if band_id not in known]
-    if missing:
-        raise DownloadParamsError(
-            f"bands names {', '.join(missing)}, which the image does not have; it has "
-            f"{', '.join(known)}.",
-            field="bands",
-        )
-    return ImageInfo(
-        tuple(known[band_id] for band_id in params.band_ids), info.properties, info.version
-    )

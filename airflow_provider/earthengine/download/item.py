@@ -22,7 +22,8 @@ from rasterio.warp import transform_geom
 from airflow_provider.earthengine import __version__
 from airflow_provider.earthengine.download.assemble import LocalFile
 from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.image import ImageInfo, ImageSource
+from airflow_provider.earthengine.download.image import ImageSource
+from airflow_provider.earthengine.download.info import ImageInfo
 from airflow_provider.earthengine.download.params import DownloadParams
 from airflow_provider.earthengine.download.record import (
     ETAG,
@@ -52,11 +53,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Source:
-    """What was downloaded: the program, what Earth Engine said of it, and how it was asked for."""
+    """What was downloaded: the program, what Earth Engine said of it, and how it was asked for.
+
+    :param record: what the user says of it, under STAC's names, for example ``license``.
+    """
 
     image: ImageSource
     info: ImageInfo
     params: DownloadParams
+    record: Mapping[str, str]
 
 
 def build_item(
@@ -107,6 +112,7 @@ def _describe(
         "earthengine:warnings": [
             warning for raster in rasters for warning in raster.warnings
         ],
+        **source.record,
         **run.facts,
     }  # fmt: skip
     return {key: value for key, value in described.items() if value not in (None, [], {})}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.image import BandInfo, ImageInfo
 from airflow_provider.earthengine.download.params import (
     NPY,
     ZIPPED_FORMATS,
@@ -20,7 +20,11 @@ from airflow_provider.earthengine.download.params import (
     DownloadParams,
 )
 from airflow_provider.earthengine.download.values import shown
-from airflow_provider.earthengine.exceptions import DownloadParamsError, PlanError
+from airflow_provider.earthengine.exceptions import DownloadParamsError, EmptyImageError, PlanError
+
+if TYPE_CHECKING:
+    # It imports rasterio, and DAG files import this module on every parse.
+    from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
 
 AS_SERVED = "as_served"
 ZIP = "zip"
@@ -55,11 +59,13 @@ class RasterPlan:
     :param suffix: what its object's name has behind the base name, for example ".B3.tif".
     :param bands: its bands, in order, with the dtypes and grids that are predicted.
     :param ask: what must be so; everything else is a prediction.
+    :param nodata: the value that was put into masked pixels; None: Earth Engine's own.
     """
 
     suffix: str
     bands: tuple[BandInfo, ...]
     ask: GridAsk
+    nodata: float | None = None
 
     @property
     def grid(self) -> PixelGrid | None:
@@ -113,8 +119,12 @@ def item_suffix(params: DownloadParams, layout: str) -> str:
     return ".bands.json" if params.file_format == ZIPPED_GEO_TIFF_PER_BAND else ".tif.json"
 
 
-def plan_download(info: ImageInfo, params: DownloadParams, layout: str) -> Download:
+def plan_download(
+    info: ImageInfo, params: DownloadParams, layout: str, nodata: float | None = None
+) -> Download:
     """Return the one request for the download.
+
+    :param nodata: the value that is in masked pixels already; None: Earth Engine's own.
 
     :raises PlanError: when no single request may carry it; says the numbers.
     """
@@ -124,30 +134,29 @@ def plan_download(info: ImageInfo, params: DownloadParams, layout: str) -> Downl
     return Download(
         params=params,
         layout=layout,
-        rasters=_plan_rasters(info, params),
+        rasters=_plan_rasters(info, params, nodata),
         byte_count=byte_count,
         max_body_byte_count=_max_body_byte_count(info.bands, grids),
     )
 
 
-def _plan_rasters(info: ImageInfo, params: DownloadParams) -> tuple[RasterPlan, ...]:
+def _plan_rasters(
+    info: ImageInfo, params: DownloadParams, nodata: float | None
+) -> tuple[RasterPlan, ...]:
     if params.file_format != ZIPPED_GEO_TIFF_PER_BAND:
         suffix = ".npy" if params.file_format == NPY else ".tif"
-        return (RasterPlan(suffix, info.bands, _ask_of(params, None)),)
+        return (RasterPlan(suffix, info.bands, _ask_of(params, None), nodata),)
     asked = {band.id: band for band in params.bands}
     return tuple(
-        RasterPlan(f".{band.id}.tif", (band,), _ask_of(params, asked.get(band.id)))
+        RasterPlan(f".{band.id}.tif", (band,), _ask_of(params, asked.get(band.id)), nodata)
         for band in info.bands
     )
 
 
 def _ask_of(params: DownloadParams, band: BandParams | None) -> GridAsk:
-    dimensions = (band and band.dimensions) or params.dimensions
-    return GridAsk(
-        crs=(band and band.crs) or params.crs,
-        crs_transform=(band and band.crs_transform) or params.crs_transform,
-        dimensions=dimensions if dimensions and len(dimensions) == 2 else None,
-    )
+    asked = params.band(band or BandParams(""))
+    dimensions = asked.dimensions if len(asked.dimensions or ()) == 2 else None
+    return GridAsk(asked.crs, asked.crs_transform, dimensions)
 
 
 def _bounded_grid(band: BandInfo) -> PixelGrid:
@@ -157,9 +166,9 @@ def _bounded_grid(band: BandInfo) -> PixelGrid:
             "scale, or crs, crs_transform and dimensions."
         )
     if band.grid.width <= 0 or band.grid.height <= 0:
-        raise PlanError(
+        raise EmptyImageError(
             f"Band {band.id} is {band.grid.width} x {band.grid.height} px: the region does not "
-            "meet the image."
+            "meet the image; if it is written as latitude, longitude, swap them."
         )
     return band.grid
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlencode
 
 from airflow_provider.earthengine.download.image import ImageSource
 from airflow_provider.earthengine.download.params import DownloadParams
-from airflow_provider.earthengine.download.values import shown
+from airflow_provider.earthengine.download.values import read_boolean, read_json, shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError, ObjectExistsError
 
 FINGERPRINT = "earthengine:fingerprint"
@@ -22,6 +24,18 @@ ETAG = "earthengine:etag"
 SHA256_MULTIHASH = "1220"
 """What stands before a sha256 in a multihash. Source:
 https://github.com/stac-extensions/file#checksums, read 2026-11."""
+
+
+# Encryption, tags, class and access; nothing that would touch content, names or conditions.
+_EXTRA_ARGS = (
+    "ServerSideEncryption",
+    "SSEKMSKeyId",
+    "SSEKMSEncryptionContext",
+    "BucketKeyEnabled",
+    "Tagging",
+    "StorageClass",
+    "ACL",
+)
 
 
 class IfExists(StrEnum):
@@ -106,12 +120,18 @@ class CommitRecord:
     uris: tuple[str, ...]
 
 
-def fingerprint_download(image: ImageSource, params: DownloadParams, layout: str) -> str:
-    """Return what is the same for the same program, parameters and layout, and for nothing else.
+def fingerprint_download(
+    image: ImageSource, params: DownloadParams, layout: str, nodata: float | None = None
+) -> str:
+    """Return what is the same for the same program, parameters, layout and nodata alone.
 
     The project, the endpoint, the run and the versions of libraries do not enter it.
     """
-    parts = {"expression": image.expression, "params": params.to_request(), "layout": layout}
+    parts: dict[str, Any] = {
+        "expression": image.expression, "params": params.to_request(), "layout": layout
+    }  # fmt: skip
+    if nodata is not None:
+        parts["nodata"] = nodata
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return f"v1:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
@@ -143,6 +163,33 @@ def read_prefix(value: Any) -> str:
             field="s3_prefix",
         )
     return prefix
+
+
+def read_extra_args(value: Any) -> dict[str, Any]:
+    """Return arguments for every object that is written, as the S3 client takes them.
+
+    :param value: a dict, or JSON text of one; tags may be a dict.
+    :raises DownloadParamsError: for an argument that is not among those that may be given.
+    """
+    given = read_json("s3_extra_args", value) or {}
+    if not isinstance(given, Mapping):
+        raise DownloadParamsError(
+            f"s3_extra_args is {shown(value)}; write a dict.", field="s3_extra_args"
+        )
+    for key in given:
+        if key not in _EXTRA_ARGS:
+            raise DownloadParamsError(
+                f"s3_extra_args has {key!r}; what may be given is {', '.join(_EXTRA_ARGS)}.",
+                field="s3_extra_args",
+            )
+    arguments = dict(given)
+    if isinstance(arguments.get("Tagging"), Mapping):
+        arguments["Tagging"] = urlencode(arguments["Tagging"])
+    if "BucketKeyEnabled" in arguments:
+        arguments["BucketKeyEnabled"] = read_boolean(
+            "BucketKeyEnabled", arguments["BucketKeyEnabled"]
+        )
+    return arguments
 
 
 def parse_record(destination: Destination, content: bytes, etag: str) -> CommitRecord:

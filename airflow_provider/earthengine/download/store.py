@@ -98,10 +98,16 @@ class Precondition:
 
 
 class Bucket:
-    """A bucket, seen through an S3 client that the caller made and owns."""
+    """A bucket, seen through an S3 client that the caller made and owns.
 
-    def __init__(self, client: S3Client, name: str) -> None:
+    :param extra_args: for every object that is written, as the S3 client takes them.
+    """
+
+    def __init__(
+        self, client: S3Client, name: str, extra_args: Mapping[str, Any] | None = None
+    ) -> None:
         self._client = client
+        self._extra_args = dict(extra_args or {})
         self.name = name
 
     def uri(self, key: str) -> str:
@@ -153,6 +159,7 @@ class Bucket:
                 ContentType=media_type,
                 Metadata=dict(metadata),
                 ChecksumAlgorithm="SHA256",
+                **self._extra_args,
             )["UploadId"]
             upload = OpenUpload(key, upload_id, ())
             try:
@@ -208,9 +215,11 @@ class Bucket:
     def create_object(self, key: str, content: bytes, media_type: str) -> str:
         """Write a small object where none is, and return its ETag.
 
+        It is read again by later runs, so it stays in the store's standard class.
         :raises ConditionFailedError: there is one.
         """
         checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        extra_args = {key: each for key, each in self._extra_args.items() if key != "StorageClass"}
         with self._translated_errors("write", key):
             answer = self._client.put_object(
                 Bucket=self.name,
@@ -219,6 +228,7 @@ class Bucket:
                 ContentType=media_type,
                 ChecksumSHA256=checksum,
                 IfNoneMatch="*",
+                **extra_args,
             )
             return answer["ETag"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from rasterio.crs import CRS
+from rasterio.io import DatasetReader
 
 from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.integrity import (
@@ -164,19 +165,19 @@ def _verify_geotiff(path: Path, plan: RasterPlan) -> RasterFacts:
         )
         _check_asks(plan, grid, dataset.crs)
         bands = tuple(
-            BandFacts(
-                band.id,
-                dataset.dtypes[index],
-                dataset.nodatavals[index],
-                _statistics(
-                    (dataset.read(index + 1, window=window)
-                     for _, window in dataset.block_windows(index + 1)),
-                    dataset.nodatavals[index],
-                ),
-            )
-            for index, band in enumerate(plan.bands)
-        )  # fmt: skip
+            _describe_band(dataset, index, band.id, plan.nodata)
+            for index, band in enumerate(plan.bands, start=1)
+        )
     return RasterFacts(path, plan, grid, bands, _unmet_predictions(plan, grid, bands))
+
+
+def _describe_band(
+    dataset: DatasetReader, index: int, band_id: str, nodata: float | None
+) -> BandFacts:
+    if nodata is None:
+        nodata = dataset.nodatavals[index - 1]
+    blocks = (dataset.read(index, window=window) for _, window in dataset.block_windows(index))
+    return BandFacts(band_id, dataset.dtypes[index - 1], nodata, _statistics(blocks, nodata))
 
 
 def _verify_npy(path: Path, plan: RasterPlan) -> RasterFacts:
@@ -191,9 +192,12 @@ def _verify_npy(path: Path, plan: RasterPlan) -> RasterFacts:
     if plan.ask.dimensions and plan.ask.dimensions != (width, height):
         raise _mismatch("dimensions", plan.ask.dimensions, (width, height))
     bands = tuple(
-        BandFacts(band.id, array.dtype[band.id].name, None, _statistics([array[band.id]], None))
+        BandFacts(
+            band.id, array.dtype[band.id].name, plan.nodata,
+            _statistics([array[band.id]], plan.nodata),
+        )
         for band in plan.bands
-    )
+    )  # fmt: skip
     grid = plan.grid
     if grid and (grid.width, grid.height) != (width, height):
         raise _mismatch("dimensions", (grid.width, grid.height), (width, height))
@@ -239,9 +243,7 @@ def _name_of_crs(crs: Any) -> str:
     return f"EPSG:{code}" if code else str(crs.to_wkt())
 
 
-def _statistics(
-    blocks: Iterator[npt.NDArray[Any]] | list[npt.NDArray[Any]], nodata: float | None
-) -> BandStatistics:
+def _statistics(blocks: Iterable[npt.NDArray[Any]], nodata: float | None) -> BandStatistics:
     """Return the statistics of all blocks together, one block in memory at a time."""
     total, valid, value_sum = 0, 0, 0.0
     low, high = float("inf"), float("-inf")

@@ -1,59 +1,40 @@
-"""Earth Engine -> S3: the operator, and how tasks behind it open what it stored."""
+"""Earth Engine -> S3: the operator. Each step of a download is a module of the download code."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSkipException,
+    BaseOperator,
+)
 
-from airflow_provider.earthengine.download.image import ImageSource, describe_image, read_image
-from airflow_provider.earthengine.download.params import DownloadParams, read_params
-from airflow_provider.earthengine.download.plan import (
-    Download,
-    item_suffix,
-    plan_download,
-    read_layout,
+from airflow_provider.earthengine.download.values import read_json, shown
+from airflow_provider.earthengine.exceptions import (
+    DownloadParamsError,
+    EmptyImageError,
+    PermanentError,
 )
-from airflow_provider.earthengine.download.record import (
-    CommitRecord,
-    Destination,
-    Identity,
-    fingerprint_download,
-    read_if_exists,
-    read_prefix,
-)
-from airflow_provider.earthengine.download.values import read_text
-from airflow_provider.earthengine.exceptions import PermanentError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.transfers.job import FAIL, SKIP, Job, read_job, read_on_empty
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-    from rasterio.io import DatasetReader
 
     from airflow_provider.earthengine.download.item import Run
+    from airflow_provider.earthengine.download.plan import Download
     from airflow_provider.earthengine.download.publish import Standing
+    from airflow_provider.earthengine.download.record import CommitRecord
     from airflow_provider.earthengine.download.store import Bucket
     from airflow_provider.earthengine.download.verify import RasterFacts
 
 _MEBIBYTE = 1 << 20
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The operator's fields, read and checked."""
-
-    image: ImageSource
-    params: DownloadParams
-    layout: str
-    destination: Destination
-    identity: Identity
 
 
 class EarthEngineToS3Operator(BaseOperator):
@@ -66,8 +47,10 @@ class EarthEngineToS3Operator(BaseOperator):
 
     Returns the ``s3://`` URIs of the rasters; the item's URI is under the XCom key ``item``.
 
-    :param image: an asset id, or an image as ``ee.Image.serialize()`` writes it, as JSON text or
-        parsed. (templated)
+    :param image: an asset id; an image as ``ee.Image.serialize()`` writes it, as JSON text or
+        parsed; or a function that returns an ``ee.Image``. (templated)
+    :param image_kwargs: what the function is called with, by name; whatever else it names (``ds``,
+        ``data_interval_start``, ``params``, ...) is taken from the run. (templated)
     :param download_params: the parameters of ``ee.data.getDownloadId``: name, bands, crs,
         crs_transform, dimensions, scale, region, filePerBand, format. (templated)
     :param s3_bucket: the bucket; it must exist. (templated)
@@ -75,45 +58,73 @@ class EarthEngineToS3Operator(BaseOperator):
     :param layout: "as_served", Earth Engine's files, unzipped; or "zip", its zip. (templated)
     :param if_exists: what becomes of another download at the same keys: "replace_changed" it,
         "fail", or "replace" even the same download, once a run. (templated)
+    :param on_empty: what becomes of the task when the image has no bands or no pixels in the
+        region: "fail" or "skip". (templated)
+    :param nodata: the value for masked pixels, which are then told from valid zeros; None: what
+        Earth Engine gives. (templated)
+    :param record: what the item says beside the facts: ``licence``, ``attribution``. (templated)
+    :param s3_extra_args: how objects are written: ServerSideEncryption, SSEKMSKeyId,
+        SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
     :param earthengine_conn_id: the Earth Engine connection. (templated)
     :param aws_conn_id: the AWS connection; its endpoint and role are honoured. (templated)
     """
 
     template_fields: Sequence[str] = (
         "image",
+        "image_kwargs",
         "download_params",
         "s3_bucket",
         "s3_prefix",
         "layout",
         "if_exists",
+        "on_empty",
+        "nodata",
+        "record",
+        "s3_extra_args",
         "earthengine_conn_id",
         "aws_conn_id",
     )
     # With a suffix here, every templated text that ends in it would be read as a file.
     template_ext: Sequence[str] = ()
-    template_fields_renderers = {"image": "json", "download_params": "json"}  # noqa: RUF012  # Airflow's own form
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "image": "json",
+        "image_kwargs": "json",
+        "download_params": "json",
+        "record": "json",
+        "s3_extra_args": "json",
+    }
     ui_color = "#dff0d8"
 
     def __init__(
         self,
         *,
-        image: str | Mapping[str, Any],
+        image: str | Mapping[str, Any] | Callable[..., Any],
+        image_kwargs: Mapping[str, Any] | str | None = None,
         download_params: Mapping[str, Any] | str,
         s3_bucket: str,
         s3_prefix: str = "",
         layout: str = "as_served",
         if_exists: str = "replace_changed",
+        on_empty: str = FAIL,
+        nodata: float | str | None = None,
+        record: Mapping[str, str] | str | None = None,
+        s3_extra_args: Mapping[str, Any] | str | None = None,
         earthengine_conn_id: str = EarthEngineHook.default_conn_name,
         aws_conn_id: str = "aws_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.image = image
+        self.image_kwargs = image_kwargs
         self.download_params = download_params
         self.s3_bucket = s3_bucket
         self.s3_prefix = s3_prefix
         self.layout = layout
         self.if_exists = if_exists
+        self.on_empty = on_empty
+        self.nodata = nodata
+        self.record = record
+        self.s3_extra_args = s3_extra_args
         self.earthengine_conn_id = earthengine_conn_id
         self.aws_conn_id = aws_conn_id
 
@@ -121,59 +132,74 @@ class EarthEngineToS3Operator(BaseOperator):
         """Publish the download, unless it is there already, and return the URIs."""
         from airflow_provider.earthengine.download.publish import look_at_destination
 
-        with _permanent_errors_fail_the_task():
-            job = self._read_job(context)
-            bucket = self._open_bucket()
+        with self._told_to_airflow(), EarthEngineHook(self.earthengine_conn_id) as hook:
+            job = read_job(self, context, hook, self._read_uri)
+            bucket = self._open_bucket(job)
             standing = look_at_destination(bucket, job.destination, job.identity)
             if standing.done:
                 self.log.info("Already published: %s", standing.done.item_uri)
-            record = standing.done or self._download(job, bucket, standing, context)
+            record = standing.done or self._download(job, hook, bucket, standing, context)
         context["ti"].xcom_push(key="item", value=record.item_uri)
         return list(record.uris)
 
     def _download(
-        self, job: _Job, bucket: Bucket, standing: Standing, context: Context
+        self,
+        job: Job,
+        hook: EarthEngineHook,
+        bucket: Bucket,
+        standing: Standing,
+        context: Context,
     ) -> CommitRecord:
         """Return the record of the download, fetched, verified and published."""
         from airflow_provider.earthengine.download.assemble import assemble_files
         from airflow_provider.earthengine.download.fetch import BodyRequest, fetch_body
+        from airflow_provider.earthengine.download.image import prepare_request
+        from airflow_provider.earthengine.download.info import describe_image
         from airflow_provider.earthengine.download.integrity import check_body
         from airflow_provider.earthengine.download.item import Source, build_item
+        from airflow_provider.earthengine.download.nodata import fill_masked
+        from airflow_provider.earthengine.download.plan import plan_download
         from airflow_provider.earthengine.download.publish import publish_files
         from airflow_provider.earthengine.download.verify import verify_body
 
         started = time.monotonic()
-        with EarthEngineHook(self.earthengine_conn_id) as hook, _scratch_directory() as scratch:
+        with _scratch_directory() as scratch:
             hook.get_conn()
-            image = job.image.to_ee()
-            info = describe_image(hook, image, job.params)
-            download = plan_download(info, job.params, job.layout)
+            image, params = job.image.to_ee(), job.params
+            info = describe_image(hook, image, params)
+            if job.nodata is not None:
+                image, params, info = fill_masked(image, params, info, job.nodata)
+            download = plan_download(info, params, job.layout, job.nodata)
             self._log_plan(job, download)
             body = fetch_body(
                 hook,
                 BodyRequest(
-                    params={**job.params.to_request(), "image": image},
+                    params={**prepare_request(params), "image": image},
                     what=job.destination.base,
                     path=scratch / "body",
                     max_byte_count=download.max_body_byte_count,
-                    check=lambda path: check_body(path, job.params.file_format),
+                    check=lambda path: check_body(path, params.file_format),
                 ),
             )
-            self.log.info(
-                "Fetched %s bytes in %.1f s, %d tries", f"{body.byte_count:,}", body.seconds,
-                body.attempts,
-            )  # fmt: skip
+            self.log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
             rasters = verify_body(body.path, download, scratch)
             self._log_rasters(rasters)
             files = assemble_files(download, body, rasters)
-            source, run = Source(job.image, info, job.params), _run_of(context)
+            source, run = Source(job.image, info, job.params, job.record), _run_of(context)
             record = publish_files(
-                bucket, job.destination, job.identity, standing, files,
+                bucket,
+                job.destination,
+                job.identity,
+                standing,
+                files,
                 lambda stored: build_item(
-                    job.destination, job.identity, source, run,
+                    job.destination,
+                    job.identity,
+                    source,
+                    run,
                     list(zip(files, stored, strict=True)),
                 ),
-            )  # fmt: skip
+            )
         self.log.info(
             "Published %s: %d objects, %s bytes, %.1f s in all",
             record.item_uri,
@@ -183,31 +209,52 @@ class EarthEngineToS3Operator(BaseOperator):
         )
         return record
 
-    def _read_job(self, context: Context) -> _Job:
-        image = read_image(self.image)
-        params = read_params(self.download_params)
-        layout = read_layout(self.layout, params)
-        destination = Destination(
-            bucket=read_text("s3_bucket", self.s3_bucket),
-            prefix=read_prefix(self.s3_prefix),
-            base=params.name or image.name,
-            item_suffix=item_suffix(params, layout),
-        )
-        identity = Identity(
-            fingerprint_download(image, params, layout),
-            _generation_of(context),
-            read_if_exists(self.if_exists),
-        )
-        return _Job(image, params, layout, destination, identity)
+    def image_arguments(self) -> Mapping[str, Any]:
+        """Return what the image function is called with, by name."""
+        image_kwargs = read_json("image_kwargs", self.image_kwargs) or {}
+        if not isinstance(image_kwargs, Mapping):
+            raise DownloadParamsError(
+                f"image_kwargs is {shown(image_kwargs)}; write a dict.", field="image_kwargs"
+            )
+        return image_kwargs
 
-    def _open_bucket(self) -> Bucket:
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    @contextmanager
+    def _told_to_airflow(self) -> Iterator[None]:
+        """Fail or skip the task where a retry cannot help; everything else passes through."""
+        try:
+            on_empty = FAIL
+            on_empty = read_on_empty(self.on_empty)
+            yield
+        except EmptyImageError as error:
+            told = AirflowSkipException if on_empty == SKIP else AirflowFailException
+            raise told(f"{type(error).__name__}: {error}") from error
+        except PermanentError as error:
+            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
+    def _open_bucket(self, job: Job) -> Bucket:
+        from airflow_provider.earthengine.download.record import read_extra_args
         from airflow_provider.earthengine.download.store import Bucket
 
-        return Bucket(S3Hook(aws_conn_id=self.aws_conn_id).get_conn(), self.s3_bucket)
+        extra_args = read_extra_args(self.s3_extra_args)
+        return Bucket(self._s3_client(), job.destination.bucket, extra_args)
 
-    def _log_plan(self, job: _Job, download: Download) -> None:
+    def _read_uri(self, uri: str) -> bytes:
+        from airflow_provider.earthengine.download.store import Bucket
+
+        name, _, key = uri.removeprefix("s3://").partition("/")
+        read = Bucket(self._s3_client(), name).read_object(key)
+        if read is None:
+            raise DownloadParamsError(f"{uri} does not exist.")
+        return read[0]
+
+    def _s3_client(self) -> Any:
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        return S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
+
+    def _log_plan(self, job: Job, download: Download) -> None:
+        for sentence in job.params.ignored:
+            self.log.warning(sentence)
         self.log.info(
             "Plan: %s as %s, one request of %.1f MiB as Earth Engine counts, to %s",
             job.image.asset_id or "a computed image",
@@ -227,56 +274,9 @@ class EarthEngineToS3Operator(BaseOperator):
 
 
 @contextmanager
-def open_raster(uri: str, *, aws_conn_id: str = "aws_default") -> Iterator[DatasetReader]:
-    """Open a raster that a task published, as a rasterio dataset that reads it block by block.
-
-    Use it as ``with open_raster(uri) as dataset:``.
-
-    :param uri: ``s3://bucket/key`` of a GeoTIFF, for example out of the operator's XCom.
-    :param aws_conn_id: the AWS connection; its endpoint and credentials are honoured.
-    :raises rasterio.errors.RasterioIOError: when it does not exist or is no raster.
-    """
-    import rasterio
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-    from rasterio.session import AWSSession
-
-    hook = S3Hook(aws_conn_id=aws_conn_id)
-    client: Any = hook.get_conn()
-    endpoint = urlsplit(client.meta.endpoint_url)
-    options: dict[str, Any] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
-    own_endpoint = None
-    if not (endpoint.hostname or "").endswith("amazonaws.com"):
-        own_endpoint = endpoint.netloc
-        options |= {
-            "AWS_HTTPS": "YES" if endpoint.scheme == "https" else "NO",
-            "AWS_VIRTUAL_HOSTING": "FALSE",
-        }
-    session = AWSSession(hook.get_session(), endpoint_url=own_endpoint)
-    with rasterio.Env(session=session, **options), rasterio.open(uri) as dataset:
-        yield dataset
-
-
-@contextmanager
-def _permanent_errors_fail_the_task() -> Iterator[None]:
-    """Tell Airflow not to retry what a retry cannot mend; everything else passes through."""
-    try:
-        yield
-    except PermanentError as error:
-        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
-
-
-@contextmanager
 def _scratch_directory() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="earthengine-") as directory:
         yield Path(directory)
-
-
-def _generation_of(context: Context) -> str:
-    """Return what all tries of this run have in common, and no other run: ASCII, for metadata."""
-    run: Any = context["dag_run"]
-    # A cleared run keeps its id; Airflow before 3.2 does not say how often it was cleared.
-    cleared = getattr(run, "clear_number", None) or 0
-    return quote(f"{context['dag'].dag_id}/{run.run_id}/{cleared}", safe="/:+")
 
 
 def _run_of(context: Context) -> Run:

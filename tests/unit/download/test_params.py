@@ -1,3 +1,4 @@
+import json
 import math
 from typing import Any
 
@@ -7,8 +8,9 @@ from airflow_provider.earthengine.download.params import (
     BandParams,
     DownloadId,
     DownloadParams,
-    read_params,
 )
+from airflow_provider.earthengine.download.reading import read_params
+from airflow_provider.earthengine.download.region import is_region_file, parse_region_file
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 REGION = {"type": "Polygon", "coordinates": [[[5, 43], [5.1, 43], [5.1, 43.1], [5, 43]]]}
@@ -140,7 +142,14 @@ REFUSED = [
     ({"region": {"type": "Point", "coordinates": [5, 43]}}, "of type 'Point'"),
     ({"region": {"type": "Polygon", "coordinates": []}}, "where coordinates belong"),
     ({"region": {"type": "Polygon", "coordinates": [[5, 43]]}}, "an [x, y] pair belongs"),
-    ({"region": {"type": "FeatureCollection", "features": []}}, "0 features"),
+    ({"region": {"type": "FeatureCollection", "features": []}}, "without features"),
+    ({"region": {"type": "FeatureCollection", "features": [5]}}, "where features belong"),
+    ({"region": {"type": "Feature", "geometry": None}}, "of type 'Feature'"),
+    ({"region": [[0, 0], [1, 1], [1, 0], [0, 1]]}, "edges cross"),
+    ({"region": {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}}, "no polygon"),
+    ({"region": [[0, 0], [1, 1], [2, 2]]}, "region"),
+    ({"region": [43, -122, 44, -121]}, "may be swapped"),
+    ({"region": [[43, -122], [44, -122], [44, -121]]}, "may be swapped"),
     ({"region": [[math.nan, 43], [6, 44], [6, 43]]}, "finite"),
     ("not a dict", "write a dict"),
     ("{'scale': 20}", "tojson"),
@@ -163,6 +172,84 @@ def test_a_feature_is_read_as_its_geometry() -> None:
     assert read_params({"region": feature}).region == REGION
     collection = {"type": "FeatureCollection", "features": [feature]}
     assert read_params({"region": collection}).region == REGION
+
+
+def test_several_features_are_read_as_the_union_of_their_areas() -> None:
+    def square(x: int) -> dict[str, Any]:
+        ring = [[x, 0], [x + 1, 0], [x + 1, 1], [x, 1], [x, 0]]
+        return {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}}
+
+    def union(*features: dict[str, Any]) -> Any:
+        return read_params(
+            {"region": {"type": "FeatureCollection", "features": list(features)}}
+        ).region
+
+    apart = union(square(0), square(5))
+    assert apart["type"] == "MultiPolygon"
+    assert sorted(part[0][0][0] // 5 for part in apart["coordinates"]) == [0, 1]
+    together = union(square(0), square(1))
+    assert together["type"] == "Polygon"
+    assert {tuple(point) for point in together["coordinates"][0]} >= {
+        (0, 0),
+        (2, 0),
+        (2, 1),
+        (0, 1),
+    }
+
+
+def test_a_table_is_a_region_by_its_id() -> None:
+    assert (
+        read_params({"region": "projects/demo/assets/parks"}).region == "projects/demo/assets/parks"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "is_file"),
+    [
+        ("s3://bucket/area.geojson", True),
+        ("/data/area", True),
+        ("./area.txt", True),
+        ("~/area.json", True),
+        ("areas/one.GeoJSON", True),
+        ("projects/demo/assets/parks", False),
+        ('{"type": "Polygon"}', False),
+        ([0, 0, 1, 1], False),
+    ],
+)
+def test_a_regions_file_is_told_from_a_table(value: object, is_file: bool) -> None:
+    assert is_region_file(value) is is_file
+
+
+def test_a_regions_file_holds_geojson_that_a_request_can_carry() -> None:
+    assert parse_region_file("a.json", json.dumps(REGION).encode()) == REGION
+    with pytest.raises(DownloadParamsError, match="is not GeoJSON"):
+        parse_region_file("a.json", b"PK\x03\x04")
+    with pytest.raises(DownloadParamsError, match="10,485,761 bytes"):
+        parse_region_file("a.json", bytes(10_485_761))
+
+
+def test_a_band_takes_the_downloads_values_where_it_has_none() -> None:
+    bands = [{"id": "B3"}, {"id": "B8", "scale": 10}, {"id": "B11", "dimensions": [5, 6]}]
+    request = read_params({"bands": bands, "scale": 20, "crs": "EPSG:32610"}).to_request()
+    assert request["bands"] == [
+        {"id": "B3", "crs": "EPSG:32610", "scale": 20},
+        {"id": "B8", "crs": "EPSG:32610", "scale": 10},
+        {"id": "B11", "crs": "EPSG:32610", "dimensions": [5, 6]},
+    ]
+    assert "scale" not in request
+
+
+def test_scale_is_ignored_where_crs_and_crs_transform_are_given() -> None:
+    params = read_params({"crs": "EPSG:4326", "crs_transform": TRANSFORM, "scale": 20})
+    assert "scale" not in params.to_request()
+    (told,) = params.ignored
+    assert told == "download_params: scale is ignored, because crs and crs_transform are given."
+    params = read_params({"bands": [{"id": "B3", "scale": 10}], "crs": "EPSG:4326",
+                          "crs_transform": TRANSFORM})  # fmt: skip
+    assert params.to_request()["bands"] == [
+        {"id": "B3", "crs": "EPSG:4326", "crs_transform": TRANSFORM}
+    ]
+    assert params.ignored == ("B3: scale is ignored, because crs and crs_transform are given.",)
 
 
 def test_a_download_id_does_not_show_itself() -> None:

@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.image import BandInfo, ImageInfo
-from airflow_provider.earthengine.download.params import read_params
+from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
 from airflow_provider.earthengine.download.plan import (
     Download,
     GridAsk,
@@ -12,7 +11,8 @@ from airflow_provider.earthengine.download.plan import (
     plan_download,
     read_layout,
 )
-from airflow_provider.earthengine.exceptions import DownloadParamsError, PlanError
+from airflow_provider.earthengine.download.reading import read_params
+from airflow_provider.earthengine.exceptions import DownloadParamsError, EmptyImageError, PlanError
 
 
 def info(*bands: tuple[str, str, int, int]) -> ImageInfo:
@@ -50,13 +50,17 @@ def test_exactly_the_limit_is_planned_and_one_row_more_is_not() -> None:
     [
         (info(("B1", "uint8", 32_769, 1)), "side of 32,769 px"),
         (info(*[(f"B{index}", "uint8", 1, 1) for index in range(1025)]), "1,025 bands"),
-        (info(("B1", "uint8", 0, 10)), "does not meet the image"),
         (ImageInfo((BandInfo("B1", "uint8", None),), {}), "no bounds"),
     ],
 )
 def test_what_no_request_carries_is_refused_with_the_numbers(image: ImageInfo, words: str) -> None:
     with pytest.raises(PlanError, match=words):
         plan(image)
+
+
+def test_a_grid_without_pixels_is_an_empty_image() -> None:
+    with pytest.raises(EmptyImageError, match="does not meet the image"):
+        plan(info(("B1", "uint8", 0, 10)))
 
 
 def test_the_limits_themselves_are_planned() -> None:

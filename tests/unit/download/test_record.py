@@ -1,7 +1,7 @@
 import pytest
 
 from airflow_provider.earthengine.download.image import read_image
-from airflow_provider.earthengine.download.params import read_params
+from airflow_provider.earthengine.download.reading import read_params
 from airflow_provider.earthengine.download.record import (
     Destination,
     fingerprint_download,

@@ -13,10 +13,10 @@ import rasterio
 from rasterio.transform import Affine
 
 from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.image import BandInfo, ImageInfo
+from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
 from airflow_provider.earthengine.download.integrity import check_body
-from airflow_provider.earthengine.download.params import read_params
 from airflow_provider.earthengine.download.plan import Download, plan_download
+from airflow_provider.earthengine.download.reading import read_params
 from airflow_provider.earthengine.download.verify import RasterFacts, verify_body
 from airflow_provider.earthengine.exceptions import RasterMismatchError, TruncatedBodyError
 

@@ -1,0 +1,233 @@
+"""What Earth Engine says of the image with the download parameters applied: bands, grids, dtypes.
+
+The grid is asked for, never guessed: one computation names crs, transform and size of every band.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rasterio.errors import RasterioError
+from rasterio.warp import transform_geom
+from shapely.geometry import Polygon, shape
+
+from airflow_provider.earthengine import limits
+from airflow_provider.earthengine.download.grid import PixelGrid
+from airflow_provider.earthengine.download.image import prepare_request
+from airflow_provider.earthengine.download.params import DownloadParams
+from airflow_provider.earthengine.download.values import shown
+from airflow_provider.earthengine.exceptions import (
+    DownloadParamsError,
+    EmptyImageError,
+    PlanError,
+    RequestRejectedError,
+)
+
+_NO_SUCH_BAND = "did not match any bands"
+# What Earth Engine says where a collection was empty: of its composite, and of its first image.
+# Source: https://github.com/swisstopo/topo-satromo/issues/101, read 2025-08.
+_EMPTY_TEXTS = (
+    "Image with no bands",
+    "Parameter 'input' is required",
+    "Parameter 'image' is required",
+)
+
+
+class ValueComputer(Protocol):
+    """What describing an image asks of an Earth Engine session."""
+
+    def compute_value(self, value: Any) -> Any:
+        """Return the value of an ``ee`` object as plain JSON data."""
+
+
+@dataclass(frozen=True)
+class BandInfo:
+    """One band, as Earth Engine describes it.
+
+    :param id: the band's name.
+    :param dtype: numpy's name of the smallest type that holds the declared values.
+    :param grid: its pixels; None where the band has no bounds.
+    """
+
+    id: str
+    dtype: str
+    grid: PixelGrid | None
+
+    @property
+    def value_range(self) -> tuple[int, int]:
+        """The least and the greatest value that an integer dtype holds."""
+        bits = int(self.dtype.lstrip("uint"))
+        return (
+            (0, 2**bits - 1) if self.dtype[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        )
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """The image with the download parameters applied, as Earth Engine describes it."""
+
+    bands: tuple[BandInfo, ...]
+    properties: Mapping[str, Any]
+    version: int | None = None
+
+
+def describe_image(client: ValueComputer, image: Any, params: DownloadParams) -> ImageInfo:
+    """Return what Earth Engine says of the image with the download parameters applied.
+
+    :param image: an ``ee.Image``.
+    :raises DownloadParamsError: for a band that the image does not have; names those it has.
+    :raises EmptyImageError: for an image without bands, or without pixels in the region.
+    :raises PlanError: when the program and the region are more than a request can carry.
+    """
+    import ee
+
+    request = prepare_request(params)
+    if params.bands:
+        request["bands"] = [band.to_dict() for band in params.bands]
+    # The client keeps to itself how it applies the parameters; doing it again here would be a
+    # second opinion about the grid. When the client offers it publicly, this call can go.
+    prepared = image._build_download_id_image(request)
+    _check_payload(prepared)
+    try:
+        whole, downloaded = client.compute_value(ee.List([image, prepared]))
+    except RequestRejectedError as error:
+        raise explain_refusal(error) from None
+    info = select_bands(read_info(downloaded), params)
+    _check_overlap(read_info(whole), info)
+    return info
+
+
+def _check_payload(image: Any) -> None:
+    import ee
+
+    byte_count = len(json.dumps(ee.serializer.encode(image, for_cloud_api=True)))
+    if byte_count > limits.MAX_PAYLOAD_BYTE_COUNT:
+        raise PlanError(
+            f"The program with its region is {byte_count:,} bytes, and a request to Earth Engine "
+            f"carries at most {limits.MAX_PAYLOAD_BYTE_COUNT:,}; simplify the region, or upload it "
+            "as a table and give the table's id.",
+            byte_count=byte_count,
+        )
+
+
+def explain_refusal(
+    error: RequestRejectedError,
+) -> RequestRejectedError | DownloadParamsError | EmptyImageError:
+    """Return the error that a refusal to describe the image means."""
+    if any(text in error.server_text for text in _EMPTY_TEXTS):
+        return EmptyImageError(
+            "The image has no bands, or there is none: is the collection empty that it is "
+            "computed from?",
+            server_text=error.server_text,
+        )
+    if _NO_SUCH_BAND in error.server_text:
+        return DownloadParamsError(
+            "bands names a band that the image does not have.",
+            server_text=error.server_text,
+            field="bands",
+        )
+    return error
+
+
+def read_info(value: Any) -> ImageInfo:
+    """Return what a description says.
+
+    :param value: what ``ee.Image.getInfo()`` gives.
+    :raises EmptyImageError: for an image without bands.
+    :raises DownloadParamsError: for the description of anything but an image.
+    """
+    if not isinstance(value, Mapping) or value.get("type") != "Image":
+        raise DownloadParamsError(
+            f"image is an expression whose value is {shown(value)}, not an image.", field="image"
+        )
+    if not value.get("bands"):
+        raise EmptyImageError("The image has no bands: is it computed from an empty collection?")
+    return ImageInfo(
+        bands=tuple(_read_band(band) for band in value["bands"]),
+        properties=value.get("properties") or {},
+        version=value.get("version"),
+    )
+
+
+def _read_band(band: Mapping[str, Any]) -> BandInfo:
+    grid = None
+    if band.get("dimensions"):
+        a, b, c, d, e, f = (float(term) for term in band["crs_transform"])
+        # A clipped band keeps its image's transform and says where in it its own corner is.
+        column, row = band.get("origin") or (0, 0)
+        transform = (a, b, a * column + b * row + c, d, e, d * column + e * row + f)
+        width, height = (int(side) for side in band["dimensions"])
+        grid = PixelGrid(str(band.get("crs") or band.get("crs_wkt")), transform, width, height)
+    return BandInfo(str(band["id"]), _dtype_of(band.get("data_type") or {}), grid)
+
+
+def _dtype_of(data_type: Mapping[str, Any]) -> str:
+    precision = data_type.get("precision")
+    if precision != "int":
+        return "float32" if precision == "float" else "float64"
+    low, high = data_type.get("min"), data_type.get("max")
+    if low is None or high is None:
+        return "float64"  # 64-bit integers arrive as doubles.
+    return smallest_dtype(int(low), int(high))
+
+
+def smallest_dtype(low: int, high: int) -> str:
+    """Return numpy's name of the smallest type that holds both; wide integers arrive as doubles."""
+    for bits in (8, 16, 32):
+        if low >= 0 and high < 2**bits:
+            return f"uint{bits}"
+        if -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1):
+            return f"int{bits}"
+    return "float64"
+
+
+def select_bands(info: ImageInfo, params: DownloadParams) -> ImageInfo:
+    """Return the bands that were asked for, in that order.
+
+    :raises DownloadParamsError: for a band that the image does not have; names those it has.
+    """
+    if not params.bands:
+        return info
+    known = {band.id: band for band in info.bands}
+    missing = [band_id for band_id in params.band_ids if band_id not in known]
+    if missing:
+        raise DownloadParamsError(
+            f"bands names {', '.join(missing)}, which the image does not have; it has "
+            f"{', '.join(known)}.",
+            field="bands",
+        )
+    return ImageInfo(
+        tuple(known[band_id] for band_id in params.band_ids), info.properties, info.version
+    )
+
+
+def _check_overlap(whole: ImageInfo, info: ImageInfo) -> None:
+    """Raise if nothing of the image lies in what is to be downloaded."""
+    extents = {band.id: band.grid for band in whole.bands}
+    for band in info.bands:
+        extent = extents.get(band.id)
+        if band.grid and band.grid.width > 0 < band.grid.height and not _meet(band.grid, extent):
+            raise EmptyImageError(
+                f"The region does not meet the image: band {band.id} has pixels at {extent}, and "
+                f"{band.grid} were asked for; if the region is written as latitude, longitude, "
+                "swap them."
+            )
+
+
+def _meet(grid: PixelGrid, extent: PixelGrid | None) -> bool:
+    if extent is None:
+        return True
+    outline: Mapping[str, Any] = {"type": "Polygon", "coordinates": [grid.outline()]}
+    if grid.crs != extent.crs:
+        try:
+            outline = transform_geom(grid.crs, extent.crs, outline)
+        except RasterioError:
+            return True  # There is no way to tell, so it is Earth Engine's to say.
+    points: Sequence[Sequence[float]] = outline["coordinates"][0]
+    if not all(math.isfinite(number) for point in points for number in point):
+        return True
+    return bool(shape(outline).intersects(Polygon(extent.outline())))

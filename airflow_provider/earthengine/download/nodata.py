@@ -1,0 +1,121 @@
+"""Masked pixels get a value that the user chose, so that valid zeros survive.
+
+Earth Engine writes masked pixels of unsigned bands as 0, which is a valid value too. Here the image
+is unmasked on the server, on the grid that was asked for, and the value is written into the
+GeoTIFF's tag afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import rasterio
+
+from airflow_provider.earthengine.download.grid import PixelGrid
+from airflow_provider.earthengine.download.image import prepare_request
+from airflow_provider.earthengine.download.info import BandInfo, ImageInfo, smallest_dtype
+from airflow_provider.earthengine.download.params import (
+    ZIPPED_GEO_TIFF_PER_BAND,
+    BandParams,
+    DownloadParams,
+)
+from airflow_provider.earthengine.exceptions import DownloadParamsError, PlanError
+
+
+def fill_masked(
+    image: Any, params: DownloadParams, info: ImageInfo, nodata: float
+) -> tuple[Any, DownloadParams, ImageInfo]:
+    """Return the unmasked image, the parameters that name its grid, and its description.
+
+    :param image: an ``ee.Image``.
+    :param info: of the image as ``params`` ask for it; its grid is the one that is kept.
+    :param nodata: for masked pixels, and for pixels beyond the image.
+    :raises DownloadParamsError: when the value does not go with a band, or the parameters do not
+        go with one.
+    :raises PlanError: when the bands that share a file have unlike grids.
+    """
+    if _masks_outside(params):
+        image = image.clip(_geometry_of(params))
+    bands = tuple(replace(band, dtype=_widened(band, nodata)) for band in info.bands)
+    pinned = replace(params, region=None, crs=None, crs_transform=None, dimensions=None, scale=None)
+    if params.file_format == ZIPPED_GEO_TIFF_PER_BAND:
+        pinned = replace(pinned, bands=tuple(_pin(band.id, band.grid) for band in bands))
+    else:
+        grid = _common_grid(bands)
+        everything = _pin("", grid)
+        pinned = replace(
+            pinned,
+            crs=everything.crs,
+            crs_transform=everything.crs_transform,
+            dimensions=everything.dimensions,
+        )
+    filled = image.unmask(nodata, sameFootprint=False)
+    return filled, pinned, replace(info, bands=bands)
+
+
+def write_nodata(path: Path, nodata: float) -> None:
+    """Write the tag into a GeoTIFF; its pixels stay as they are."""
+    with rasterio.open(path, "r+", driver="GTiff") as dataset:
+        dataset.nodata = nodata
+
+
+def _masks_outside(params: DownloadParams) -> bool:
+    """Return whether Earth Engine masks what is outside the region: for a region alone it does."""
+    if params.region is None:
+        return False
+    merged = [params.band(band) for band in params.bands or (BandParams(""),)]
+    crops = {bool(band.dimensions or (band.scale and not band.crs_transform)) for band in merged}
+    if len(crops) > 1:
+        raise DownloadParamsError(
+            "nodata is given, and region with a scale for some bands only, so that some would be "
+            "masked outside the region and some not; give a scale for all bands or for none.",
+            field="nodata",
+        )
+    return not crops.pop()
+
+
+def _geometry_of(params: DownloadParams) -> Any:
+    import ee
+
+    region = prepare_request(params)["region"]
+    if isinstance(region, ee.Geometry):
+        return region
+    if isinstance(region, dict):
+        return ee.Geometry(region, None, geodesic=False)
+    if len(region) == 4 and not isinstance(region[0], list):
+        return ee.Geometry.Rectangle(region, None, geodesic=False)
+    return ee.Geometry.Polygon(region, None, geodesic=False)
+
+
+def _widened(band: BandInfo, nodata: float) -> str:
+    """Return the dtype of the band once the value is in it, as Earth Engine promotes it."""
+    if band.dtype.startswith("float"):
+        return band.dtype
+    if nodata != int(nodata):
+        raise DownloadParamsError(
+            f"nodata is {nodata}, and band {band.id} holds whole numbers; write a whole number.",
+            field="nodata",
+        )
+    low, high = band.value_range
+    return smallest_dtype(min(low, int(nodata)), max(high, int(nodata)))
+
+
+def _common_grid(bands: tuple[BandInfo, ...]) -> PixelGrid | None:
+    grids = {band.grid for band in bands}
+    if len(grids) > 1:
+        raise PlanError(
+            "nodata is given, and the bands have unlike grids in one file; give scale or crs, or "
+            "use format ZIPPED_GEO_TIFF_PER_BAND."
+        )
+    return grids.pop()
+
+
+def _pin(band_id: str, grid: PixelGrid | None) -> BandParams:
+    if grid is None:
+        raise PlanError(
+            "nodata is given, and the image has no bounds, so that there is no end to what is "
+            "masked; give region with scale, or crs, crs_transform and dimensions."
+        )
+    return BandParams(band_id, grid.crs, grid.transform, (grid.width, grid.height))
