@@ -19,7 +19,9 @@
         ├── QuotaExceededError        (OSError)          429, with Retry-After if any
         ├── ServiceUnavailableError   (OSError)          500, 502, 503, 504, connection lost
         ├── DownloadIdExpiredError    (OSError)          404 for an id that was created
+        ├── DownloadCancelledError    (InterruptedError) somebody stopped it
         ├── FetchTimeoutError         (TimeoutError)     no answer in time
+        ├── ScratchError              (OSError)          no room on the worker's disk
         └── TruncatedBodyError        (OSError)          the body ended early or does not decode
 
 The two main branches are the contract with the operator: a :class:`PermanentError` fails the task
@@ -137,8 +139,16 @@ class DownloadIdExpiredError(TransientError, OSError):
     """The service no longer knows a download id that it gave out: ask for a new one."""
 
 
+class DownloadCancelledError(TransientError, InterruptedError):
+    """The download was stopped from outside; another attempt may complete it."""
+
+
 class FetchTimeoutError(TransientError, TimeoutError):
     """No answer in time."""
+
+
+class ScratchError(TransientError, OSError):
+    """The worker's disk has no room, or may not be written to; another worker's may."""
 
 
 class TruncatedBodyError(TransientError, OSError):

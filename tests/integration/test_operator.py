@@ -24,8 +24,8 @@ from pystac.validation import JsonSchemaSTACValidator
 from airflow_provider.earthengine.download.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.exceptions import TransientError
-from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.rasters import open_raster
+from airflow_provider.earthengine.transfers import earthengine_to_s3
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.emulator import CATALOG_FOLDER, earthengine_connection
 from stack.seaweedfs import SeaweedFS
@@ -300,6 +300,22 @@ BAD = [
     ({"image": "projects/demo/assets/absent"}, "AssetNotFoundError.*does not exist"),
     ({"image": "projects/demo/assets/private"}, "AssetNotFoundError.*not see it"),
     ({"image": {"result": "0", "values": {"0": {"constantValue": 5}}}}, "DownloadParamsError"),
+    (
+        {
+            "image": {
+                "result": "0",
+                "values": {
+                    "0": {
+                        "functionInvocationValue": {
+                            "functionName": "ImageCollection.load",
+                            "arguments": {"id": {"constantValue": "projects/demo/assets/s2_daily"}},
+                        }
+                    }
+                },
+            }
+        },
+        "DownloadParamsError.*expression of a ImageCollection; write one of an image",
+    ),
     ({"image": {"result": "0", "values": {"0": {"valueReference": "1"}}}}, "DownloadParamsError"),
     (
         {"image": SENTINEL2_ID, "download_params": {"bands": ["B3"]}},
@@ -365,8 +381,9 @@ def test_an_endpoint_that_is_down_passes_through_to_airflows_retries(
 ) -> None:
     connection = earthengine_connection("http://127.0.0.1:9", "demo")
     monkeypatch.setenv("AIRFLOW_CONN_EARTHENGINE_DEFAULT", connection)
-    patient = RetryPolicy(sleep=lambda _: None)
-    monkeypatch.setitem(EarthEngineHook.__init__.__kwdefaults__, "retry_policy", patient)
+    monkeypatch.setattr(
+        earthengine_to_s3, "RetryPolicy", lambda **_: RetryPolicy(sleep=lambda _: None)
+    )
     with pytest.raises(TransientError):
         run()
     assert stored() == {}

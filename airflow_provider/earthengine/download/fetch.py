@@ -21,6 +21,7 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider.earthengine import limits
+from airflow_provider.earthengine.download.cancellation import Cancellation
 from airflow_provider.earthengine.download.params import DownloadId
 from airflow_provider.earthengine.download.retry import (
     RetryPolicy,
@@ -92,31 +93,41 @@ class BodyRequest:
 
 
 def fetch_body(
-    client: EarthEngineClient, request: BodyRequest, policy: RetryPolicy | None = None
+    client: EarthEngineClient,
+    request: BodyRequest,
+    policy: RetryPolicy | None = None,
+    cancellation: Cancellation | None = None,
 ) -> FetchedBody:
     """Return the body on disk.
 
     :param policy: for the GET; the client retries its own requests.
+    :param cancellation: ends it at any time.
     :raises TransientError: when it still failed after all tries.
     :raises PermanentError: when Earth Engine will not give it.
     """
     started = time.monotonic()
+    cancellation = cancellation or Cancellation()
+    policy = policy or RetryPolicy(sleep=cancellation.sleep)
     attempts = 0
 
     with requests.Session() as session:
+        adapter = cancellation.adapter()
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
 
         def attempt() -> tuple[int, str]:
             nonlocal attempts
             attempts += 1
+            cancellation.check()
             return _get_body(session, client.make_download_url(download_id), request)
 
         download_id = client.get_download_id(request.params)
         try:
-            byte_count, sha256 = (policy or RetryPolicy()).run(attempt)
+            byte_count, sha256 = policy.run(attempt)
         except DownloadIdExpiredError:
             log.warning("The download id of %s has expired; asking for a new one.", request.what)
             download_id = client.get_download_id(request.params)
-            byte_count, sha256 = (policy or RetryPolicy()).run(attempt)
+            byte_count, sha256 = policy.run(attempt)
     return FetchedBody(request.path, byte_count, sha256, attempts, time.monotonic() - started)
 
 

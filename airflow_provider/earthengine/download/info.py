@@ -86,8 +86,10 @@ def describe_image(client: ValueComputer, image: Any, params: DownloadParams) ->
     import ee
 
     request = prepare_request(params)
-    if params.bands:
-        request["bands"] = [band.to_dict() for band in params.bands]
+    # The client takes ids from its own caller, but only dicts here.
+    request["bands"] = [
+        {"id": band} if isinstance(band, str) else band for band in request.get("bands", [])
+    ]
     # The client keeps to itself how it applies the parameters; doing it again here would be a
     # second opinion about the grid. When the client offers it publicly, this call can go.
     prepared = image._build_download_id_image(request)

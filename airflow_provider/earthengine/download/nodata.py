@@ -92,7 +92,8 @@ def _geometry_of(params: DownloadParams) -> Any:
 def _widened(band: BandInfo, nodata: float) -> str:
     """Return the dtype of the band once the value is in it, as Earth Engine promotes it."""
     if band.dtype.startswith("float"):
-        return band.dtype
+        # A constant with decimals is a double to Earth Engine, and so is what it is mixed with.
+        return band.dtype if nodata == int(nodata) else "float64"
     if nodata != int(nodata):
         raise DownloadParamsError(
             f"nodata is {nodata}, and band {band.id} holds whole numbers; write a whole number.",

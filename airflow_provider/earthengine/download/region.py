@@ -36,14 +36,8 @@ def is_region_file(value: Any) -> bool:
 def parse_region_file(name: str, content: bytes) -> Any:
     """Return the GeoJSON that a region's file holds.
 
-    :raises DownloadParamsError: when it holds none, or more than a request can carry.
+    :raises DownloadParamsError: when it holds none.
     """
-    if len(content) > limits.MAX_PAYLOAD_BYTE_COUNT:
-        raise DownloadParamsError(
-            f"region file {name} is {len(content):,} bytes, and a request to Earth Engine carries "
-            f"at most {limits.MAX_PAYLOAD_BYTE_COUNT:,}; simplify it, or upload it as a table.",
-            field="region",
-        )
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -58,6 +52,7 @@ def read_region(value: Any) -> Region:
     :raises DownloadParamsError: when it is none of the forms that Earth Engine takes.
     """
     value = read_json("region", value)
+    _check_byte_count(value)
     if isinstance(value, Mapping):
         return _read_geojson(value)
     if isinstance(value, str) and _TABLE_ID.fullmatch(value.strip()):
@@ -65,6 +60,16 @@ def read_region(value: Any) -> Region:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return _read_list(list(value))
     raise _wrong(f"region is {shown(value)}; write {_FORMS}.")
+
+
+def _check_byte_count(value: Any) -> None:
+    byte_count = len(json.dumps(value, default=str))
+    if byte_count > limits.MAX_PAYLOAD_BYTE_COUNT:
+        raise _wrong(
+            f"region is {byte_count:,} bytes of GeoJSON, and a request to Earth Engine carries at "
+            f"most {limits.MAX_PAYLOAD_BYTE_COUNT:,}; simplify it, or upload it as a table and "
+            "give the table's id."
+        )
 
 
 def _read_geojson(value: Mapping[str, Any]) -> dict[str, Any]:

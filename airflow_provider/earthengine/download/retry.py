@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     AssetNotFoundError,
+    DownloadCancelledError,
     DownloadIdExpiredError,
     EarthEngineProviderError,
     QuotaExceededError,
@@ -164,7 +165,9 @@ class RetryPolicy:
 
     def _is_worth_another_try(self, error: BaseException) -> bool:
         # The same request with an id that is gone cannot help; whoever asked for it gets a new one.
-        if not isinstance(error, TransientError) or isinstance(error, DownloadIdExpiredError):
+        if isinstance(error, DownloadIdExpiredError | DownloadCancelledError):
+            return False
+        if not isinstance(error, TransientError):
             return False
         return (error.retry_after_seconds or 0) <= self.longest_wait_seconds
 

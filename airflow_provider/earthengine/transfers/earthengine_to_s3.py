@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,8 +13,10 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSkipException,
     BaseOperator,
+    conf,
 )
 
+from airflow_provider.earthengine.download.retry import RetryPolicy
 from airflow_provider.earthengine.download.values import read_json, shown
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
@@ -27,6 +29,7 @@ from airflow_provider.earthengine.transfers.job import FAIL, SKIP, Job, read_job
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider.earthengine.download.cancellation import Cancellation
     from airflow_provider.earthengine.download.item import Run
     from airflow_provider.earthengine.download.plan import Download
     from airflow_provider.earthengine.download.publish import Standing
@@ -128,11 +131,26 @@ class EarthEngineToS3Operator(BaseOperator):
         self.earthengine_conn_id = earthengine_conn_id
         self.aws_conn_id = aws_conn_id
 
+    @cached_property
+    def _cancellation(self) -> Cancellation:
+        """Ends the download under way. Made on the worker: the scheduler copies operators."""
+        from airflow_provider.earthengine.download.cancellation import Cancellation
+
+        return Cancellation()
+
+    def on_kill(self) -> None:
+        """End the download: Airflow calls this from a signal handler and waits five seconds."""
+        self._cancellation.cancel()
+
     def execute(self, context: Context) -> list[str]:
         """Publish the download, unless it is there already, and return the URIs."""
         from airflow_provider.earthengine.download.publish import look_at_destination
 
-        with self._told_to_airflow(), EarthEngineHook(self.earthengine_conn_id) as hook:
+        policy = RetryPolicy(sleep=self._cancellation.sleep)
+        with (
+            self._told_to_airflow(),
+            EarthEngineHook(self.earthengine_conn_id, retry_policy=policy) as hook,
+        ):
             job = read_job(self, context, hook, self._read_uri)
             bucket = self._open_bucket(job)
             standing = look_at_destination(bucket, job.destination, job.identity)
@@ -160,10 +178,11 @@ class EarthEngineToS3Operator(BaseOperator):
         from airflow_provider.earthengine.download.nodata import fill_masked
         from airflow_provider.earthengine.download.plan import plan_download
         from airflow_provider.earthengine.download.publish import publish_files
+        from airflow_provider.earthengine.download.scratch import check_free, scratch_directory
         from airflow_provider.earthengine.download.verify import verify_body
 
         started = time.monotonic()
-        with _scratch_directory() as scratch:
+        with scratch_directory(_scratch_place()) as scratch:
             hook.get_conn()
             image, params = job.image.to_ee(), job.params
             info = describe_image(hook, image, params)
@@ -171,6 +190,7 @@ class EarthEngineToS3Operator(BaseOperator):
                 image, params, info = fill_masked(image, params, info, job.nodata)
             download = plan_download(info, params, job.layout, job.nodata)
             self._log_plan(job, download)
+            check_free(scratch, 2 * download.max_body_byte_count)
             body = fetch_body(
                 hook,
                 BodyRequest(
@@ -180,6 +200,7 @@ class EarthEngineToS3Operator(BaseOperator):
                     max_byte_count=download.max_body_byte_count,
                     check=lambda path: check_body(path, params.file_format),
                 ),
+                cancellation=self._cancellation,
             )
             self.log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
             rasters = verify_body(body.path, download, scratch)
@@ -250,7 +271,14 @@ class EarthEngineToS3Operator(BaseOperator):
     def _s3_client(self) -> Any:
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-        return S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
+        client: Any = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
+        client.meta.events.register("before-call.s3", self._refuse_when_cancelled)
+        return client
+
+    def _refuse_when_cancelled(self, model: Any, **_: Any) -> None:
+        # An upload that was begun is still dropped.
+        if model.name != "AbortMultipartUpload":
+            self._cancellation.check()
 
     def _log_plan(self, job: Job, download: Download) -> None:
         for sentence in job.params.ignored:
@@ -273,10 +301,10 @@ class EarthEngineToS3Operator(BaseOperator):
                 self.log.warning("%s: %s", raster.plan.suffix, warning)
 
 
-@contextmanager
-def _scratch_directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="earthengine-") as directory:
-        yield Path(directory)
+def _scratch_place() -> Path | None:
+    """Return where the deployment wants scratch files; None: where TMPDIR says."""
+    place = conf.get("earthengine", "scratch_directory", fallback="")
+    return Path(place) if place else None
 
 
 def _run_of(context: Context) -> Run:

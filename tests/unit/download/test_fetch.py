@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download import fetch
+from airflow_provider.earthengine.download.cancellation import Cancellation
 from airflow_provider.earthengine.download.fetch import BodyRequest, FetchedBody, fetch_body
 from airflow_provider.earthengine.download.params import DownloadId
 from airflow_provider.earthengine.download.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
+    DownloadCancelledError,
     DownloadIdExpiredError,
     EarthEngineProviderError,
     FetchTimeoutError,
@@ -220,3 +223,51 @@ def test_a_server_that_stops_sending_is_left(
     with pytest.raises(FetchTimeoutError):
         run(attempts=1)
     leave.set()
+
+
+@pytest.mark.parametrize("sent", [0, 1000])
+def test_a_cancelled_download_ends_at_once_and_asks_no_more(
+    earth_engine: EarthEngine, tmp_path: Path, sent: int
+) -> None:
+    asked, leave = threading.Event(), threading.Event()
+
+    def stall(handler: BaseHTTPRequestHandler) -> None:
+        if sent:
+            answer(200, BODY[:sent], Content_Length=str(len(BODY)))(handler)
+            handler.wfile.flush()
+        asked.set()
+        leave.wait(30)
+
+    earth_engine.script = [stall]
+    cancellation = Cancellation()
+    request = BodyRequest({}, "scene", tmp_path / "body", 2 * len(BODY), lambda _: None)
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            fetch_body(earth_engine, request, cancellation=cancellation)
+        except DownloadCancelledError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert asked.wait(10)
+    cancellation.cancel()
+    thread.join(2)
+    leave.set()
+    assert not thread.is_alive()
+    assert len(errors) == 1
+    assert len(earth_engine.paths) == 1
+
+
+def test_progress_is_told(
+    earth_engine: EarthEngine,
+    run: Fetch,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(fetch, "PROGRESS_SECONDS", 0.0)
+    caplog.set_level(logging.INFO)
+    earth_engine.script = [answer(200, BODY)]
+    run()
+    assert "scene: 1,048,576 of 5120000 bytes" in caplog.text

@@ -29,7 +29,9 @@ def test_an_expression_may_be_a_dict_or_json_text() -> None:
 
     assert read_image(EXPRESSION).expression == EXPRESSION
     assert read_image(json.dumps(EXPRESSION)).expression == EXPRESSION
-    assert read_image(EXPRESSION).name == "download"
+    assert read_image(EXPRESSION).name == "SRTMGL1_003"
+    computed = {"result": "0", "values": {"0": {"constantValue": 1}}}
+    assert read_image(computed).name == "download"
 
 
 @pytest.mark.parametrize(

@@ -220,12 +220,16 @@ def test_a_regions_file_is_told_from_a_table(value: object, is_file: bool) -> No
     assert is_region_file(value) is is_file
 
 
-def test_a_regions_file_holds_geojson_that_a_request_can_carry() -> None:
+def test_a_regions_file_holds_geojson() -> None:
     assert parse_region_file("a.json", json.dumps(REGION).encode()) == REGION
     with pytest.raises(DownloadParamsError, match="is not GeoJSON"):
         parse_region_file("a.json", b"PK\x03\x04")
-    with pytest.raises(DownloadParamsError, match="10,485,761 bytes"):
-        parse_region_file("a.json", bytes(10_485_761))
+
+
+def test_a_region_larger_than_a_request_is_refused_with_its_size() -> None:
+    ring = [[number / 1e6, 43.123456] for number in range(600_000)]
+    with pytest.raises(DownloadParamsError, match=r"region is [\d,]{10} bytes.*10,485,760"):
+        read_params({"region": ring})
 
 
 def test_a_band_takes_the_downloads_values_where_it_has_none() -> None:

@@ -1,0 +1,153 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pystac
+import pytest
+from pystac.validation import JsonSchemaSTACValidator
+from shapely.geometry import shape
+
+from airflow_provider.earthengine.download.assemble import GEOTIFF_MEDIA_TYPE, LocalFile
+from airflow_provider.earthengine.download.grid import PixelGrid
+from airflow_provider.earthengine.download.image import read_image
+from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
+from airflow_provider.earthengine.download.item import Run, Source, build_item
+from airflow_provider.earthengine.download.plan import GridAsk, RasterPlan
+from airflow_provider.earthengine.download.reading import read_params
+from airflow_provider.earthengine.download.record import (
+    Destination,
+    Identity,
+    IfExists,
+    StoredObject,
+    parse_record,
+)
+from airflow_provider.earthengine.download.verify import BandFacts, BandStatistics, RasterFacts
+
+DESTINATION = Destination("demo", "a/b", "scene", ".tif.json")
+IDENTITY = Identity("v1:f", "dag/run/0", IfExists.REPLACE_CHANGED)
+UTM = PixelGrid("EPSG:32610", (20.0, 0.0, 581260.0, 0.0, -20.0, 4101800.0), 105, 86)
+WINDOW = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
+
+
+def item(
+    grid: PixelGrid | None = UTM,
+    nodata: float | None = 0,
+    properties: dict[str, Any] | None = None,
+    run: Run = Run({}),  # noqa: B008  # frozen
+    record: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the item of a GeoTIFF of one band, checked against STAC's core schema."""
+    plan = RasterPlan(".tif", (BandInfo("B3", "uint16", grid),), GridAsk())
+    facts = RasterFacts(
+        Path("x"), plan, grid, (BandFacts("B3", "uint16", nodata, BandStatistics(1, 9, 5, 50)),), ()
+    )
+    file = LocalFile(".tif", Path("x"), 1234, "ab" * 32, GEOTIFF_MEDIA_TYPE, (facts,))
+    source = Source(
+        read_image("A/scene"), ImageInfo(plan.bands, properties or {}), read_params({}),
+        record or {},
+    )  # fmt: skip
+    stored = StoredObject("a/b/scene.tif", 1234, '"etag"', "ab" * 32)
+    content = build_item(DESTINATION, IDENTITY, source, run, [(file, stored)])
+    built: dict[str, Any] = json.loads(content)
+    JsonSchemaSTACValidator().validate_core(built, pystac.STACObjectType.ITEM, "1.1.0")
+    return built
+
+
+def test_what_was_recorded_is_read_again() -> None:
+    record = parse_record(DESTINATION, json.dumps(item()).encode(), '"e"')
+    assert (record.fingerprint, record.generation) == ("v1:f", "dag/run/0")
+    assert record.objects == (StoredObject("a/b/scene.tif", 1234, '"etag"', "ab" * 32),)
+    assert record.uris == ("s3://demo/a/b/scene.tif",)
+
+
+DAY = "2026-01-01T00:00:00Z"
+MILLISECONDS = 1610218671000  # 2021-01-09T18:57:51Z
+
+
+@pytest.mark.parametrize(
+    ("properties", "run", "times"),
+    [
+        (
+            {"system:time_start": MILLISECONDS, "system:time_end": MILLISECONDS + 1000},
+            Run({}, WINDOW),
+            ("2021-01-09T18:57:51Z", "2021-01-09T18:57:51Z", "2021-01-09T18:57:52Z"),
+        ),
+        (
+            {"system:time_start": MILLISECONDS},
+            Run({}, WINDOW),
+            ("2021-01-09T18:57:51Z", None, None),
+        ),
+        ({}, Run({}, WINDOW), (None, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")),
+        ({}, Run({}, (WINDOW[0], WINDOW[0])), (DAY, None, None)),
+        ({"system:time_start": "soon"}, Run({}, (WINDOW[0],) * 2), (DAY, None, None)),
+    ],
+)
+def test_the_time_is_the_images_else_the_runs(
+    properties: dict[str, Any], run: Run, times: tuple[str | None, ...]
+) -> None:
+    built = item(properties=properties, run=run)["properties"]
+    names = ("datetime", "start_datetime", "end_datetime")
+    assert tuple(built.get(name) for name in names) == times
+
+
+def test_without_any_other_time_it_is_the_downloads() -> None:
+    built = item()["properties"]
+    assert built["datetime"] == built["created"]
+
+
+def test_the_footprint_is_the_grids_outline_in_degrees() -> None:
+    built = item()
+    assert built["bbox"] == pytest.approx([-122.0859, 37.0436, -122.0622, 37.0589], abs=2e-3)
+    assert shape(built["geometry"]).is_valid
+
+
+def test_a_footprint_across_the_antimeridian_is_split() -> None:
+    # UTM zone 60 south, whose eastern edge is 180 degrees: 40 km on either side of it.
+    grid = PixelGrid("EPSG:32760", (1000.0, 0.0, 760000.0, 0.0, -1000.0, 6200000.0), 160, 50)
+    geometry = item(grid)["geometry"]
+    assert geometry["type"] == "MultiPolygon"
+    parts = [shape({"type": "Polygon", "coordinates": part}) for part in geometry["coordinates"]]
+    west, east = sorted(parts, key=lambda part: part.bounds[0])
+    assert west.bounds[0] == pytest.approx(-180)
+    assert east.bounds[2] == pytest.approx(180)
+    assert west.bounds[2] < -178
+    assert east.bounds[0] > 177
+
+
+def test_a_raster_without_a_place_has_no_footprint() -> None:
+    built = item(PixelGrid("", (1.0, 0.0, 0.0, 0.0, -1.0, 0.0), 10, 10))
+    assert built["geometry"] is None
+    assert "bbox" not in built
+
+
+@pytest.mark.parametrize(
+    ("nodata", "written"), [(0.0, 0), (float("-inf"), "-inf"), (float("nan"), "nan"), (None, None)]
+)
+def test_a_nodata_value_is_written_as_stac_writes_it(nodata: Any, written: Any) -> None:
+    (band,) = item(nodata=nodata)["assets"]["data"]["bands"]
+    assert band.get("nodata") == written
+    assert band["statistics"] == {"minimum": 1, "maximum": 9, "mean": 5, "valid_percent": 50}
+
+
+def test_a_crs_without_a_code_is_written_as_wkt() -> None:
+    from rasterio.crs import CRS
+
+    wkt = CRS.from_proj4("+proj=laea +lat_0=10 +lon_0=20 +datum=WGS84").to_wkt()
+    grid = PixelGrid(wkt, (1000.0, 0.0, 0.0, 0.0, -1000.0, 0.0), 10, 10)
+    assert item(grid)["assets"]["data"]["proj:wkt2"] == wkt
+
+
+def test_what_earth_engine_and_the_user_said_is_kept() -> None:
+    properties = {"CLOUDY": float("nan"), "MGRS_TILE": "10SEG", "list": [1.5, float("inf")]}
+    built = item(
+        properties=properties,
+        record={"license": "CC-BY-4.0", "attribution": "Contains modified Copernicus data"},
+        run=Run({"airflow:dag_id": "daily"}),
+    )["properties"]
+    assert built["earthengine:properties"] == {
+        "CLOUDY": "nan", "MGRS_TILE": "10SEG", "list": [1.5, "inf"],
+    }  # fmt: skip
+    assert built["license"] == "CC-BY-4.0"
+    assert built["attribution"] == "Contains modified Copernicus data"
+    assert built["airflow:dag_id"] == "daily"
