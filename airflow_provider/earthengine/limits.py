@@ -1,4 +1,4 @@
-"""Earth Engine's published limits: what it refuses, and where it says so. Nothing is computed here."""
+"""Earth Engine's published limits: what it refuses, and where it says so."""
 
 MAX_REQUEST_BYTE_COUNT = 50_331_648
 """48 MiB in one request: width x height x sum over bands of (bytes per sample + 1 mask byte).

@@ -1,0 +1,84 @@
+# Needs: make, and a Python >= 3.11 with venv. Everything else comes into .venv, from constraints.txt.
+#
+#   make demo       one Earth Engine download after the other, through real Airflow, into real S3
+#   make test       lint, types, import contracts, tests
+#   make up / down  the same stack, kept, with Airflow's user interface
+#   make help       all commands
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS := emulator,stack,dev
+
+# Python without its bytecode cache makes every start of Airflow three seconds slower.
+unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONPATH
+unexport VIRTUAL_ENV
+
+.PHONY: help install demo test lint oldest-airflow test-slow up down lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-15s%s\n", name, $$0 }'
+
+install: $(STAMP) ## make .venv from constraints.txt
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	@if [ ! -x $(BIN)/python ]; then \
+	  for candidate in "$(PYTHON)" python3 python3.13 python3.12 python3.11; do \
+	    [ -n "$$candidate" ] || continue; \
+	    "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	      2>/dev/null && found="$$candidate" && break; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "Python 3.11 or newer with venv is needed: on Debian or Ubuntu, apt-get install python3 python3-venv; elsewhere, name one with make PYTHON=/path/to/python3 install" >&2; \
+	    exit 1; \
+	  fi; \
+	  "$$found" -m venv $(VENV); \
+	fi
+	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
+	  --editable '.[$(EXTRAS)]'
+	@touch $@
+
+demo: $(STAMP) ## run both example DAGs against the emulator, then show what is in the bucket
+	$(BIN)/python -m stack.demo
+
+test: lint oldest-airflow ## lint, strict types, import contracts, tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## the same without the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest Airflow
+	$(BIN)/python -m stack.oldest
+
+test-slow: $(STAMP) ## the tests that take minutes
+	@code=0; $(BIN)/python -m pytest -m slow || code=$$?; \
+	if [ $$code -eq 5 ]; then echo "no test is marked slow yet"; else exit $$code; fi
+
+up: $(STAMP) ## start a kept stack with Airflow's user interface, and print its URL
+	$(BIN)/python -m stack.kept up
+
+down: $(STAMP) ## stop what `make up` started
+	$(BIN)/python -m stack.kept down
+
+lock: $(STAMP) ## write constraints.txt anew from setup.cfg, with the newest versions
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
+	  --custom-compile-command 'make lock' --no-emit-index-url \
+	  --extra emulator --extra stack --extra celery --extra dev \
+	  setup.cfg --output-file constraints.txt
+
+clean: ## remove what these commands made
+	@if [ -x $(BIN)/python ] && [ -d build/kept ]; then $(BIN)/python -m stack.kept down; fi
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
+	  .hypothesis
+	find airflow_provider dags stack tests -name __pycache__ -type d -prune -exec rm -rf {} +
