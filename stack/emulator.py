@@ -1,0 +1,63 @@
+"""The Earth Engine emulator as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.environment import PROJECT_FOLDER, child_environment
+from stack.processes import ChildProcess, running
+
+CATALOG_FOLDER = PROJECT_FOLDER / "tests" / "data" / "catalog"
+_READY = re.compile(r"^Earth Engine emulator ready at (http://\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """Where the emulator answers, and for which Google Cloud project."""
+
+    url: str
+    project: str
+
+    @property
+    def airflow_connection(self) -> str:
+        """The JSON text for AIRFLOW_CONN_EARTHENGINE_DEFAULT."""
+        return earthengine_connection(self.url, self.project)
+
+
+def earthengine_connection(url: str, project: str) -> str:
+    """Return the JSON text of an anonymous ``earthengine`` connection to this endpoint."""
+    extra = {"project": project, "endpoint_url": url, "auth": "anonymous"}
+    return json.dumps({"conn_type": "earthengine", "extra": extra})
+
+
+@contextlib.contextmanager
+def emulator(
+    folder: Path, *, catalog: Path = CATALOG_FOLDER, project: str = "demo"
+) -> Iterator[Emulator]:
+    """Run the emulator on a free loopback port until the block ends.
+
+    :param folder: gets its log; also its home.
+    """
+    module = "airflow_provider.earthengine.emulator"
+    command: list[str | Path] = [sys.executable, "-m", module, "--port", "0"]
+    command += ["--catalog", catalog, "--project", project]
+    with running(
+        "The Earth Engine emulator",
+        command,
+        environment=child_environment(folder),
+        log_path=folder / "emulator.log",
+    ) as child:
+        yield Emulator(url=_ready_url(child), project=project)
+
+
+def _ready_url(child: ChildProcess) -> str:
+    child.wait_until(lambda: _READY.search(child.log_text()) is not None, timeout_seconds=60)
+    match = _READY.search(child.log_text())
+    assert match is not None  # wait_until saw it, and the log only grows
+    return match.group(1)

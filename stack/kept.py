@@ -1,0 +1,162 @@
+"""``make up`` and ``make down``: the same parts as the demo, kept, with Airflow's user interface.
+
+``up`` leaves one supervising process behind, which holds every part and a lock; ``down`` ends that
+process and nothing else, and waits until it has stopped the parts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from stack.emulator import emulator
+from stack.environment import PROJECT_FOLDER
+from stack.postgres import postgres
+from stack.processes import StackError, interrupts_unwind
+from stack.scheduler import scheduled_airflow
+from stack.seaweedfs import SeaweedFS
+
+FOLDER = PROJECT_FOLDER / "build" / "kept"
+LOCK = FOLDER / "lock"
+ADDRESSES = FOLDER / "addresses.json"
+LOG = FOLDER / "stack.log"
+_START_SECONDS = 180
+_STOP_SECONDS = 90
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the one argument says and return the exit code."""
+    commands = {"up": up, "down": down, "serve": serve}
+    if len(arguments) != 1 or arguments[0] not in commands:
+        print("usage: python -m stack.kept up | down", file=sys.stderr)
+        return 2
+    try:
+        with interrupts_unwind():
+            commands[arguments[0]]()
+    except KeyboardInterrupt:
+        return 130
+    except (StackError, OSError) as error:
+        print(f"{arguments[0]}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def up() -> None:
+    """Start the supervising process, wait until everything answers, say where."""
+    if _holder() is None:
+        _start_supervisor()
+    elif not ADDRESSES.exists():
+        raise StackError("another `make up` is still at it: wait, or `make down`")
+    addresses = json.loads(ADDRESSES.read_text())
+    print(f"Airflow   {addresses['airflow']}   (no login)")
+    print(f"S3        {addresses['s3']}   bucket demo, key {SeaweedFS.access_key}")
+    print(f"Emulator  {addresses['emulator']}   project demo")
+    print(f"Logs      {FOLDER.relative_to(PROJECT_FOLDER)}/")
+    print("Stop it all with `make down`.")
+
+
+def _start_supervisor() -> None:
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    with LOG.open("wb") as log:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "stack.kept", "serve"],
+            cwd=PROJECT_FOLDER,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    try:
+        while not ADDRESSES.exists():
+            if supervisor.poll() is not None:
+                raise StackError(LOG.read_text().strip() or "the stack ended at once")
+            if time.monotonic() > deadline:
+                raise StackError(f"the stack is not ready after {_START_SECONDS} s: see {LOG}")
+            time.sleep(0.2)
+    except BaseException:
+        if supervisor.poll() is None:
+            supervisor.terminate()
+            supervisor.wait()
+        raise
+
+
+def down() -> None:
+    """End the supervising process, and wait until it has stopped what it held."""
+    holder = _holder()
+    if holder is None:
+        print("nothing to stop")
+        return
+    os.kill(holder, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while _holder() is not None:
+        if time.monotonic() > deadline:
+            raise StackError(f"process {holder} has not ended after {_STOP_SECONDS} s: see {LOG}")
+        time.sleep(0.2)
+    print("stopped")
+
+
+def _holder() -> int | None:
+    """Return the process id of the supervising process, None if there is none.
+
+    The lock says whether the recorded id still is that process; ids alone are used again.
+    """
+    try:
+        with LOCK.open("r") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read())
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def serve() -> None:
+    """Hold every part until a signal comes; fail if one of them does not start."""
+    with _held_lock(), contextlib.ExitStack() as parts:
+        s3 = parts.enter_context(SeaweedFS(buckets=["demo"]))
+        earth_engine = parts.enter_context(emulator(FOLDER))
+        database = parts.enter_context(postgres())
+        connections = {
+            "earthengine_default": earth_engine.airflow_connection,
+            "aws_default": s3.airflow_connection,
+        }
+        url, _ = parts.enter_context(
+            scheduled_airflow(postgres=database, connections=connections, log_folder=FOLDER)
+        )
+        _write_addresses({"airflow": url, "s3": s3.endpoint_url, "emulator": earth_engine.url})
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+        ADDRESSES.unlink(missing_ok=True)
+
+
+def _write_addresses(addresses: dict[str, str]) -> None:
+    # Renamed into place, so that a reader never sees half of it.
+    part = ADDRESSES.with_suffix(".part")
+    part.write_text(json.dumps(addresses))
+    part.rename(ADDRESSES)
+
+
+@contextlib.contextmanager
+def _held_lock() -> Iterator[Path]:
+    with LOCK.open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield LOCK
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,72 @@
+"""A virtual environment at the lower end of the version ranges, for one smoke test.
+
+Every direct requirement of ``setup.cfg`` is there at the lowest version that its range allows, and
+everything else as it was on a day when that Airflow was current: an old Airflow does not run with
+libraries that are newer than it. Made once per content of ``setup.cfg``, below ``build/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from stack.environment import PROJECT_FOLDER, installed_program
+from stack.processes import StackError
+
+AIRFLOW_VERSION = "3.1.8"
+_LAST_DAY = "2026-04-01"
+_FOLDERS = PROJECT_FOLDER / "build" / "oldest-airflow"
+_INSTALLED = ".installed"
+
+
+def environment_folder() -> Path:
+    """Return where the virtual environment for the present ``setup.cfg`` is, or will be."""
+    wanted = (PROJECT_FOLDER / "setup.cfg").read_bytes() + f"{AIRFLOW_VERSION} {_LAST_DAY}".encode()
+    return _FOLDERS / hashlib.sha256(wanted).hexdigest()[:12]
+
+
+def is_installed() -> bool:
+    """Say whether the virtual environment is complete."""
+    return (environment_folder() / _INSTALLED).exists()
+
+
+def install() -> None:
+    """Make the virtual environment, unless it is there; remove those of other ranges.
+
+    :raises StackError: uv could not; the error holds what it said.
+    """
+    if is_installed():
+        return
+    shutil.rmtree(_FOLDERS, ignore_errors=True)
+    folder = environment_folder()
+    _run_uv("venv", "--python", sys.executable, str(folder))
+    _run_uv(
+        "pip",
+        "install",
+        "--python",
+        str(folder / "bin" / "python"),
+        "--resolution=lowest-direct",
+        f"--exclude-newer={_LAST_DAY}",
+        f"apache-airflow=={AIRFLOW_VERSION}",
+        "--editable",
+        str(PROJECT_FOLDER),
+    )
+    (folder / _INSTALLED).touch()
+
+
+def _run_uv(*arguments: str) -> None:
+    command = [str(installed_program("uv")), *arguments]
+    # The caller's environment, unlike that of all other children: it may name the package index.
+    result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if result.returncode != 0:
+        raise StackError(f"uv {arguments[0]} failed: {result.stderr.strip()}")
+
+
+if __name__ == "__main__":
+    try:
+        install()
+    except StackError as error:
+        sys.exit(f"oldest Airflow: {error}")

