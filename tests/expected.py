@@ -58,17 +58,19 @@ _WORD = 0xFFFFFFFF
 
 
 def formula_values(
-    band_number: int, dtype: str, rows: npt.ArrayLike, columns: npt.ArrayLike
+    band_number: int, dtype: str, rows: npt.ArrayLike, columns: npt.ArrayLike, seed: int = 0
 ) -> npt.NDArray[np.generic]:
     """Return the values of a formula band at pixels (rows and columns broadcast).
 
     :param band_number: the band's 0-based place in its asset's description.
+    :param seed: an image's 1-based number in its collection, gaps counted; 0 outside of one.
     """
     row, column = (np.asarray(part, dtype=np.int64) for part in (rows, columns))
     noise_bits = _NOISE_BITS[dtype]
     word = _mix(2 * row + band_number * 2**24) ^ _mix(2 * column + 1)
+    word = word ^ _mix(np.asarray([2 * seed], dtype=np.int64))
     noise = _times(word, 0x85EBCA77) // 2 ** (32 - noise_bits)
-    raw = (row // 16 * 3 + column // 16 * 5 + band_number * 101) * 2**noise_bits + noise
+    raw = formula_levels(band_number, row, column, seed) * 2**noise_bits + noise
     sign = 1 - 2 * ((row // 64 + column // 64) % 2)
     if dtype.startswith("float"):
         return (sign * (raw / 2.0**noise_bits)).astype(dtype)
@@ -76,6 +78,14 @@ def formula_values(
     if dtype.startswith("u"):
         return (raw % 2**bits).astype(dtype)
     return (sign * (raw % 2 ** (bits - 1))).astype(dtype)
+
+
+def formula_levels(
+    band_number: int, rows: npt.ArrayLike, columns: npt.ArrayLike, seed: int = 0
+) -> Integers:
+    """Return the levels of a formula band, which a band with ``values`` takes those by."""
+    row, column = (np.asarray(part, dtype=np.int64) for part in (rows, columns))
+    return row // 16 * 3 + column // 16 * 5 + band_number * 101 + seed * 37
 
 
 def _mix(numbers: Integers) -> Integers:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.emulator.catalog import read_catalog
+from airflow_provider.earthengine.emulator.described_assets import read_catalog
 from airflow_provider.earthengine.emulator.descriptions import CatalogError
 
 ASSETS = Path(__file__).parents[1] / "data/catalog/projects/demo/assets"
@@ -37,7 +37,7 @@ def file(**band: Any) -> dict[str, Any]:
         ({"kind": "file"}, "id", "is missing"),
         ({"id": "x", "kind": "file"}, "bands", "is missing"),
         ({"id": "x", "kind": "file", "bands": {}}, "bands", "must be a list"),
-        ({"id": "x", "kind": "table", "bands": []}, "kind", "'file' or 'formula'"),
+        ({"id": "x", "kind": "video", "bands": []}, "kind", "'file', 'formula', 'coll"),
         (formula() | {"verison": 2}, "verison", "is not a known field"),
         (formula() | {"version": "2"}, "version", "must be an integer"),
         (formula() | {"properties": []}, "properties", "must be an object"),
@@ -64,7 +64,7 @@ def test_a_mistake_is_named_by_file_and_field(
     tmp_path: Path, description: dict[str, Any], field: str, problem: str
 ) -> None:
     shutil.copy(ASSETS / "dem_olinda.tif", tmp_path)
-    path = tmp_path / "deep" / "x.json" if description.get("kind") == "table" else None
+    path = tmp_path / "deep" / "x.json" if description.get("kind") == "video" else None
     path = path or tmp_path / "x.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(description))

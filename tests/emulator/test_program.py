@@ -16,7 +16,7 @@ import ee
 import pytest
 import requests
 
-from airflow_provider.earthengine.emulator import discovery
+from airflow_provider.earthengine.emulator import discovery, functions
 from airflow_provider.earthengine.emulator.functions import FUNCTIONS
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from tests.emulator.official_client import download, initialised
@@ -60,7 +60,8 @@ def test_a_mistake_in_the_catalogue_is_said_at_start(tmp_path: Path) -> None:
     process = start("--catalog", str(tmp_path))
     output, errors = process.communicate(timeout=30)
     assert (process.returncode, output) == (2, "")
-    assert errors == f"error: {tmp_path}/x.json: kind: must be 'file' or 'formula', not 'video'\n"
+    kinds = "'file', 'formula', 'collection', 'table'"
+    assert errors == f"error: {tmp_path}/x.json: kind: must be one of {kinds}, not 'video'\n"
 
 
 def test_the_journal_counts_what_was_asked(client: Emulator) -> None:
@@ -83,7 +84,8 @@ def test_the_journal_is_read_and_cleared_over_http(emulator: Emulator) -> None:
     requests.get(f"{emulator.url}/v1/projects/demo/algorithms", timeout=30)
     address = f"{emulator.url}/emulator/requests"
     path = "/v1/projects/demo/algorithms"
-    entry = {"method": "GET", "path": path, "operation": "algorithms", "status": 200}
+    entry = {"method": "GET", "path": path, "operation": "algorithms", "status": 200,
+             "fault": None}  # fmt: skip
     expected = {"counts": {"algorithms": 1}, "requests": [entry]}
     assert requests.get(address, timeout=30).json() == expected
     assert requests.delete(address, timeout=30).status_code == 204
@@ -150,3 +152,9 @@ def test_the_own_list_is_enough_for_the_client_to_start(
     monkeypatch.setattr(routes, "algorithms_document", discovery.own_algorithms)
     with initialised(emulator.url):
         assert ee.Image(DEM).select("elevation").getInfo()["bands"][0]["id"] == "elevation"
+
+
+def test_the_readme_names_every_function() -> None:
+    text = (Path(functions.__file__).parents[1] / "README.md").read_text()
+    for name in FUNCTIONS:
+        assert f"`{name}`" in text

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from airflow_provider.earthengine.emulator.descriptions import CatalogError
-from airflow_provider.earthengine.emulator.server import Address, serve
+from airflow_provider.earthengine.emulator.server import Address, Tls, serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,10 +18,19 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    if (options.certfile is None) != (options.keyfile is None):
+        print("error: --certfile and --keyfile belong together", file=sys.stderr)
+        return 2
+    tls = Tls(options.certfile, options.keyfile) if options.certfile else None
     address = Address(options.host, options.port)
     try:
         with serve(
-            options.catalog, options.project, options.require_auth, address=address
+            options.catalog,
+            options.project,
+            options.require_auth,
+            address=address,
+            tls=tls,
+            admin_token=options.admin_token,
         ) as emulator:
             print(f"Earth Engine emulator ready at {emulator.url}", flush=True)
             stop.wait()
@@ -40,8 +49,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--catalog", type=Path, help="directory of asset descriptions")
     parser.add_argument("--project", default="demo", help="the project that callers may use")
+    parser.add_argument("--certfile", type=Path, help="serve https with this certificate (PEM)")
+    parser.add_argument("--keyfile", type=Path, help="the certificate's private key (PEM)")
     parser.add_argument(
         "--require-auth", action="store_true", help="refuse requests without credentials"
+    )
+    parser.add_argument(
+        "--admin-token", help="lets clients on other machines use the admin routes with it"
     )
     return parser
 

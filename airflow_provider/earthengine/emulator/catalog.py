@@ -1,200 +1,119 @@
-"""Which assets and service accounts there are: a directory of JSON descriptions, read at start.
-
-The format is described in this folder's README. Every mistake is a
-:class:`~airflow_provider.earthengine.emulator.descriptions.CatalogError` at start.
-"""
+"""Which assets there are, and who may see them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-import rasterio
-from affine import Affine
-from rasterio.crs import CRS
-from rasterio.errors import RasterioError
-
-from airflow_provider.earthengine.emulator.descriptions import CatalogError, Description
-from airflow_provider.earthengine.emulator.grids import Box, Footprint
-from airflow_provider.earthengine.emulator.images import Band, Image, PixelType
-from airflow_provider.earthengine.emulator.pixels import NativeRaster, StoredPixels, Window
-from airflow_provider.earthengine.emulator.projections import Projection, parse_crs
-from airflow_provider.earthengine.emulator.rasters import NOISE_BITS, FileRaster, FormulaRaster
+from airflow_provider.earthengine.emulator.elements import IMAGES, Collection
+from airflow_provider.earthengine.emulator.identities import Identities
+from airflow_provider.earthengine.emulator.images import Image
 from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument
 
-ACCOUNTS_FILE = "service_accounts.json"
 PUBLIC_PREFIX = "projects/earthengine-public/assets/"
+
+_WANTED = {
+    "Image.load": "Image",
+    "ImageCollection.load": IMAGES,
+    "Collection.loadTable": "FeatureCollection",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Asset:
-    """One image asset.
+    """One asset: an image, an image collection or a table.
 
     :param readers: the e-mails that may read it; None if everybody may.
+    :param visible_from: the time before which nobody sees it, in seconds since 1970.
+    :param images: the images of a collection, as assets of their own.
     """
 
-    image: Image
+    value: Image | Collection
     readers: tuple[str, ...] | None = None
+    visible_from: float = 0.0
+    images: tuple[Asset, ...] = ()
 
-    def is_readable_by(self, caller: str | None) -> bool:
-        return self.readers is None or caller in self.readers
+    @property
+    def id(self) -> str:
+        return str(self.value.id)
+
+    @property
+    def kind(self) -> str:
+        return "Image" if isinstance(self.value, Image) else self.value.kind
+
+    def is_readable_by(self, caller: str | None, now: float) -> bool:
+        is_reader = self.readers is None or caller in self.readers
+        return is_reader and now >= self.visible_from
+
+    def value_at(self, now: float) -> Image | Collection:
+        """Returns the image, or the collection with the images that are visible by now."""
+        if isinstance(self.value, Image) or not self.images:
+            return self.value
+        visible = (asset.value for asset in self.images if asset.visible_from <= now)
+        return replace(
+            self.value, elements=tuple(image for image in visible if isinstance(image, Image))
+        )
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The assets by id, and the public keys (PEM) of service accounts by e-mail."""
+    """The assets by id, and the callers that can prove who they are."""
 
     assets: Mapping[str, Asset] = field(default_factory=dict)
-    public_keys: Mapping[str, str] = field(default_factory=dict)
+    identities: Identities = field(default_factory=Identities)
 
-    def load_image(self, asset_id: str, caller: str | None) -> Image:
-        """Returns an image for a caller, or the one refusal that tells neither case apart.
+    def load_image(self, asset_id: str, version: int, caller: str | None, now: float) -> Image:
+        """Returns an image for a caller.
 
-        The text is the real service's, seen in public error reports; its code 400 is taken from
-        the like errors of ``Collection.*``.
+        :param version: -1 for whichever it has.
+        :raises ApiError: the one refusal that tells absence and lack of access not apart.
         """
-        asset = self.assets.get(asset_id.removeprefix(PUBLIC_PREFIX))
-        if asset is None or not asset.is_readable_by(caller):
+        value = self._load("Image.load", asset_id, version, caller, now)
+        assert isinstance(value, Image)  # of the wanted kind
+        return value
+
+    def load_collection(
+        self, function: str, asset_id: str, version: int, caller: str | None, now: float
+    ) -> Collection:
+        """Returns a collection of images or features for a caller."""
+        value = self._load(function, asset_id, version, caller, now)
+        assert isinstance(value, Collection)  # of the wanted kind
+        return value
+
+    def _load(
+        self, function: str, asset_id: str, version: int, caller: str | None, now: float
+    ) -> Image | Collection:
+        asset = self.find(asset_id, caller, now)
+        if asset is None:
+            raise _not_found(function, asset_id)
+        if asset.kind != _WANTED[function]:
+            article = "an" if _WANTED[function][0] == "I" else "a"
             raise invalid_argument(
-                f"Image.load: Image asset '{asset_id}' not found "
-                "(does not exist or caller does not have access)."
+                f"{function}: Asset '{asset_id}' is not {article} {_WANTED[function]}."
             )
-        return asset.image
+        value = asset.value_at(now)
+        if version not in {-1, value.version}:
+            raise _not_found(function, asset_id)
+        return value
+
+    def find(self, asset_id: str, caller: str | None, now: float) -> Asset | None:
+        """Returns an asset, or an image of a collection, that a caller may see."""
+        plain_id = asset_id.removeprefix(PUBLIC_PREFIX)
+        asset = self.assets.get(plain_id)
+        if asset is None:
+            parent = self.assets.get(plain_id.rpartition("/")[0])
+            if parent is None or not parent.is_readable_by(caller, now):
+                return None
+            asset = next((image for image in parent.images if image.id == plain_id), None)
+        if asset is None or not asset.is_readable_by(caller, now):
+            return None
+        return asset
 
 
-def read_catalog(directory: Path) -> Catalog:
-    """Returns the catalogue of a directory and the directories in it.
-
-    :raises CatalogError: naming the file and the field of the first mistake.
-    """
-    if not directory.is_dir():
-        raise CatalogError(f"{directory}: is not a directory")
-    assets: dict[str, Asset] = {}
-    public_keys: dict[str, str] = {}
-    for path in sorted(directory.rglob("*.json")):
-        description = Description.read(path)
-        if path.name == ACCOUNTS_FILE:
-            public_keys |= _read_accounts(description)
-            continue
-        asset = _read_asset(description, path)
-        if asset.image.id in assets:
-            raise CatalogError(f"{path}: id: {asset.image.id!r} is described twice")
-        assets[str(asset.image.id)] = asset
-    return Catalog(assets, public_keys)
-
-
-def _read_accounts(description: Description) -> dict[str, str]:
-    keys = {}
-    for account in description.take_objects("accounts"):
-        email = account.take_text("email")
-        keys[email] = account.take_text("public_key")
-        if not keys[email].startswith("-----BEGIN PUBLIC KEY-----"):
-            raise account.error("public_key", "must be a public key in PEM")
-        account.finish()
-    description.finish()
-    return keys
-
-
-def _read_asset(description: Description, path: Path) -> Asset:
-    asset_id = description.take_text("id")
-    kind = description.take_text("kind")
-    if kind not in {"file", "formula"}:
-        raise description.error("kind", f"must be 'file' or 'formula', not {kind!r}")
-    version = description.take_integer("version", 0, 1)
-    properties = description.take("properties", {})
-    if not isinstance(properties, dict):
-        raise description.error("properties", f"must be an object, not {properties!r}")
-    readers = description.take_texts("readers", None)
-    bands: list[Band] = []
-    for number, fields in enumerate(description.take_objects("bands")):
-        band_id = fields.take_text("id")
-        if band_id in {band.id for band in bands}:
-            raise fields.error("id", f"the band {band_id!r} is described twice")
-        raster, projection = (
-            _read_file(fields, path) if kind == "file" else _read_formula(fields, number)
-        )
-        fields.finish()
-        bands.append(_make_band(band_id, raster, projection))
-    description.finish()
-    index = {"system:index": asset_id.rsplit("/", 1)[-1]}
-    return Asset(Image(tuple(bands), properties | index, asset_id, version), readers)
-
-
-def _make_band(band_id: str, raster: NativeRaster, projection: Projection) -> Band:
-    whole = Footprint(projection, Box(0, 0, raster.width, raster.height))
-    pixel_type = PixelType(raster.dtype.name)
-    return Band(band_id, pixel_type, projection, whole, StoredPixels(raster, projection))
-
-
-def _read_file(fields: Description, path: Path) -> tuple[NativeRaster, Projection]:
-    """Reads a band of a raster file, which lies beside its description."""
-    name = fields.take_text("file")
-    index = fields.take_integer("index", 1, 1)
-    crs = _take_crs(fields) if fields.has("crs") else None
-    try:
-        with rasterio.open(path.parent / name) as dataset:
-            if index > dataset.count:
-                raise fields.error("index", f"{name} has {dataset.count} bands, not {index}")
-            dtype = dataset.dtypes[index - 1]
-            transform, size = dataset.transform, (dataset.width, dataset.height)
-            code = _epsg_code(dataset.crs.to_wkt()) if dataset.crs else None
-    except RasterioError as error:
-        raise fields.error("file", f"{name} cannot be read: {error}") from None
-    if dtype not in NOISE_BITS:
-        raise fields.error("file", f"{name} holds {dtype}, which is not served")
-    if crs is None:
-        if code is None:
-            raise fields.error("crs", f"is needed: {name} does not name an EPSG code")
-        crs = f"EPSG:{code}"
-    raster = FileRaster(path.parent / name, index, *size, PixelType(dtype).numpy)
-    return raster, Projection(crs, transform)
-
-
-@cache
-def _epsg_code(wkt: str) -> int | None:
-    """Returns the code of exactly this CRS, not of one that is like it; searching is slow."""
-    code: int | None = CRS.from_wkt(wkt).to_epsg(confidence_threshold=100)
-    return code
-
-
-def _read_formula(fields: Description, number: int) -> tuple[NativeRaster, Projection]:
-    """Reads a band that is computed."""
-    dtype = fields.take_text("dtype")
-    if dtype not in NOISE_BITS:
-        raise fields.error("dtype", f"must be one of {', '.join(NOISE_BITS)}, not {dtype!r}")
-    projection = Projection(_take_crs(fields), Affine(*fields.take_numbers("crs_transform", 6)))
-    if projection.transform.determinant == 0:
-        raise fields.error("crs_transform", "must not flatten pixels to lines")
-    size = fields.take_numbers("dimensions", 2)
-    if min(size) < 1 or not all(side.is_integer() for side in size):
-        raise fields.error("dimensions", f"must be [width, height] in pixels, not {size!r}")
-    width, height = (int(side) for side in size)
-    bits = PixelType(dtype).numpy.itemsize * 8
-    noise_bits = fields.take_integer("noise_bits", 1, NOISE_BITS[dtype])
-    if noise_bits >= min(bits, 32):
-        raise fields.error("noise_bits", f"must be less than {min(bits, 32)} for {dtype}")
-    masked = tuple(_read_window(item) for item in fields.take_objects("masked", []))
-    raster = FormulaRaster(number, width, height, PixelType(dtype).numpy, noise_bits, masked)
-    return raster, projection
-
-
-def _read_window(fields: Description) -> Window:
-    window = Window(
-        fields.take_integer("left", 0),
-        fields.take_integer("top", 0),
-        fields.take_integer("width", 1),
-        fields.take_integer("height", 1),
+def _not_found(function: str, asset_id: str) -> ApiError:
+    """The texts are the real service's, seen in public error reports."""
+    kind = {"FeatureCollection": "Collection"}.get(_WANTED[function], _WANTED[function])
+    return invalid_argument(
+        f"{function}: {kind} asset '{asset_id}' not found "
+        "(does not exist or caller does not have access)."
     )
-    fields.finish()
-    return window
-
-
-def _take_crs(fields: Description) -> str:
-    crs = fields.take_text("crs")
-    try:
-        parse_crs(crs)
-    except ApiError as error:
-        raise fields.error("crs", f"{crs!r}: {error.message}") from None
-    return crs

@@ -76,6 +76,24 @@ class Description:
             raise self.error(field, f"must be a list of texts, not {value!r}")
         return tuple(value)
 
+    def take_positive(self, field: str) -> float:
+        value = self.take(field)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or value <= 0:
+            raise self.error(field, f"must be a positive number, not {value!r}")
+        return float(value)
+
+    def take_object(self, field: str, default: object = ...) -> dict[str, Any]:
+        """Returns an object of any fields."""
+        value = self.take(field, default)
+        if not isinstance(value, dict):
+            raise self.error(field, f"must be an object, not {value!r}")
+        return dict(value)
+
+    def take_inner(self, field: str) -> Description:
+        """Returns the object in a field, which must be finished by the caller."""
+        return Description(self.take(field), self._path, self._name(field))
+
     def take_objects(self, field: str, default: object = ...) -> Iterator[Description]:
         """Yields the objects of a list, each of which must be finished by the caller."""
         value = self.take(field, default)

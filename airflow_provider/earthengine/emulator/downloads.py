@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from airflow_provider.earthengine.emulator.archives import write_zip
+from airflow_provider.earthengine.emulator.damages import (
+    damaged_members,
+    other_type,
+    shifted,
+    widened,
+)
 from airflow_provider.earthengine.emulator.functions.image import select_bands
 from airflow_provider.earthengine.emulator.geotiff import write_geotiff
 from airflow_provider.earthengine.emulator.grids import Box, Footprint, PixelGrid
@@ -138,17 +144,47 @@ def _unbounded(band: Band) -> ApiError:
     return invalid_argument(f"The band '{band.id}' is unbounded: a region must be specified.")
 
 
-def render(download: Download, made_at: float) -> Body:
+def possible_damages(download: Download) -> frozenset[str]:
+    """Returns the damages that show in this download."""
+    possible = {"dtype", "grid_size"}
+    if download.file_format != NPY:
+        possible.add("grid_shift")
+    if sum(len(part.bands) for part in download.parts) > 1:
+        possible.add("bands")
+    if download.file_format in {ZIPPED, ZIPPED_PER_BAND}:
+        possible |= {"zip_extra", "zip_missing", "zip_absolute", "zip_parent"}
+    return frozenset(possible)
+
+
+def damaged(download: Download, damage: str) -> Download:
+    """Returns a download of something else than was asked for."""
+    parts = download.parts
+    match damage:
+        case "dtype":
+            parts = tuple(replace(p, bands=tuple(map(other_type, p.bands))) for p in parts)
+        case "grid_shift":
+            parts = tuple(replace(part, grid=shifted(part.grid)) for part in parts)
+        case "grid_size":
+            parts = tuple(replace(part, grid=widened(part.grid)) for part in parts)
+        case "bands":
+            parts = tuple(replace(part, bands=part.bands[::-1]) for part in parts[::-1])
+    return replace(download, parts=parts)
+
+
+def render(download: Download, made_at: float, damage: str | None = None) -> Body:
     """Computes the pixels of a download and returns them in its format.
 
     :param made_at: the time of the request, in seconds since 1970.
+    :param damage: what shall be wrong with it.
     """
+    if damage is not None:
+        download = damaged(download, damage)
     if download.file_format == NPY:
         return _attachment(_write_npy(download.parts[0]), "application/octet-stream", "npy")
     tiffs = [(part.name, _write_tiff(part)) for part in download.parts]
     if download.file_format == GEO_TIFF:
         return _attachment(tiffs[0][1], "image/tiff", "tif")
-    archive = write_zip(tiffs, datetime.fromtimestamp(made_at, UTC))
+    archive = write_zip(damaged_members(tiffs, damage), datetime.fromtimestamp(made_at, UTC))
     return _attachment(archive, "application/zip", "zip")
 
 
@@ -166,7 +202,8 @@ def _write_tiff(part: Part) -> bytes:
     for number, band in enumerate(part.bands):
         pixels = band.source.render(part.grid, band.pixel_type.numpy)
         samples[:, :, number] = np.where(pixels.is_valid, pixels.values.astype(dtype), nodata)
-    tag = float(nodata) if dtype.kind in "iu" else None
+    has_tag = dtype.kind in "iu" or all(band.is_cast for band in part.bands)
+    tag = float(nodata) if has_tag else None
     return write_geotiff(samples, part.grid.projection.transform, part.grid.projection.crs, tag)
 
 

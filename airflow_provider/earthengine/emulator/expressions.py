@@ -6,6 +6,7 @@ Source: https://developers.google.com/earth-engine/reference/rest/v1/Expression 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider.earthengine.emulator.replies import (
@@ -30,11 +31,17 @@ _KINDS = (
     "argumentReference",
     "valueReference",
 )
-_REFUSED = {
-    "bytesValue": "values of bytes (bytesValue)",
-    "functionDefinitionValue": "functions defined by the caller (functionDefinitionValue)",
-    "argumentReference": "arguments of functions defined by the caller (argumentReference)",
+_CONTENT = {
+    "valueReference": str,
+    "argumentReference": str,
+    "arrayValue": dict,
+    "dictionaryValue": dict,
+    "functionInvocationValue": dict,
+    "functionDefinitionValue": dict,
 }
+_REFUSED = {"bytesValue": "values of bytes (bytesValue)"}
+# Functions of the caller that call each other; each level takes a few frames of Python's stack.
+_DEEPEST_CALLS = 30
 
 Node = Mapping[str, Any]
 Invoke = Callable[[str, Mapping[str, Any]], Any]
@@ -55,7 +62,33 @@ def evaluate(expression: object, invoke: Invoke) -> Any:
     values, result = expression.get("values"), expression.get("result")
     if not isinstance(values, dict) or not isinstance(result, str):
         raise _malformed(expression)
-    return _Evaluation(values, invoke).value_of({"valueReference": result})
+    return _Evaluation(values, invoke, {}).value_of({"valueReference": result})
+
+
+@dataclass(frozen=True, eq=False)
+class CallerFunction:
+    """A function that the caller defined: names of arguments, and the value to compute."""
+
+    argument_names: tuple[str, ...]
+    body: str
+    _scope: _Evaluation
+
+    def call(self, *arguments: Any) -> Any:
+        """Returns the function's value for arguments in their order."""
+        if len(arguments) != len(self.argument_names):
+            raise invalid_argument(
+                f"Expression is invalid: a function of {len(self.argument_names)} arguments was "
+                f"called with {len(arguments)}."
+            )
+        return self._scope.enter(dict(zip(self.argument_names, arguments, strict=True)), self.body)
+
+    def call_by_name(self, arguments: Mapping[str, Any]) -> Any:
+        """Returns the function's value for arguments by their names."""
+        if set(arguments) != set(self.argument_names):
+            raise invalid_argument(
+                "Expression is invalid: a function was called with other arguments than its own."
+            )
+        return self._scope.enter(arguments, self.body)
 
 
 def _malformed(value: object) -> ApiError:
@@ -71,9 +104,17 @@ def _malformed(value: object) -> ApiError:
 class _Evaluation:
     """One evaluation, on a stack of its own: deep expressions must not exhaust Python's."""
 
-    def __init__(self, values: Mapping[str, Any], invoke: Invoke) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        invoke: Invoke,
+        bindings: Mapping[str, Any],
+        depth: int = 0,
+    ) -> None:
         self._values = values
         self._invoke = invoke
+        self._bindings = bindings
+        self._depth = depth
         self._done: dict[int, Any] = {}
         self._open: set[int] = set()
 
@@ -106,35 +147,80 @@ class _Evaluation:
 
     def _children(self, kind: str, content: Any) -> list[Node]:
         if kind == "valueReference":
-            if content not in self._values:
-                raise invalid_argument(f"Expression is invalid: no value {content!r}.")
-            return [self._values[content]]
+            return [self._node(content)]
         if kind == "arrayValue":
             return list(_field(content, "values", list, kind))
         if kind == "dictionaryValue":
             return list(_field(content, "values", dict, kind).values())
         if kind == "functionInvocationValue":
-            _function_name(content)
-            return list(content.get("arguments", {}).values())
+            arguments = list(content.get("arguments", {}).values())
+            if _is_by_reference(content):
+                return [self._node(content["functionReference"]), *arguments]
+            return arguments
         return []
 
+    def _node(self, name: str) -> Node:
+        if name not in self._values:
+            raise invalid_argument(f"Expression is invalid: no value {name!r}.")
+        node: Node = self._values[name]
+        return node
+
     def _combine(self, kind: str, content: Any) -> Any:
-        if kind == "constantValue":
-            return content
-        if kind == "integerValue":
-            return _integer(content)
-        if kind == "valueReference":
-            return self._done[id(self._values[content])]
-        if kind == "arrayValue":
-            return [self._done[id(child)] for child in content.get("values", [])]
-        if kind == "dictionaryValue":
-            values = content.get("values", {})
-            return {name: self._done[id(child)] for name, child in values.items()}
-        arguments = content.get("arguments", {})
-        return self._invoke(
-            _function_name(content),
-            {name: self._done[id(child)] for name, child in arguments.items()},
-        )
+        match kind:
+            case "constantValue":
+                return content
+            case "integerValue":
+                return _integer(content)
+            case "valueReference":
+                return self._done[id(self._values[content])]
+            case "functionDefinitionValue":
+                return self._define(content)
+            case "functionInvocationValue":
+                return self._call(content)
+            case "argumentReference":
+                return self._argument(content)
+            case _:
+                return self._gather(content.get("values", [] if kind == "arrayValue" else {}))
+
+    def _gather(self, children: Any) -> Any:
+        """Returns the values of a list or a dictionary."""
+        if isinstance(children, list):
+            return [self._done[id(child)] for child in children]
+        return {name: self._done[id(child)] for name, child in children.items()}
+
+    def _argument(self, name: str) -> Any:
+        if name not in self._bindings:
+            raise invalid_argument(f"Expression is invalid: no argument {name!r}.")
+        return self._bindings[name]
+
+    def _call(self, content: Node) -> Any:
+        arguments = self._gather(content.get("arguments", {}))
+        if not _is_by_reference(content):
+            return self._invoke(content["functionName"], arguments)
+        function = self._done[id(self._values[content["functionReference"]])]
+        if not isinstance(function, CallerFunction):
+            raise invalid_argument("Expression is invalid: what is called is no function.")
+        return function.call_by_name(arguments)
+
+    def _define(self, content: Node) -> CallerFunction:
+        for field in content:
+            if field not in {"argumentNames", "body"}:
+                raise unknown_field(field, "expression.values.functionDefinitionValue")
+        names, body = content.get("argumentNames", []), content.get("body")
+        is_names = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if not is_names or not isinstance(body, str):
+            raise _malformed(content)
+        return CallerFunction(tuple(names), body, self)
+
+    def enter(self, arguments: Mapping[str, Any], body: str) -> Any:
+        """Returns a value of the expression with the names of arguments bound."""
+        if self._depth >= _DEEPEST_CALLS:
+            raise invalid_argument(
+                f"Expression is invalid: functions call functions more than {_DEEPEST_CALLS} deep."
+            )
+        bindings = {**self._bindings, **arguments}
+        inner = _Evaluation(self._values, self._invoke, bindings, self._depth + 1)
+        return inner.value_of({"valueReference": body})
 
 
 def _kind_and_content(node: object) -> tuple[str, Any]:
@@ -149,11 +235,8 @@ def _kind_and_content(node: object) -> tuple[str, Any]:
     ((kind, content),) = node.items()
     if kind in _REFUSED:
         raise unsupported(_REFUSED[kind])
-    if kind == "valueReference" and not isinstance(content, str):
-        raise _malformed(node)
-    if kind in {"arrayValue", "dictionaryValue", "functionInvocationValue"} and not isinstance(
-        content, dict
-    ):
+    expected = _CONTENT.get(kind)
+    if expected is not None and not isinstance(content, expected):
         raise _malformed(node)
     return kind, content
 
@@ -168,16 +251,17 @@ def _field(content: Node, name: str, expected: type, kind: str) -> Any:
     return value
 
 
-def _function_name(content: Node) -> str:
+def _is_by_reference(content: Node) -> bool:
+    """Returns whether a call names a function of the caller; checks the call's own fields."""
     for field in content:
-        if field == "functionReference":
-            raise unsupported("functions defined by the caller (functionReference)")
-        if field not in {"functionName", "arguments"}:
+        if field not in {"functionName", "functionReference", "arguments"}:
             raise unknown_field(field, "expression.values.functionInvocationValue")
-    name = content.get("functionName")
-    if not isinstance(name, str) or not isinstance(content.get("arguments", {}), dict):
+    names = [content.get(field) for field in ("functionName", "functionReference")]
+    if sum(isinstance(name, str) for name in names) != 1 or names.count(None) != 1:
         raise _malformed(content)
-    return name
+    if not isinstance(content.get("arguments", {}), dict):
+        raise _malformed(content)
+    return names[1] is not None
 
 
 def _integer(content: object) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from affine import Affine
 
 from airflow_provider.earthengine.emulator.grids import Box, PixelGrid, box_around
 from airflow_provider.earthengine.emulator.projections import (
@@ -14,17 +15,19 @@ from airflow_provider.earthengine.emulator.projections import (
     map_points,
     transform_points,
 )
+from airflow_provider.earthengine.emulator.replies import unsupported
 
 _POINTS_PER_EDGE = 128
 
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """A point or one or more polygons.
+    """Points, lines and polygons.
 
     :param kind: the GeoJSON type, for example ``Polygon``.
     :param rings: closed or open rings, each an array (vertices, 2) in the pixel coordinates of
-        ``projection`` (which are CRS coordinates where its transform is the identity).
+        ``projection`` (which are CRS coordinates where its transform is the identity). A point is
+        a ring of one vertex, a line a ring that goes there and back.
     :param polygon_of_ring: for each ring the number of the polygon it belongs to.
     :param is_geodesic: whether edges are the shortest way on the globe, rather than straight in
         the projection.
@@ -34,7 +37,7 @@ class Geometry:
     rings: tuple[Coordinates, ...]
     polygon_of_ring: tuple[int, ...]
     projection: Projection
-    is_geodesic: bool
+    is_geodesic: bool = False
 
     @property
     def is_rectangle(self) -> bool:
@@ -50,6 +53,8 @@ class Geometry:
     @property
     def covers_the_globe(self) -> bool:
         """Whether it spans all longitudes and latitudes, so that it bounds nothing."""
+        if not self.rings:
+            return False
         vertices = np.concatenate(self.rings)
         xs, ys = map_points(self.projection.transform, vertices[:, 0], vertices[:, 1])
         spans_all = np.ptp(xs) >= 360 and np.ptp(ys) >= 180
@@ -67,6 +72,39 @@ class Geometry:
                 return None
             union = box if union is None else union.union(box)
         return union
+
+    def intersects(self, other: Geometry) -> bool:
+        """Returns whether both share a point."""
+        mine, others = self._shape_in(other.projection), other._shape_in(other.projection)
+        pairs = ((ring, line) for ring in mine for line in others)
+        if any(_any_edges_cross(ring, line) for ring, line in pairs):
+            return True
+        return _any_inside(mine, others) or _any_inside(others, mine)
+
+    def as_json(self) -> dict[str, object]:
+        """Returns the GeoJSON of points and polygons of longitudes and latitudes."""
+        plain = self.projection.crs == "EPSG:4326" and self.projection.transform.is_identity
+        if not plain or self.kind not in {"Point", "Polygon", "MultiPolygon"}:
+            raise unsupported(f"showing this {self.kind} as GeoJSON")
+        if self.kind == "Point":
+            return {"type": "Point", "coordinates": self.rings[0][0].tolist()}
+        polygons: dict[int, list[object]] = {}
+        for ring, owner in zip(self.rings, self.polygon_of_ring, strict=True):
+            closed = ring if (ring[0] == ring[-1]).all() else np.concatenate([ring, ring[:1]])
+            polygons.setdefault(owner, []).append(closed.tolist())
+        coordinates = list(polygons.values())
+        shown: object = coordinates[0] if self.kind == "Polygon" else coordinates
+        document: dict[str, object] = {"type": self.kind, "coordinates": shown}
+        return document if self.is_geodesic else document | {"geodesic": False}
+
+    def _shape_in(self, projection: Projection) -> list[Coordinates]:
+        """Returns the rings in the pixel coordinates of a projection, each (points, 2)."""
+        shapes = []
+        for ring in self.rings:
+            xs, ys = self._outline(ring, projection.crs)
+            xs, ys = transform_points(self.projection.crs, projection.crs, xs, ys)
+            shapes.append(np.stack(map_points(~projection.transform, xs, ys), axis=1))
+        return shapes
 
     def covers_centres(self, grid: PixelGrid) -> npt.NDArray[np.bool_]:
         """Returns (height, width): whether each pixel centre is inside (even-odd rule)."""
@@ -110,6 +148,69 @@ class Geometry:
         x = x0[edge] + share * (x1[edge] - x0[edge])
         column = np.clip(np.ceil(x - 0.5), 0, grid.width).astype(np.int64)
         np.add.at(crossings, (row, column), 1)
+
+
+def join_geometries(geometries: list[Geometry]) -> Geometry:
+    """Returns one geometry of several; they must count in the same coordinates.
+
+    :raises ApiError: where they do not.
+    """
+    if len(geometries) == 1:
+        return geometries[0]
+    rings: list[Coordinates] = []
+    owners: list[int] = []
+    for geometry in geometries:
+        if (geometry.projection, geometry.is_geodesic) != (
+            geometries[0].projection,
+            geometries[0].is_geodesic,
+        ):
+            raise unsupported("geometries of several projections in one collection")
+        first = max(owners, default=-1) + 1
+        rings += geometry.rings
+        owners += [first + owner for owner in geometry.polygon_of_ring]
+    kinds = {geometry.kind for geometry in geometries}
+    kind = "MultiPolygon" if kinds == {"Polygon"} else "GeometryCollection"
+    if not geometries:
+        return Geometry(kind, (), (), Projection("EPSG:4326", Affine.identity()))
+    return Geometry(
+        kind, tuple(rings), tuple(owners), geometries[0].projection, geometries[0].is_geodesic
+    )
+
+
+def _any_edges_cross(ring: Coordinates, other: Coordinates) -> bool:
+    """Returns whether an edge of one ring crosses or touches an edge of the other."""
+    a, b = ring[:, np.newaxis], np.roll(ring, -1, axis=0)[:, np.newaxis]
+    c, d = other[np.newaxis], np.roll(other, -1, axis=0)[np.newaxis]
+    apart = (np.maximum(a, b) < np.minimum(c, d)) | (np.minimum(a, b) > np.maximum(c, d))
+    different_sides = (_side(a, b, c) * _side(a, b, d) <= 0) & (
+        _side(c, d, a) * _side(c, d, b) <= 0
+    )
+    return bool((~apart.any(axis=2) & different_sides).any())
+
+
+def _side(a: Coordinates, b: Coordinates, point: Coordinates) -> Coordinates:
+    """Returns on which side of the line a-b a point lies: the sign."""
+    ab, ap = b - a, point - a
+    return np.asarray(np.sign(ab[..., 0] * ap[..., 1] - ab[..., 1] * ap[..., 0]))
+
+
+def _any_inside(points: list[Coordinates], rings: list[Coordinates]) -> bool:
+    """Returns whether the first vertex of any shape is inside the rings (even-odd rule).
+
+    Where no edges cross, a shape is inside with all of its vertices or with none.
+    """
+    for shape in points:
+        x, y = shape[0]
+        crossings = 0
+        for ring in rings:
+            x0, y0 = ring[:, 0], ring[:, 1]
+            x1, y1 = np.roll(x0, -1), np.roll(y0, -1)
+            spans = (y0 <= y) != (y1 <= y)
+            share = (y - y0[spans]) / (y1 - y0)[spans]
+            crossings += int((x0[spans] + share * (x1 - x0)[spans] > x).sum())
+        if crossings % 2:
+            return True
+    return False
 
 
 def _great_circles(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 _CAPABILITY = re.compile(r"(/thumbnails/)([^/:]{0,6})[^/:]*")
@@ -20,13 +20,15 @@ class LoggedRequest:
 
     :param operation: what was asked, for example ``thumbnails.create``; ``unserved`` for a path
         that the emulator does not know.
-    :param status: HTTP status of the answer.
+    :param status: HTTP status of the answer; 0 where the connection was reset instead.
+    :param fault: the kind of the armed fault that happened to it.
     """
 
     method: str
     path: str
     operation: str
     status: int
+    fault: str | None = None
 
 
 class Journal:
@@ -36,11 +38,11 @@ class Journal:
         self._lock = threading.Lock()
         self._requests: list[LoggedRequest] = []
 
-    def record(self, method: str, path: str, operation: str, status: int) -> None:
+    def record(self, request: LoggedRequest) -> None:
         """Adds one answered request; the ids of downloads in its path are cut short."""
-        shortened = _CAPABILITY.sub(r"\1\2...", path)
+        path = _CAPABILITY.sub(r"\1\2...", request.path)
         with self._lock:
-            self._requests.append(LoggedRequest(method, shortened, operation, status))
+            self._requests.append(replace(request, path=path))
 
     def requests(self) -> list[LoggedRequest]:
         """Returns what was answered so far."""

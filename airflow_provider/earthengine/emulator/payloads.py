@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from airflow_provider.earthengine.emulator.discovery import SYSTEM_PARAMETERS
+from airflow_provider.earthengine.emulator.elements import (
+    Collection,
+    Date,
+    DateRange,
+    Feature,
+    Filter,
+)
+from airflow_provider.earthengine.emulator.expressions import CallerFunction
+from airflow_provider.earthengine.emulator.functions.signatures import type_name
 from airflow_provider.earthengine.emulator.geometries import Geometry
 from airflow_provider.earthengine.emulator.images import Image
 from airflow_provider.earthengine.emulator.projections import Projection
@@ -19,7 +28,7 @@ from airflow_provider.earthengine.emulator.replies import (
 
 
 def parse_body(
-    content: bytes, served: Collection[str], refused: Collection[str] = ()
+    content: bytes, served: Container[str], refused: Container[str] = ()
 ) -> dict[str, Any]:
     """Returns the fields of a JSON body that are not null, as protocol buffers read JSON.
 
@@ -70,7 +79,7 @@ def _bad_text(name: str, value: object) -> Exception:
     return bad_field(snake, f"Invalid value at '{snake}' (TYPE_STRING), {json.dumps(value)}")
 
 
-def check_query(parameters: Mapping[str, str], known: Collection[str] = ()) -> None:
+def check_query(parameters: Mapping[str, str], known: Container[str] = ()) -> None:
     """Refuses query parameters that the method does not have."""
     for name, value in parameters.items():
         if name not in SYSTEM_PARAMETERS and name not in known:
@@ -110,8 +119,10 @@ def as_result(value: object) -> Any:
             "crs": value.crs,
             "transform": list(value.transform)[:6],
         }
-    if isinstance(value, Geometry):
-        raise unsupported("a Geometry as the result of value:compute")
+    if isinstance(value, CallerFunction | Filter):
+        raise unsupported(f"{type_name(value)} as the type of a result of value:compute")
+    if isinstance(value, Geometry | Feature | Collection | Date | DateRange):
+        return value.as_json()
     if isinstance(value, list):
         return [as_result(item) for item in value]
     if isinstance(value, dict):

@@ -63,6 +63,8 @@ class FormulaRaster:
 
     :param band: the band's 0-based number in its image.
     :param masked: the windows that hold no valid pixels.
+    :param seed: tells the images of a collection apart; 0 for an image of its own.
+    :param levels: what the levels stand for, by turns; empty for the formula's own values.
     """
 
     band: int
@@ -71,6 +73,8 @@ class FormulaRaster:
     dtype: np.dtype[np.generic]
     noise_bits: int
     masked: tuple[Window, ...] = ()
+    seed: int = 0
+    levels: tuple[float, ...] = ()
 
     def read(self, window: Window) -> Pixels:
         values = np.empty((window.height, window.width), dtype=self.dtype)
@@ -83,10 +87,17 @@ class FormulaRaster:
         return Pixels(values, self._validity(window))
 
     def _values(self, rows: _Indexes, columns: _Indexes) -> npt.NDArray[Any]:
+        row_level = rows // 16 * 3 + self.band * 101 + self.seed * 37
+        column_level = columns // 16 * 5
+        if self.levels:
+            chosen: npt.NDArray[Any] = np.take(
+                np.array(self.levels), (row_level + column_level) % len(self.levels)
+            )
+            return chosen
         noise = mix(2 * rows + (self.band << 24)) ^ mix(2 * columns + 1)
+        noise ^= mix(np.array([2 * self.seed]))
         noise *= np.uint32(0x85EBCA77)
         noise >>= np.uint32(32 - self.noise_bits)
-        row_level, column_level = rows // 16 * 3 + self.band * 101, columns // 16 * 5
         if self.dtype.kind == "f":
             values = noise * 2.0**-self.noise_bits + row_level + column_level
             return values * _signs(rows) * _signs(columns)

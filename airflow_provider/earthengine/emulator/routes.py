@@ -19,16 +19,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from airflow_provider.earthengine.emulator.admin import Admin
 from airflow_provider.earthengine.emulator.catalog import Catalog
 from airflow_provider.earthengine.emulator.discovery import (
     algorithms_document,
     discovery_document,
 )
-from airflow_provider.earthengine.emulator.downloads import plan_download, render
+from airflow_provider.earthengine.emulator.disturbances import Broken, Host, disturb
+from airflow_provider.earthengine.emulator.downloads import (
+    plan_download,
+    possible_damages,
+    render,
+)
 from airflow_provider.earthengine.emulator.expressions import evaluate
+from airflow_provider.earthengine.emulator.faults import Damage, Expire, Fault, Faults
 from airflow_provider.earthengine.emulator.functions import invoke
 from airflow_provider.earthengine.emulator.functions.signatures import Session
-from airflow_provider.earthengine.emulator.journal import Journal
+from airflow_provider.earthengine.emulator.journal import Journal, LoggedRequest
 from airflow_provider.earthengine.emulator.limits import MOST_PAYLOAD_BYTES, payload_too_large
 from airflow_provider.earthengine.emulator.payloads import (
     as_result,
@@ -51,8 +58,6 @@ from airflow_provider.earthengine.emulator.tokens import GrantError, TokenIssuer
 
 logger = logging.getLogger(__name__)
 
-ADMIN_PATH = "/emulator/requests"
-_LOOPBACK = ("127.", "::1")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -65,12 +70,14 @@ class Settings:
     :param project: the one project that callers may use.
     :param require_auth: whether requests without credentials are refused.
     :param clock: seconds since 1970; download ids and tokens expire by it.
+    :param admin_token: what clients on other machines need for the admin routes.
     """
 
     catalog: Catalog
     project: str = "demo"
     require_auth: bool = False
     clock: Callable[[], float] = field(default=time.time)
+    admin_token: str | None = None
 
 
 class Service:
@@ -79,8 +86,10 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._thumbnails = ThumbnailStore(settings.clock)
-        self._tokens = TokenIssuer(settings.catalog.public_keys, settings.clock)
+        self._tokens = TokenIssuer(settings.catalog.identities, settings.clock)
         self.journal = Journal()
+        self.faults = Faults()
+        self.host = Host()
 
     def application(self) -> Starlette:
         """Returns the ASGI application."""
@@ -97,33 +106,56 @@ class Service:
             ),
             ("POST", f"{project}/value:compute", "value:compute", self._compute_value),
             ("POST", "/token", "token", self._token),
+            ("POST", "/sts/v1/token", "token", self._exchange),
+            (
+                "POST",
+                "/v1/projects/-/serviceAccounts/{email}:generateAccessToken",
+                "token",
+                self._impersonate,
+            ),
         ]
         routes = [
             Route(path, partial(self._answer, operation, handler), methods=[method])
             for method, path, operation, handler in served
         ]
         rest = partial(self._answer, "unserved", self._refuse_path)
-        routes += [
-            Route(ADMIN_PATH, self._show_or_clear_journal, methods=["GET", "DELETE"]),
-            Route("/{path:path}", rest, methods=_METHODS),
-        ]
+        admin = Admin(self.journal, self.faults, self._settings.admin_token)
+        routes += [*admin.routes(), Route("/{path:path}", rest, methods=_METHODS)]
         return Starlette(routes=routes)
 
     async def _answer(self, operation: str, handler: Handler, request: Request) -> Response:
-        """Answers a request, in Google's shape if it is refused, and journals it."""
+        """Answers a request, or lets an armed fault happen to it, and journals it."""
+        reply = partial(self._reply, operation, handler, request)
+        fault = self.faults.take(operation)
+        if fault is None:
+            response = await reply()
+        else:
+            request.state.fault = fault
+            response = await disturb(fault, request, reply, self.host)
+        happened: Fault | None = getattr(request.state, "fault", None)
+        status = response.status_code
+        if isinstance(response, Broken):
+            status = response.logged_status
+        name = happened.kind if happened else None
+        self.journal.record(
+            LoggedRequest(request.method, request.url.path, operation, status, name)
+        )
+        return response
+
+    async def _reply(self, operation: str, handler: Handler, request: Request) -> Response:
+        """Answers a request, in Google's shape if it is refused."""
         try:
-            response = await handler(request)
+            return await handler(request)
         except ApiError as error:
             response = JSONResponse(error.body(), error.code)
             if error.code == 401:
                 response.headers["WWW-Authenticate"] = 'Bearer realm="https://accounts.google.com/"'
         except GrantError as error:
-            response = JSONResponse(error.body(), 400)
+            return JSONResponse(error.body(), error.code)
         except Exception:
             logger.exception("%s %s failed", request.method, operation)
             internal = ApiError(500, "INTERNAL", "An internal error has occurred.")
-            response = JSONResponse(internal.body(), internal.code)
-        self.journal.record(request.method, request.url.path, operation, response.status_code)
+            return JSONResponse(internal.body(), internal.code)
         return response
 
     async def _discovery(self, request: Request) -> Response:
@@ -168,8 +200,15 @@ class Service:
         check_query(request.query_params)
         if request.path_params["project"] != self._settings.project:
             raise not_found("Requested entity was not found.")
-        download = self._thumbnails.get(request.path_params["thumbnail"])
-        body = await run_in_threadpool(render, download, self._settings.clock())
+        thumbnail_id = request.path_params["thumbnail"]
+        if isinstance(getattr(request.state, "fault", None), Expire):
+            self._thumbnails.forget(thumbnail_id)
+        download = self._thumbnails.get(thumbnail_id)
+        damage = self.faults.take("thumbnails.getPixels", possible_damages(download))
+        if isinstance(damage, Damage):
+            request.state.fault = damage
+        what = damage.what if isinstance(damage, Damage) else None
+        body = await run_in_threadpool(render, download, self._settings.clock(), what)
         disposition = f"attachment; filename={body.filename}"
         return Response(
             body.content, media_type=body.media_type, headers={"Content-Disposition": disposition}
@@ -190,7 +229,7 @@ class Service:
     def _evaluate(self, fields: dict[str, Any], caller: str | None) -> Any:
         if "expression" not in fields:
             raise bad_field("expression", "Expression is required.")
-        session = Session(self._settings.catalog, caller)
+        session = Session(self._settings.catalog, caller, self._settings.clock())
         return evaluate(fields["expression"], partial(invoke, session))
 
     async def _token(self, request: Request) -> Response:
@@ -198,20 +237,20 @@ class Service:
         audience = str(request.url.replace(query=""))
         return JSONResponse(await run_in_threadpool(self._tokens.issue, form, audience))
 
+    async def _exchange(self, request: Request) -> Response:
+        form = dict(parse_qsl((await _read_body(request)).decode("utf-8", "replace")))
+        return JSONResponse(await run_in_threadpool(self._tokens.exchange, form))
+
+    async def _impersonate(self, request: Request) -> Response:
+        caller = self._caller(request.headers.get("authorization"))
+        body = parse_body(await _read_body(request), ["scope", "lifetime"], ["delegates"])
+        email = request.path_params["email"]
+        return JSONResponse(self._tokens.impersonate(caller, email, body))
+
     async def _refuse_path(self, request: Request) -> Response:
         raise not_found(
             f"The Earth Engine emulator does not serve {request.method} {request.url.path}."
         )
-
-    async def _show_or_clear_journal(self, request: Request) -> Response:
-        """Answers the admin route, to clients on this machine only."""
-        if request.client is None or not request.client.host.startswith(_LOOPBACK):
-            error = ApiError(403, "PERMISSION_DENIED", "Only for clients on the same machine.")
-            return JSONResponse(error.body(), error.code)
-        if request.method == "DELETE":
-            self.journal.clear()
-            return Response(status_code=204)
-        return JSONResponse(self.journal.as_json())
 
     def _admit(self, request: Request) -> str | None:
         """Returns who asks (None if anonymous).

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from airflow_provider.earthengine.emulator.catalog import Catalog, read_catalog
+from airflow_provider.earthengine.emulator.catalog import Catalog
+from airflow_provider.earthengine.emulator.described_assets import read_catalog
+from airflow_provider.earthengine.emulator.faults import (
+    ArmedFault,
+    Fault,
+    Faults,
+    UnfiredFaultError,
+)
+from airflow_provider.earthengine.emulator.identities import Identities
 from airflow_provider.earthengine.emulator.journal import LoggedRequest
 from airflow_provider.earthengine.emulator.routes import Service, Settings
 
@@ -32,6 +43,17 @@ class _QuietProtocol(H11Protocol):
         super().__init__(*args, **kwargs)
         self.access_log = False
 
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        # For faults, which end connections as no application should.
+        self.app_state = {**self.app_state, "transport": transport}
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        # A client that went away without TLS's farewell would be waited for in vain.
+        if self.scheme == "https" and self.conn.our_state is h11.CLOSED:
+            self.transport.abort()
+
 
 @dataclass(frozen=True)
 class Address:
@@ -41,14 +63,24 @@ class Address:
     port: int = 0
 
 
+@dataclass(frozen=True)
+class Tls:
+    """What to serve https with: files in PEM."""
+
+    certfile: Path
+    keyfile: Path
+
+
 class Emulator:
     """A running emulator.
 
     :param url: what clients take as Earth Engine's URL, without a slash at its end.
+    :param faults: what shall go wrong; see :meth:`fault`.
     """
 
     def __init__(self, url: str, service: Service) -> None:
         self.url = url
+        self.faults: Faults = service.faults
         self._journal = service.journal
 
     @property
@@ -64,6 +96,24 @@ class Emulator:
         """Forgets the requests that were answered so far."""
         self._journal.clear()
 
+    @contextmanager
+    def fault(
+        self, operation: str, fault: Fault, times: int = 1, skip: int = 0
+    ) -> Iterator[ArmedFault]:
+        """Lets a fault happen to requests of an operation in the block.
+
+        :param times: to how many requests.
+        :param skip: how many requests are spared first.
+        :raises UnfiredFaultError: at the end of the block, unless all of them happened.
+        """
+        armed = self.faults.arm(operation, fault, times, skip)
+        try:
+            yield armed
+        finally:
+            self.faults.disarm(armed)
+        if armed.remaining:
+            raise UnfiredFaultError(str(armed))
+
 
 @contextmanager
 def serve(
@@ -72,8 +122,11 @@ def serve(
     require_auth: bool = False,
     *,
     service_accounts: Mapping[str, str] | None = None,
+    identities: Identities | None = None,
     clock: Callable[[], float] = time.time,
     address: Address | None = None,
+    tls: Tls | None = None,
+    admin_token: str | None = None,
 ) -> Iterator[Emulator]:
     """Serves a catalogue while the block runs.
 
@@ -81,33 +134,45 @@ def serve(
     :param project: the one project that callers may use.
     :param require_auth: whether requests without credentials are refused.
     :param service_accounts: public keys (PEM) by e-mail, besides the catalogue's own.
+    :param identities: further accounts, users and pools.
     :param clock: seconds since 1970; download ids and tokens expire by it.
+    :param tls: the certificate to serve https with; None for http.
+    :param admin_token: what clients on other machines need for the admin routes; None to refuse
+        them there.
     :raises CatalogError: naming the file and the field of a mistake in the catalogue.
     :raises OSError: where the address cannot be listened on.
     """
     assets = read_catalog(catalog) if catalog is not None else Catalog()
-    keys = {**assets.public_keys, **(service_accounts or {})}
-    settings = Settings(replace(assets, public_keys=keys), project, require_auth, clock)
+    known = assets.identities.joined(Identities(service_accounts or {}))
+    known = known.joined(identities or Identities())
+    catalogue = replace(assets, identities=known)
+    settings = Settings(catalogue, project, require_auth, clock, admin_token)
     service = Service(settings)
     place = address or Address()
     with socket.create_server((place.host, place.port)) as listener:
         port = listener.getsockname()[1]
-        with _running(service, listener):
-            yield Emulator(f"http://{place.host}:{port}", service)
+        scheme = "https" if tls else "http"
+        with _running(service, listener, tls):
+            yield Emulator(f"{scheme}://{place.host}:{port}", service)
 
 
 @contextmanager
-def _running(service: Service, listener: socket.socket) -> Iterator[None]:
+def _running(service: Service, listener: socket.socket, tls: Tls | None) -> Iterator[None]:
     """Runs the HTTP server in a thread; it is stopped and joined at the end."""
     config = uvicorn.Config(
         service.application(),
+        # The same with and without uvloop, which leaves sockets of failed handshakes open.
+        loop="asyncio",
         http=_QuietProtocol,
         lifespan="off",
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        ssl_certfile=tls.certfile if tls else None,
+        ssl_keyfile=tls.keyfile if tls else None,
     )
     server = uvicorn.Server(config)
+    service.host.close_door = partial(_close_door, server, listener.getsockname()[:2])
     thread = threading.Thread(
         target=server.run, args=([listener],), name="earth-engine-emulator", daemon=True
     )
@@ -120,5 +185,21 @@ def _running(service: Service, listener: socket.socket) -> Iterator[None]:
     try:
         yield
     finally:
+        service.host.is_stopping = True
         server.should_exit = True
         thread.join(_SHUTDOWN_SECONDS + 5)
+
+
+def _close_door(server: uvicorn.Server, address: tuple[str, int], seconds: float) -> None:
+    """Stops listening and listens again after a time; called in the server's event loop."""
+    loop = asyncio.get_running_loop()
+    for listening in server.servers:
+        listening.close()
+
+    async def reopen() -> None:
+        await asyncio.sleep(seconds)
+        if not server.should_exit:
+            await server.startup([socket.create_server(address)])
+
+    server.server_state.tasks.add(task := loop.create_task(reopen()))
+    task.add_done_callback(server.server_state.tasks.discard)

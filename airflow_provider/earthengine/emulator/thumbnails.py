@@ -40,6 +40,11 @@ class ThumbnailStore:
             self._entries[thumbnail_id] = _Entry(download, now + DOWNLOAD_ID_SECONDS)
         return thumbnail_id
 
+    def forget(self, thumbnail_id: str) -> None:
+        """Makes an id as if it had expired."""
+        with self._lock:
+            self._entries.pop(thumbnail_id, None)
+
     def get(self, thumbnail_id: str) -> Download:
         """Returns the download of an id.
 

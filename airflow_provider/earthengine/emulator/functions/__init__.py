@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider.earthengine.emulator.functions import (
+    collection,
+    composites,
+    date,
+    element,
+    elementwise,
+    filters,
     geometry,
     image,
     image_space,
+    masks,
     projection,
 )
 from airflow_provider.earthengine.emulator.functions.signatures import Function, Session
@@ -16,7 +23,19 @@ from airflow_provider.earthengine.emulator.replies import unsupported
 
 FUNCTIONS: Mapping[str, Function] = {
     function.name: function
-    for family in (image, image_space, projection, geometry)
+    for family in (
+        image,
+        image_space,
+        elementwise,
+        masks,
+        composites,
+        collection,
+        filters,
+        element,
+        date,
+        projection,
+        geometry,
+    )
     for function in family.FUNCTIONS
 }
 

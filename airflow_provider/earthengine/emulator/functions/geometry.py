@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from airflow_provider.earthengine.emulator.functions.signatures import (
     Parameter,
     Session,
 )
-from airflow_provider.earthengine.emulator.geometries import Geometry
+from airflow_provider.earthengine.emulator.geometries import Geometry, join_geometries
 from airflow_provider.earthengine.emulator.projections import (
     Coordinates,
     Projection,
@@ -108,6 +109,50 @@ def _multi_polygon(session: Session, arguments: Arguments) -> Geometry:
     return _make("MultiPolygon", polygons, arguments)
 
 
+def _there_and_back(points: Coordinates) -> Coordinates:
+    """Returns a line as a ring: its vertices, and back over those between its ends."""
+    return np.concatenate([points, points[-2:0:-1]])
+
+
+def _line_string(session: Session, arguments: Arguments) -> Geometry:
+    line = _points("LineString", arguments["coordinates"], 2)
+    return _make("LineString", [[_there_and_back(line)]], arguments)
+
+
+def _linear_ring(session: Session, arguments: Arguments) -> Geometry:
+    ring = _points("LinearRing", arguments["coordinates"], 3)
+    closed = np.concatenate([ring, ring[:1]])
+    return _make("LinearRing", [[_there_and_back(closed)]], arguments)
+
+
+def _multi_line_string(session: Session, arguments: Arguments) -> Geometry:
+    coordinates = arguments["coordinates"]
+    if _depth(coordinates) != 3:
+        raise invalid_argument("GeometryConstructors.MultiLineString: Invalid coordinates.")
+    lines = [[_there_and_back(_points("MultiLineString", line, 2))] for line in coordinates]
+    return _make("MultiLineString", lines, arguments)
+
+
+def _multi_point(session: Session, arguments: Arguments) -> Geometry:
+    points = _points("MultiPoint", arguments["coordinates"], 1)
+    return _make("MultiPoint", [[point[np.newaxis]] for point in points], arguments)
+
+
+def _multi_geometry(session: Session, arguments: Arguments) -> Geometry:
+    return join_geometries(arguments["geometries"])
+
+
+def _shape(kind: str, call: Callable[[Session, Arguments], Geometry]) -> Function:
+    """Returns a constructor from coordinates of a shape that has edges."""
+    return Function(
+        f"GeometryConstructors.{kind}",
+        (Parameter("coordinates", "List<Object>"), _CRS, _GEODESIC, _MAX_ERROR),
+        "Geometry",
+        f"the official client for a region that is a GeoJSON {kind}",
+        call,
+    )
+
+
 _CRS = Parameter("crs", "Projection", None)
 _GEODESIC = Parameter("geodesic", "Boolean", None)
 _MAX_ERROR = Parameter("maxError", "ErrorMargin", None, is_served=False)
@@ -141,5 +186,27 @@ FUNCTIONS = (
         "Geometry",
         "the official client for a region that is a GeoJSON multi-polygon",
         _multi_polygon,
+    ),
+    _shape("LineString", _line_string),
+    _shape("LinearRing", _linear_ring),
+    _shape("MultiLineString", _multi_line_string),
+    Function(
+        "GeometryConstructors.MultiPoint",
+        (Parameter("coordinates", "List<Object>"), _CRS),
+        "Geometry",
+        "the official client for a region that is a GeoJSON MultiPoint",
+        _multi_point,
+    ),
+    Function(
+        "GeometryConstructors.MultiGeometry",
+        (
+            Parameter("geometries", "List<Geometry>"),
+            Parameter("crs", "Projection", None, is_served=False),
+            Parameter("geodesic", "Boolean", None, is_served=False),
+            Parameter("maxError", "ErrorMargin", None, is_served=False),
+        ),
+        "Geometry",
+        "the official client for a region that is a GeoJSON GeometryCollection",
+        _multi_geometry,
     ),
 )

@@ -15,7 +15,7 @@ from airflow_provider.earthengine.emulator.functions.signatures import (
     Parameter,
     Session,
 )
-from airflow_provider.earthengine.emulator.images import Band, Image, PixelType
+from airflow_provider.earthengine.emulator.images import Band, Image, PixelType, integer_type
 from airflow_provider.earthengine.emulator.pixels import ConstantPixels
 from airflow_provider.earthengine.emulator.projections import Projection
 from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument
@@ -23,15 +23,6 @@ from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argu
 # Computed images have this projection until they are told another: pixels of one degree.
 # Source: https://developers.google.com/earth-engine/guides/projections (2025-08).
 DEFAULT_PROJECTION = Projection("EPSG:4326", Affine.identity())
-
-_INTEGER_TYPES = {
-    "uint8": (0, 255),
-    "int8": (-128, 127),
-    "uint16": (0, 65535),
-    "int16": (-32768, 32767),
-    "uint32": (0, 4294967295),
-    "int32": (-2147483648, 2147483647),
-}
 
 
 def select_bands(image: Image, selectors: list[Any]) -> tuple[Band, ...]:
@@ -94,26 +85,16 @@ def _free_id(band_id: str, taken: list[Band]) -> str:
 
 
 def _load(session: Session, arguments: Arguments) -> Image:
-    image = session.catalog.load_image(arguments["id"], session.caller)
-    if int(arguments["version"]) not in {-1, image.version}:
-        raise invalid_argument(
-            f"Image.load: Image asset '{arguments['id']}' not found "
-            "(does not exist or caller does not have access)."
-        )
-    return image
+    return session.load_image(arguments["id"], arguments["version"])
 
 
 def _constant(session: Session, arguments: Arguments) -> Image:
     value = arguments["value"]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise CONSTANT.fail("Parameter 'value' must be a number.")
-    dtype = "float64"
+    pixel_type = PixelType("float64", value, value)
     if isinstance(value, int):
-        for name, (low, high) in _INTEGER_TYPES.items():
-            if low <= value <= high:
-                dtype = name
-                break
-    pixel_type = PixelType(dtype, value, value)
+        pixel_type = replace(integer_type(value, value), minimum=value, maximum=value)
     band = Band("constant", pixel_type, DEFAULT_PROJECTION, None, ConstantPixels(value))
     return Image((band,))
 

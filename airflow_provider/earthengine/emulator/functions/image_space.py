@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from affine import Affine
 
+from airflow_provider.earthengine.emulator.elements import Collection, Feature, geometry_of
 from airflow_provider.earthengine.emulator.functions.image import DEFAULT_PROJECTION
 from airflow_provider.earthengine.emulator.functions.projection import read_transform
 from airflow_provider.earthengine.emulator.functions.signatures import (
@@ -17,7 +18,7 @@ from airflow_provider.earthengine.emulator.functions.signatures import (
     Parameter,
     Session,
 )
-from airflow_provider.earthengine.emulator.geometries import Geometry
+from airflow_provider.earthengine.emulator.geometries import Geometry, join_geometries
 from airflow_provider.earthengine.emulator.grids import Box, Footprint
 from airflow_provider.earthengine.emulator.images import Band, Image
 from airflow_provider.earthengine.emulator.pixels import ClippedPixels, ReprojectedPixels
@@ -81,9 +82,7 @@ def _projection(session: Session, arguments: Arguments) -> Projection:
 
 
 def _clip(session: Session, arguments: Arguments) -> Image:
-    geometry = arguments["geometry"]
-    if not isinstance(geometry, Geometry):
-        raise unsupported("Image.clip to anything but a Geometry")
+    geometry = _shape(arguments["geometry"])
 
     def clip_band(band: Band) -> Band:
         box = _bounds("Image.clip", band, geometry, band.projection).snapped()
@@ -98,6 +97,18 @@ def _clip(session: Session, arguments: Arguments) -> Image:
         return replace(band, footprint=footprint, source=source)
 
     return _with_bands(arguments["input"], clip_band)
+
+
+def _shape(value: object) -> Geometry:
+    """Returns the geometry that a geometry, a feature or a collection of features has."""
+    if isinstance(value, Feature) and value.geometry is not None:
+        return value.geometry
+    if isinstance(value, Collection):
+        found = (geometry_of(element) for element in value.elements)
+        return join_geometries([geometry for geometry in found if geometry is not None])
+    if not isinstance(value, Geometry):
+        raise unsupported("Image.clip to anything but a Geometry, a Feature or features")
+    return value
 
 
 def _clip_to_bounds_and_scale(session: Session, arguments: Arguments) -> Image:

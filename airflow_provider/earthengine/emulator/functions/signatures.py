@@ -13,6 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider.earthengine.emulator.catalog import Catalog
+from airflow_provider.earthengine.emulator.elements import (
+    Collection,
+    Date,
+    DateRange,
+    Feature,
+    Filter,
+)
+from airflow_provider.earthengine.emulator.expressions import CallerFunction
 from airflow_provider.earthengine.emulator.geometries import Geometry
 from airflow_provider.earthengine.emulator.images import Image
 from airflow_provider.earthengine.emulator.projections import Projection
@@ -23,15 +31,45 @@ IMAGE = "Image<unknown bands>"
 _ITEM = re.compile(r"List<(.+)>")
 
 
+# What a parameter takes besides its own type.
+_ALSO = {
+    "Element": (IMAGE, "Feature"),
+    "FeatureCollection": ("ImageCollection",),
+}
+
+
+def _is_plain(value: object) -> bool:
+    """Returns whether a value can be shown as JSON."""
+    try:
+        json.dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Session:
     """What a function may look at besides its arguments.
 
     :param caller: the e-mail of the service account that asks; None for anonymous.
+    :param now: the time of the request, in seconds since 1970: some images appear late.
     """
 
     catalog: Catalog
     caller: str | None
+    now: float
+
+    def load_image(self, asset_id: str, version: float = -1) -> Image:
+        """Returns an image of the catalogue, of its present version (-1) or exactly this one."""
+        return self.catalog.load_image(asset_id, int(version), self.caller, self.now)
+
+    def load_collection(self, function: str, asset_id: str, version: float) -> Collection:
+        """Returns a collection of the catalogue.
+
+        :param function: which kind is wanted: ``ImageCollection.load`` or
+            ``Collection.loadTable``.
+        """
+        return self.catalog.load_collection(function, asset_id, int(version), self.caller, self.now)
 
 
 Arguments = Mapping[str, Any]
@@ -109,7 +147,7 @@ class Function:
             f"{self.name}, argument '{parameter.name}': Invalid type.\n"
             f"Expected type: {parameter.type}.\nActual type: {type_name(value)}."
         )
-        if not isinstance(value, (Image, Geometry, Projection)):
+        if isinstance(value, (str, int, float, list, dict)) and _is_plain(value):
             message += f"\nActual value: {json.dumps(value)[:200]}"
         return invalid_argument(message)
 
@@ -129,7 +167,14 @@ def type_name(value: object) -> str:
     """Returns Earth Engine's name for the type of a value."""
     if isinstance(value, bool):
         return "Boolean"
+    if isinstance(value, Collection):
+        return value.kind
     names: dict[type, str] = {
+        CallerFunction: "Algorithm",
+        Date: "Date",
+        DateRange: "DateRange",
+        Feature: "Feature",
+        Filter: "Filter",
         int: "Integer",
         float: "Float",
         str: "String",
@@ -153,4 +198,7 @@ def _is_of_type(value: object, expected: str) -> bool:
         return (isinstance(value, int) and not isinstance(value, bool)) or is_whole
     if expected in {"Float", "Number"}:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return type_name(value) == expected
+    if expected.startswith("Dictionary"):
+        return isinstance(value, dict)
+    also = _ALSO.get(expected, ())
+    return type_name(value) == expected or type_name(value) in also
