@@ -115,7 +115,11 @@ def _describe(
         **source.record,
         **run.facts,
     }  # fmt: skip
-    return {key: value for key, value in described.items() if value not in (None, [], {})}
+    return {
+        key: value
+        for key, value in described.items()
+        if value is not None and value not in ([], {})
+    }
 
 
 def _describe_asset(asset: pystac.Asset, file: LocalFile, stored: StoredObject) -> None:

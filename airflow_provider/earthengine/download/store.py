@@ -23,6 +23,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from airflow_provider.earthengine.download.conditions import honours_conditions
 from airflow_provider.earthengine.download.retry import scrub
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
@@ -109,6 +110,12 @@ class Bucket:
         self._client = client
         self._extra_args = dict(extra_args or {})
         self.name = name
+        self.is_conditional = True
+
+    def find_out_conditions(self, prefix: str) -> None:
+        """Find out whether writes can be conditional; where not, none is, from here on."""
+        with self._translated_errors("write", f"{prefix}/"):
+            self.is_conditional = honours_conditions(self._client, self.name, prefix)
 
     def uri(self, key: str) -> str:
         """Return ``s3://bucket/key``."""
@@ -197,7 +204,7 @@ class Bucket:
                 Key=upload.key,
                 UploadId=upload.upload_id,
                 MultipartUpload={"Parts": list(upload.parts)},
-                **condition.arguments(),
+                **(condition.arguments() if self.is_conditional else {}),
             )
             return answer["ETag"]
 
@@ -227,7 +234,7 @@ class Bucket:
                 Body=content,
                 ContentType=media_type,
                 ChecksumSHA256=checksum,
-                IfNoneMatch="*",
+                **(Precondition().arguments() if self.is_conditional else {}),
                 **extra_args,
             )
             return answer["ETag"]
@@ -239,7 +246,8 @@ class Bucket:
         """
         with self._translated_errors("delete", key):
             try:
-                self._client.delete_object(Bucket=self.name, Key=key, IfMatch=etag)
+                condition = Precondition(etag).arguments() if self.is_conditional else {}
+                self._client.delete_object(Bucket=self.name, Key=key, **condition)
             except ClientError as error:
                 if _code(error) in _NOT_FOUND:
                     raise ConditionFailedError from None
@@ -284,7 +292,9 @@ class Bucket:
             )
         if code in _DENIED:
             return AccessDeniedError(
-                f"{message}: the AWS connection's keys are wrong or not allowed to do this.",
+                f"{message}: the AWS connection's keys are wrong or not allowed to do this; they "
+                "need s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject "
+                "and s3:AbortMultipartUpload on its objects.",
                 **facts,
             )
         if code in ("SlowDown", "TooManyRequests") or status == 429:

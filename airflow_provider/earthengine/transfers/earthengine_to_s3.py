@@ -206,7 +206,9 @@ class EarthEngineToS3Operator(BaseOperator):
             rasters = verify_body(body.path, download, scratch)
             self._log_rasters(rasters)
             files = assemble_files(download, body, rasters)
-            source, run = Source(job.image, info, job.params, job.record), _run_of(context)
+            bucket.find_out_conditions(job.destination.prefix)
+            source = Source(job.image, info, job.params, job.record)
+            run = _run_of(context, bucket)
             record = publish_files(
                 bucket,
                 job.destination,
@@ -307,7 +309,7 @@ def _scratch_place() -> Path | None:
     return Path(place) if place else None
 
 
-def _run_of(context: Context) -> Run:
+def _run_of(context: Context, bucket: Bucket) -> Run:
     from airflow_provider.earthengine.download.item import Run
 
     ti = context["ti"]
@@ -317,6 +319,8 @@ def _run_of(context: Context) -> Run:
         "airflow:run_id": ti.run_id,
         "airflow:map_index": ti.map_index,
         "airflow:try_number": ti.try_number,
+        # None is left out of the item.
+        "earthengine:conditional_writes": None if bucket.is_conditional else False,
     }
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
     return Run(facts, (start, end) if start and end else None)

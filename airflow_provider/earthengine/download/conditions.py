@@ -1,0 +1,61 @@
+"""Does this object store honour conditional writes? Asked once per endpoint and process.
+
+AWS does, and so do most stores. One that ignores the condition would let two attempts overwrite
+each other in silence, so that has to be known.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+log = logging.getLogger(__name__)
+
+_KNOWN: dict[str, bool] = {}
+_REFUSALS = frozenset({"NotImplemented", "InvalidArgument", "501"})
+
+
+def honours_conditions(client: S3Client, bucket: str, prefix: str) -> bool:
+    """Return whether a second write of "only if there is none" is refused.
+
+    It is tried with an empty object of its own below ``prefix``, which is removed again. AWS is
+    known to, and is not asked. Source:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html, read 2026-11.
+
+    :raises botocore.exceptions.ClientError: when objects cannot be written at all.
+    """
+    endpoint = client.meta.endpoint_url
+    if (urlsplit(endpoint).hostname or "").endswith(".amazonaws.com"):
+        return True
+    if endpoint not in _KNOWN:
+        _KNOWN[endpoint] = _try(client, bucket, f"{prefix}/" if prefix else "")
+        if not _KNOWN[endpoint]:
+            log.warning(
+                "The object store at %s does not honour conditional writes: of two attempts at "
+                "once, the last one wins.",
+                endpoint,
+            )
+    return _KNOWN[endpoint]
+
+
+def _try(client: S3Client, bucket: str, prefix: str) -> bool:
+    key = f"{prefix}.conditional-write-{uuid.uuid4().hex}"
+    try:
+        for _ in range(2):
+            client.put_object(Bucket=bucket, Key=key, Body=b"", IfNoneMatch="*")
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "")
+        if code in ("PreconditionFailed", "412"):
+            return True
+        if code not in _REFUSALS:
+            raise
+    finally:
+        client.delete_object(Bucket=bucket, Key=key)
+    return False
