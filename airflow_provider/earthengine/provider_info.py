@@ -32,28 +32,51 @@ _CONN_FIELDS: dict[str, Any] = {
     "project": _text(
         "Project",
         "The Google Cloud project that is registered for Earth Engine and that requests are"
-        " counted against. A service account's key names its own project; empty means that one.",
+        " counted against. Empty means the one that the credentials name: a service account's own.",
     ),
     "auth": _text(
         "Credentials",
-        "service_account (a key below), user (the file that `earthengine authenticate` wrote),"
-        " application_default, or anonymous (an emulator). Empty means service_account when a key"
-        " is given, else application_default.",
-        enum=["service_account", "user", "application_default", "anonymous"],
+        "What kind they are: a key below (service_account, authorized_user, external_account),"
+        " user (the file that `earthengine authenticate` wrote), application_default, or anonymous"
+        " (an emulator). Empty means the key's own kind when one is given, else"
+        " application_default.",
+        enum=[
+            "service_account",
+            "authorized_user",
+            "external_account",
+            "user",
+            "application_default",
+            "anonymous",
+        ],
     ),
     "keyfile_dict": _text(
-        "Service account key (JSON)",
-        "The content of the key file. Give this or the path below.",
+        "Key (JSON)",
+        "The content of a service account's key, of an authorized_user file (a refresh token), or"
+        " of a workload identity federation file. Give this or the path below.",
         format="password",
     ),
     "key_path": _text(
-        "Service account key (path)",
-        "The path of the key file on every worker.",
+        "Key (path)",
+        "The path of such a file on every worker.",
+    ),
+    "impersonation_chain": _text(
+        "Impersonation chain",
+        "The e-mail of the service account to act as; or several with commas between, each one"
+        " allowed to impersonate the next.",
+    ),
+    "scopes": _text(
+        "Scopes",
+        "OAuth scopes with commas between. Empty means those that Earth Engine needs.",
     ),
     "endpoint_url": _text(
         "Endpoint",
         "Empty means Earth Engine's high-volume endpoint. http:// is accepted for anonymous"
         " connections and for this machine only.",
+    ),
+    "iam_endpoint_url": _text(
+        "IAM endpoint",
+        "Where tokens of the impersonated account come from. Empty means"
+        " https://iamcredentials.googleapis.com.",
     ),
 }
 
@@ -88,6 +111,12 @@ def get_provider_info() -> dict[str, Any]:
                 "source-integration-name": _NAME,
                 "target-integration-name": "Amazon Simple Storage Service (S3)",
                 "python-module": f"{_PACKAGE}.transfers.earthengine_to_s3",
+            }
+        ],
+        "task-decorators": [
+            {
+                "name": "earthengine_to_s3",
+                "class-name": f"{_PACKAGE}.decorators.earthengine_to_s3.earthengine_to_s3_task",
             }
         ],
         "connection-types": [

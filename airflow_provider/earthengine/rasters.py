@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_raster(uri: str, *, aws_conn_id: str = "aws_default") -> Iterator[DatasetReader]:
+def open_raster(uri: str, aws_conn_id: str = "aws_default") -> Iterator[DatasetReader]:
     """Open a raster that a task published, as a rasterio dataset that reads it block by block.
 
     Use it as ``with open_raster(uri) as dataset:``.

@@ -214,7 +214,7 @@ def test_the_log_tells_the_story(fields: dict[str, Any], bucket: str) -> None:
         f"Plan: {LANDSAT} as ZIPPED_GEO_TIFF_PER_BAND",
         "scene.B1.tif: B1 (uint8); 349 x 352 px of 28.5 x -28.5",
         "Fetched ",
-        "Verified .B2.tif",
+        "Verified scene.B2.tif",
         f"Published s3://{bucket}/a/b/scene.B1.tif",
         f"Published s3://{bucket}/a/b/scene.B2.tif",
         f"Published s3://{bucket}/a/b/scene.bands.json: 2 objects",

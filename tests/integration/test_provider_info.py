@@ -59,8 +59,7 @@ def test_the_info_names_the_distribution_and_its_version() -> None:
 
 def test_the_form_has_every_key_of_the_extra_and_hides_the_key() -> None:
     fields = CONNECTION_TYPE["conn-fields"]
-    # The second name of the key's text is for extras that are written by hand.
-    assert set(fields) == set(connection_config.EXTRA_KEYS) - {"keyfile_json"}
+    assert tuple(fields) == connection_config.EXTRA_KEYS
     assert set(fields["auth"]["schema"]["enum"]) == set(connection_config.AUTH_METHODS)
     assert fields["keyfile_dict"]["schema"]["format"] == "password"
 
@@ -69,6 +68,8 @@ def test_airflow_hides_the_key_by_its_name() -> None:
     from airflow.sdk.log import redact
 
     assert redact({"keyfile_dict": "SECRETSECRET"}) == {"keyfile_dict": "***"}
+    # Why this name is refused, though other tools use it.
+    assert redact({"keyfile_json": "a text"}) == {"keyfile_json": "a text"}
 
 
 def test_the_hook_is_the_one_that_is_declared() -> None:
@@ -101,3 +102,26 @@ def test_airflow_makes_the_hook_of_a_connection(monkeypatch: pytest.MonkeyPatch)
     made = EarthEngineHook.get_hook("earth")
     assert isinstance(made, EarthEngineHook)
     assert made.earthengine_conn_id == "earth"
+
+
+def test_airflow_tests_a_connection_and_says_what_is_wrong_without_its_secrets() -> None:
+    federation = {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/q/r",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "https://sts.googleapis.com/v1/token",
+        "client_secret": "SECRETSECRET",
+        "credential_source": {"file": "/nowhere/token"},
+    }
+    extra = {"project": "demo", "keyfile_dict": json.dumps(federation)}
+    tested = run_airflow(
+        "connections",
+        "test",
+        "earth",
+        AIRFLOW_CONN_EARTH=json.dumps({"conn_type": "earthengine", "extra": extra}),
+        AIRFLOW__CORE__TEST_CONNECTION="Enabled",
+    )
+    output = tested.stdout + tested.stderr
+    assert "no token can be asked for with its credentials" in " ".join(output.split())
+    assert "/nowhere/token" in output
+    assert "SECRET" not in output

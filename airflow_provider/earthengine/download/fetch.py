@@ -7,7 +7,6 @@ fails it is fetched again.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import time
@@ -21,11 +20,16 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.download.cancellation import Cancellation
+from airflow_provider.earthengine.download.connections import (
+    Cancellation,
+    InterruptibleAdapter,
+    open_session,
+)
 from airflow_provider.earthengine.download.params import DownloadId
 from airflow_provider.earthengine.download.retry import (
     RetryPolicy,
     error_for_answer,
+    read_google_error,
     retry_after_seconds,
     scrub,
 )
@@ -110,10 +114,9 @@ def fetch_body(
     policy = policy or RetryPolicy(sleep=cancellation.sleep)
     attempts = 0
 
-    with requests.Session() as session:
-        adapter = cancellation.adapter()
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
+    adapter = InterruptibleAdapter()
+    cancellation.call_when_cancelled(adapter.interrupt)
+    with open_session(adapter) as session:
 
         def attempt() -> tuple[int, str]:
             nonlocal attempts
@@ -176,12 +179,12 @@ def _write_body(response: requests.Response, part: Path, request: BodyRequest) -
 
 
 def _raise_for_answer(response: requests.Response, what: str) -> None:
-    text = response.raw.read(_ERROR_BODY_BYTE_COUNT, decode_content=True).decode(errors="replace")
-    message, reason = _read_google_error(text)
+    content = response.raw.read(_ERROR_BODY_BYTE_COUNT, decode_content=True)
+    message, reason = read_google_error(content)
     error = error_for_answer(
         action=f"send the pixels of {what}",
         status=response.status_code,
-        message=message,
+        message=message or response.reason,
         reason=reason,
         retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After")),
     )
@@ -192,17 +195,6 @@ def _raise_for_answer(response: requests.Response, what: str) -> None:
             status=404,
         )
     raise error
-
-
-def _read_google_error(text: str) -> tuple[str, str]:
-    """Return (message, reason) of a Google error body; (the text, "") of any other."""
-    try:
-        error = json.loads(text)["error"]
-        details = [*error.get("errors", []), *error.get("details", [])]
-        reasons = [str(detail["reason"]) for detail in details if "reason" in detail]
-        return str(error["message"]), reasons[0] if reasons else ""
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return text, ""
 
 
 @contextmanager

@@ -5,6 +5,7 @@ This is the only place that decides whether something is tried again. It sends n
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import re
@@ -44,7 +45,7 @@ _NOT_FOUND_TEXT = re.compile(r"\bnot found\b", re.IGNORECASE)
 _SECRETS = re.compile(
     r"(?P<head>(?:thumbnails|videoThumbnails|filmstripThumbnails|tables)/)[\w%.~-]{8,}"
     r"|(?P<bearer>\bBearer\s+)[\w.~+/=-]+"
-    r"|(?P<form>\b(?:access_token|refresh_token|assertion|client_secret|X-Amz-Signature)"
+    r"|(?P<form>\b(?:access_token|accessToken|refresh_token|subject_token|assertion|client_secret|X-Amz-Signature)"
     r"[\"']?\s*[=:]\s*[\"']?)[\w.~+/%=-]+"
 )
 
@@ -128,6 +129,30 @@ def retry_after_seconds(header: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     except (TypeError, ValueError):
         return None
+
+
+def read_google_error(content: bytes | str) -> tuple[str, str]:
+    """Return message and reason of an error body; empty texts for what is not there.
+
+    Source: https://cloud.google.com/apis/design/errors#http_mapping ("details", ErrorInfo), and the
+    older ``errors[].reason``, https://cloud.google.com/storage/docs/json_api/v1/status-codes; both
+    read 2025-08.
+    """
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return "", ""
+    body = body[0] if isinstance(body, list) and body else body
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        return "", ""
+    places = [*_list(error.get("details")), *_list(error.get("errors"))]
+    reasons = [place["reason"] for place in places if isinstance(place, dict) and "reason" in place]
+    return str(error.get("message", "")), str(reasons[0]) if reasons else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 @dataclass(frozen=True)

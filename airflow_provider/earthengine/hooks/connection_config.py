@@ -1,35 +1,59 @@
-"""What an Airflow connection of type ``earthengine`` says, checked. Opens no file."""
+"""What an Airflow connection says about Earth Engine, checked. Opens no file."""
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from typing import Any
 
 from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.exceptions import ConnectionConfigError
+from airflow_provider.earthengine.hooks import google_connection
+from airflow_provider.earthengine.hooks.connection_errors import nearest_of, refuse
+from airflow_provider.earthengine.hooks.endpoints import read_endpoint_url
+from airflow_provider.earthengine.hooks.keys import KEY_TYPES, read_key
 
 ANONYMOUS = "anonymous"
-SERVICE_ACCOUNT = "service_account"
 USER = "user"
 APPLICATION_DEFAULT = "application_default"
-AUTH_METHODS = (SERVICE_ACCOUNT, USER, APPLICATION_DEFAULT, ANONYMOUS)
-# keyfile_dict and keyfile_json mean the same. Airflow's API and form hide the first one's value
-# because of its name, and show the second one's to whoever may read connections. Source:
-# https://airflow.apache.org/docs/apache-airflow/stable/security/secrets/mask-sensitive-values.html,
-# read 2025-08.
-KEY_TEXT_KEYS = ("keyfile_dict", "keyfile_json")
-EXTRA_KEYS = ("project", "endpoint_url", "auth", *KEY_TEXT_KEYS, "key_path")
+AUTH_METHODS = (*KEY_TYPES, USER, APPLICATION_DEFAULT, ANONYMOUS)
+KEY_FILE = "key_file"
+"""What :attr:`ConnectionConfig.auth` says when the type of a key at a path is not known yet."""
 
-_KEY_FIELDS = ("client_email", "private_key", "token_uri")
+EXTRA_KEYS = (
+    "project",
+    "auth",
+    "keyfile_dict",
+    "key_path",
+    "impersonation_chain",
+    "scopes",
+    "endpoint_url",
+    "iam_endpoint_url",
+)
+
+IAM_ENDPOINT = "https://iamcredentials.googleapis.com"
+"""Gives tokens of service accounts to those who may impersonate them.
+
+Source: https://cloud.google.com/iam/docs/reference/credentials/rest, read 2025-08.
+"""
+
+# Airflow's API and form hide the value of a key by its name: keyfile_dict's, not keyfile_json's.
+# Source: https://airflow.apache.org/docs/apache-airflow/stable/security/secrets/mask-sensitive-values.html,
+# read 2025-08.
+_REFUSED_KEYS = {
+    "keyfile_json": "Airflow shows its value to whoever may read connections; rename it to "
+    "keyfile_dict, which it hides"
+}
+_UNUSED_FIELDS = ("host", "login", "password", "schema", "port")
+
 # Project ids (with their old "domain:" prefix) and project numbers. Source:
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects, read 2025-08.
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
+# They become a part of a path.
+_ACCOUNT = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
+# Source: https://www.rfc-editor.org/rfc/rfc6749#section-3.3, "scope-token", read 2025-08.
+_SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 
 @dataclass(frozen=True)
@@ -37,11 +61,15 @@ class ConnectionConfig:
     """How to reach Earth Engine, and as whom. Two equal ones can share a session.
 
     :param conn_id: the Airflow connection's id, for messages.
-    :param auth: one of :data:`AUTH_METHODS`.
+    :param auth: one of :data:`AUTH_METHODS`, or :data:`KEY_FILE`.
     :param endpoint_url: scheme and host, perhaps a path; no slash at the end.
     :param project: the Google Cloud project; None when the credentials are to name it.
-    :param key_text: the JSON text of a service account's key.
+    :param key_text: the JSON text of a key.
     :param key_path: or the path of the file that holds it.
+    :param impersonation_chain: e-mails of service accounts; the last one is who asks, each one
+        before it is allowed to impersonate the next one. Empty: nobody is impersonated.
+    :param scopes: of the tokens; empty for what the way to log in asks for by itself.
+    :param iam_endpoint_url: where tokens of the impersonated account come from.
     """
 
     conn_id: str
@@ -50,92 +78,115 @@ class ConnectionConfig:
     project: str | None = None
     key_text: str | None = field(default=None, repr=False)
     key_path: str | None = None
+    impersonation_chain: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    iam_endpoint_url: str = IAM_ENDPOINT
+
+
+def read_connection(conn_id: str, connection: Any) -> ConnectionConfig:
+    """Return the configuration that an Airflow connection holds.
+
+    :param connection: of type ``earthengine`` or ``google_cloud_platform``.
+    :raises ConnectionConfigError: see :func:`read_connection_config`.
+    """
+    used = [name for name in _UNUSED_FIELDS if getattr(connection, name, None)]
+    if used:
+        refuse(
+            conn_id,
+            f"{', '.join(used)} of the connection is not used; everything is in its extra, for "
+            "example endpoint_url",
+        )
+    # Not extra_dejson, which takes text that is no JSON for an empty extra.
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        refuse(conn_id, "its extra is not JSON")
+    if not isinstance(extra, dict):
+        refuse(conn_id, "its extra is not a JSON object")
+    if connection.conn_type == google_connection.CONN_TYPE:
+        return _read_config(conn_id, google_connection.read_google_extra(conn_id, extra))
+    return read_connection_config(conn_id, extra)
 
 
 def read_connection_config(conn_id: str, extra: Mapping[str, Any]) -> ConnectionConfig:
-    """Return the configuration that a connection's extra holds.
+    """Return the configuration that the extra of an ``earthengine`` connection holds.
 
     :param conn_id: the connection's id, for messages.
     :param extra: its extra, decoded. Empty texts count as not given: forms send them.
     :raises ConnectionConfigError: for an unknown key, a value that cannot be used, or two that
         contradict each other. The text never holds a value of the key.
     """
-    _check_names(conn_id, extra)
-    texts = {
-        name: _read_text(conn_id, name, extra.get(name))
-        for name in EXTRA_KEYS
-        if name not in KEY_TEXT_KEYS
-    }
-    keys = {name: _read_key_text(conn_id, name, extra.get(name)) for name in KEY_TEXT_KEYS}
-    given = [name for name, value in {**keys, "key_path": texts["key_path"]}.items() if value]
+    for name in extra:
+        if name in _REFUSED_KEYS:
+            refuse(conn_id, f"{name} is not read: {_REFUSED_KEYS[name]}")
+        if name not in EXTRA_KEYS:
+            hint = nearest_of(str(name), EXTRA_KEYS)
+            refuse(conn_id, f"its extra has the unknown key {name!r}; {hint}")
+    return _read_config(conn_id, extra)
+
+
+def _read_config(conn_id: str, extra: Mapping[str, Any]) -> ConnectionConfig:
+    auth, key_text, key_path = _read_login(conn_id, extra)
+    chain = _read_list(conn_id, "impersonation_chain", extra, _ACCOUNT, "e-mails of accounts")
+    if auth == ANONYMOUS and chain:
+        refuse(conn_id, "auth is anonymous, but impersonation_chain is given; remove one")
+    return ConnectionConfig(
+        conn_id=conn_id,
+        auth=auth,
+        endpoint_url=_read_url(conn_id, "endpoint_url", extra, auth) or limits.HIGH_VOLUME_ENDPOINT,
+        project=_read_project(conn_id, extra, auth),
+        key_text=key_text,
+        key_path=key_path,
+        impersonation_chain=chain,
+        scopes=_read_list(conn_id, "scopes", extra, _SCOPE, "OAuth scopes"),
+        iam_endpoint_url=_read_url(conn_id, "iam_endpoint_url", extra) or IAM_ENDPOINT,
+    )
+
+
+def _read_login(conn_id: str, extra: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
+    """Return auth, key_text and key_path."""
+    auth = _read_text(conn_id, "auth", extra)
+    if auth is not None and auth not in AUTH_METHODS:
+        refuse(conn_id, f"auth is {auth!r}; {nearest_of(auth, AUTH_METHODS)}")
+    # The third is the google provider's: a path, or the text itself.
+    names = ("keyfile_dict", "key_path", "credential_config_file")
+    given = [name for name in names if extra.get(name) not in (None, "", {})]
     if len(given) > 1:
         refuse(conn_id, f"has {' and '.join(given)}; leave one of them out")
-    auth = _read_auth(conn_id, texts["auth"], has_key=bool(given))
-    project = texts["project"]
+    if not given and auth in KEY_TYPES:
+        refuse(conn_id, f"auth is {auth}, but neither keyfile_dict nor key_path is given")
+    if not given:
+        return auth or APPLICATION_DEFAULT, None, None
+    if auth is not None and auth not in KEY_TYPES:
+        refuse(conn_id, f"auth is {auth}, but a key is given in {given[0]}; remove one")
+    name, value = given[0], extra[given[0]]
+    is_path = isinstance(value, str) and not value.lstrip().startswith("{")
+    if name == "key_path" or (name == "credential_config_file" and is_path):
+        return auth or KEY_FILE, None, _read_text(conn_id, name, extra)
+    text = json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
+    if not isinstance(text, str):
+        refuse(conn_id, f"{name} is neither text nor an object; paste the whole key file")
+    return str(read_key(conn_id, name, text, auth)["type"]), text, None
+
+
+def _read_project(conn_id: str, extra: Mapping[str, Any], auth: str) -> str | None:
+    project = _read_text(conn_id, "project", extra)
     if project and not _PROJECT.fullmatch(project):
         refuse(conn_id, f"has the project {project!r}; write a project's id, such as my-project-1")
     if auth == ANONYMOUS and not project:
         refuse(conn_id, "names no project; set project in its extra")
-    return ConnectionConfig(
-        conn_id=conn_id,
-        auth=auth,
-        endpoint_url=_read_endpoint_url(conn_id, texts["endpoint_url"], auth),
-        project=project,
-        key_text=keys["keyfile_dict"] or keys["keyfile_json"],
-        key_path=texts["key_path"],
-    )
+    return project
 
 
-def read_service_account_key(conn_id: str, name: str, text: str) -> dict[str, Any]:
-    """Return a service account's key from its JSON text.
-
-    :param name: what the text is called in messages.
-    :raises ConnectionConfigError: when it is no such key, or names a token endpoint that a
-        signature must not be sent to.
-    """
-    try:
-        # Pasted keys often hold real line ends inside the private key: not strict JSON.
-        key = json.loads(text, strict=False)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        # "from None": the decoder's error holds the whole text.
-        raise _error(conn_id, f"{name} is not JSON ({where}); paste the whole key file") from None
-    if not isinstance(key, dict) or key.get("type") != SERVICE_ACCOUNT:
-        refuse(
-            conn_id,
-            f'{name} is not the key of a service account (no "type": "service_account"); create a '
-            "JSON key for one and use that",
-        )
-    missing = [field_name for field_name in _KEY_FIELDS if not isinstance(key.get(field_name), str)]
-    if missing:
-        refuse(conn_id, f"{name} lacks {', '.join(missing)}; paste the whole key file")
-    if not _is_safe_for_credentials(key["token_uri"]):
-        refuse(conn_id, f"{name} has a token_uri that is neither https nor on this machine")
-    return key
+def _read_url(conn_id: str, name: str, extra: Mapping[str, Any], auth: str = "") -> str | None:
+    text = _read_text(conn_id, name, extra)
+    if text is None:
+        return None
+    return read_endpoint_url(conn_id, name, text, with_credentials=auth != ANONYMOUS)
 
 
-def refuse(conn_id: str, problem: str) -> NoReturn:
-    """Raise ConnectionConfigError: a sentence whose subject is the connection."""
-    raise _error(conn_id, problem)
-
-
-def _error(conn_id: str, problem: str) -> ConnectionConfigError:
-    return ConnectionConfigError(f"Connection {conn_id!r}: {problem}.", conn_id=conn_id)
-
-
-def _hint(nearest: Sequence[str], known: Sequence[str]) -> str:
-    return f"the nearest known one is {nearest[0]!r}" if nearest else f"known: {', '.join(known)}"
-
-
-def _check_names(conn_id: str, extra: Mapping[str, Any]) -> None:
-    for name in extra:
-        if name not in EXTRA_KEYS:
-            nearest = difflib.get_close_matches(str(name).lower(), EXTRA_KEYS, n=1, cutoff=0.5)
-            hint = _hint(nearest, EXTRA_KEYS)
-            refuse(conn_id, f"its extra has the unknown key {name!r}; {hint}")
-
-
-def _read_text(conn_id: str, name: str, value: Any) -> str | None:
+def _read_text(conn_id: str, name: str, extra: Mapping[str, Any]) -> str | None:
+    value = extra.get(name)
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -143,69 +194,12 @@ def _read_text(conn_id: str, name: str, value: Any) -> str | None:
     return str(value).strip() or None
 
 
-def _read_auth(conn_id: str, auth: str | None, *, has_key: bool) -> str:
-    if auth is None:
-        return SERVICE_ACCOUNT if has_key else APPLICATION_DEFAULT
-    if auth not in AUTH_METHODS:
-        nearest = difflib.get_close_matches(auth.lower(), AUTH_METHODS, n=1)
-        refuse(conn_id, f"auth is {auth!r}; {_hint(nearest, AUTH_METHODS)}")
-    if auth == SERVICE_ACCOUNT and not has_key:
-        refuse(conn_id, "auth is service_account, but neither keyfile_dict nor key_path is given")
-    if auth != SERVICE_ACCOUNT and has_key:
-        refuse(conn_id, f"auth is {auth}, but a service account's key is given; remove one")
-    return auth
-
-
-def _read_key_text(conn_id: str, name: str, value: Any) -> str | None:
-    if value is None or value == "" or value == {}:
-        return None
-    text = json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
-    if not isinstance(text, str):
-        refuse(conn_id, f"{name} is neither text nor an object; paste the whole key file")
-    read_service_account_key(conn_id, name, text)
-    return text
-
-
-def _read_endpoint_url(conn_id: str, text: str | None, auth: str) -> str:
-    if text is None:
-        return limits.HIGH_VOLUME_ENDPOINT
-    try:
-        url = urlsplit(text)
-        host = url.hostname  # this and the port are parsed when asked for
-        _ = url.port
-    except ValueError:
-        url, host = urlsplit(""), None
-    if url.scheme not in ("http", "https") or not host or url.query or url.fragment or url.username:
-        # Not quoted: it may hold a password.
-        refuse(
-            conn_id,
-            "endpoint_url is not of the form https://host or https://host:port; leave it out for "
-            f"{limits.HIGH_VOLUME_ENDPOINT}",
-        )
-    if auth != ANONYMOUS and not _is_safe_for_credentials(text):
-        refuse(
-            conn_id,
-            f"endpoint_url {text} is http:// on another machine, which would show the credentials "
-            "to everybody on the way; use https://, or auth anonymous",
-        )
-    return text.rstrip("/")
-
-
-def _is_safe_for_credentials(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    return bool(host) and (
-        parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _read_list(
+    conn_id: str, name: str, extra: Mapping[str, Any], pattern: re.Pattern[str], what: str
+) -> tuple[str, ...]:
+    value = extra.get(name)
+    items = value if isinstance(value, list) else re.split(r"[,\s]+", str(value or ""))
+    items = [item for item in items if item != ""]
+    if not all(isinstance(item, str) and pattern.fullmatch(item) for item in items):
+        refuse(conn_id, f"{name} does not hold {what}, as a list or as text with commas between")
+    return tuple(items)

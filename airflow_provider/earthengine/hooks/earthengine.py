@@ -31,9 +31,9 @@ from airflow_provider.earthengine.exceptions import (
 )
 from airflow_provider.earthengine.hooks.connection_config import (
     ConnectionConfig,
-    read_connection_config,
-    refuse,
+    read_connection,
 )
+from airflow_provider.earthengine.hooks.keys import secrets_of
 from airflow_provider.earthengine.hooks.session import SESSION, SessionSettings
 from airflow_provider.earthengine.hooks.translation import translated
 from airflow_provider.earthengine.provider_info import get_provider_info
@@ -50,7 +50,6 @@ TEST_SECONDS = 15.0
 DEADLINE_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
 
 _API_VERSION = "v1"
-_UNUSED_CONNECTION_FIELDS = ("host", "login", "password", "schema", "port")
 
 
 class EarthEngineHook(BaseHook):
@@ -60,7 +59,8 @@ class EarthEngineHook(BaseHook):
     one connection share it, also from several threads; a hook of another connection replaces it
     as soon as no call is under way. Code that calls ``ee.Initialize`` itself replaces it for all.
 
-    :param earthengine_conn_id: a connection of type ``earthengine``.
+    :param earthengine_conn_id: a connection of type ``earthengine``, or an existing one of type
+        ``google_cloud_platform``.
     :param retry_policy: for every request, those that open the session included.
     :param deadline_seconds: the longest silence of the server while it computes.
     """
@@ -108,23 +108,23 @@ class EarthEngineHook(BaseHook):
 
         :raises ConnectionConfigError: when it cannot be used.
         """
-        connection = self.get_connection(self.earthengine_conn_id)
-        used = [name for name in _UNUSED_CONNECTION_FIELDS if getattr(connection, name, None)]
-        if used:
-            refuse(
-                self.earthengine_conn_id,
-                f"{', '.join(used)} of the connection is not used; everything is in its extra, "
-                "for example endpoint_url",
-            )
-        config = read_connection_config(
-            self.earthengine_conn_id, _read_extra(self.earthengine_conn_id, connection)
+        config = read_connection(
+            self.earthengine_conn_id, self.get_connection(self.earthengine_conn_id)
         )
         if config.key_text:
             # The compatibility layer of Airflow 3.1 does not have this one; both have it here.
             from airflow.sdk.log import mask_secret
 
-            mask_secret(json.loads(config.key_text, strict=False)["private_key"])
+            for secret in secrets_of(json.loads(config.key_text, strict=False)):
+                mask_secret(secret)
         return config
+
+    def interrupt(self) -> None:
+        """End the requests that are under way; they fail as lost connections do.
+
+        It is for signal handlers, such as an operator's ``on_kill``.
+        """
+        SESSION.interrupt()
 
     def get_conn(self) -> ModuleType:
         """Return the ``ee`` module, initialised for this connection.
@@ -266,17 +266,6 @@ def _run(operation: Callable[[Any], T], settings: SessionSettings, policy: Retry
 def _compute_one(client: Any) -> Any:
     with translated("compute the number 1", refused=RequestRejectedError):
         return client.data.computeValue(client.Number(1))
-
-
-def _read_extra(conn_id: str, connection: Any) -> dict[str, Any]:
-    # Not extra_dejson, which takes text that is no JSON for an empty extra.
-    try:
-        extra = json.loads(connection.extra or "{}")
-    except ValueError:
-        refuse(conn_id, "its extra is not JSON")
-    if not isinstance(extra, dict):
-        refuse(conn_id, "its extra is not a JSON object")
-    return extra
 
 
 def _advice(error: EarthEngineProviderError) -> str:

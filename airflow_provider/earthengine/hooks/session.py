@@ -70,6 +70,12 @@ class _ProcessSession:
             self._changed.wait_for(lambda: self._holders == 0)
             self._close(ee)
 
+    def interrupt(self) -> None:
+        """End every request that is under way; safe in a signal handler, so nothing is locked."""
+        transport = self._transport
+        if transport is not None:
+            transport.interrupt()
+
     def _is_open(self, ee: Any, settings: SessionSettings) -> bool:
         # Somebody may have called ee.Reset.
         return self._settings == settings and bool(ee.data.is_initialized())

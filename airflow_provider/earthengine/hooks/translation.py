@@ -5,13 +5,13 @@ The client raises eight families of exceptions, and the one of its own carries n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider.earthengine.download.retry import (
     error_for_answer,
+    read_google_error,
     retry_after_seconds,
     scrub,
 )
@@ -23,7 +23,11 @@ from airflow_provider.earthengine.exceptions import (
     PermanentError,
     ServiceUnavailableError,
 )
-from airflow_provider.earthengine.hooks.transport import answers_in_this_thread
+from airflow_provider.earthengine.hooks.transport import ANSWERS
+
+# Source: https://github.com/googleapis/google-auth-library-python,
+# ``google/auth/impersonated_credentials.py``, ``_REFRESH_ERROR``, release 2.62.2.
+_IMPERSONATION_FAILED = "Unable to acquire impersonated credentials"
 
 
 @contextmanager
@@ -33,13 +37,13 @@ def translated(action: str, *, refused: type[PermanentError]) -> Iterator[None]:
     :param action: what the block tries, to go behind "Earth Engine could not".
     :param refused: what it means when the client refuses by itself, before any request.
     """
-    answers = answers_in_this_thread()
+    answers = ANSWERS.count
     try:
         yield
     except EarthEngineProviderError:
         raise
     except Exception as error:  # noqa: BLE001 - nothing is kept back: all is raised, translated
-        was_answered = answers_in_this_thread() > answers
+        was_answered = ANSWERS.count > answers
         # "from None": the causes quote URLs, keys and whole requests.
         raise _translate(error, action, refused, was_answered=was_answered) from None
 
@@ -66,9 +70,9 @@ def _translate(
             status=404,
         )
     if isinstance(error, GoogleAuthError):
-        return _translate_auth_error(error, action)
+        return _translate_auth_error(error, action, ANSWERS.last_status if was_answered else None)
     if isinstance(error, TimeoutError):
-        return FetchTimeoutError(f"Earth Engine could not {action}: no answer in time.")
+        return FetchTimeoutError(f"Earth Engine could not {action}: {scrub(str(error))}.")
     if isinstance(error, OSError):
         reason = scrub(str(error))
         return ServiceUnavailableError(
@@ -84,7 +88,7 @@ def _translate(
 
 
 def _translate_answer(error: Any, action: str) -> EarthEngineProviderError:
-    message, reason = _read_google_error(error.content)
+    message, reason = read_google_error(error.content)
     return error_for_answer(
         action=action,
         status=int(error.resp.status),
@@ -94,34 +98,14 @@ def _translate_answer(error: Any, action: str) -> EarthEngineProviderError:
     )
 
 
-def _read_google_error(content: bytes) -> tuple[str, str]:
-    """Return message and reason of an error body; empty texts for what is not there.
+def _translate_auth_error(error: Any, action: str, status: int | None) -> EarthEngineProviderError:
+    """Return the error that a failure to get a token means.
 
-    Source: https://cloud.google.com/apis/design/errors#http_mapping ("details", ErrorInfo), and the
-    older ``errors[].reason``, https://cloud.google.com/storage/docs/json_api/v1/status-codes; both
-    read 2025-08.
+    :param status: of the last answer, of the token endpoint's then; None when there was none.
     """
-    try:
-        body = json.loads(content)
-    except ValueError:
-        return "", ""
-    body = body[0] if isinstance(body, list) and body else body
-    error = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(error, dict):
-        return "", ""
-    places = [*_list(error.get("details")), *_list(error.get("errors"))]
-    reasons = [place["reason"] for place in places if isinstance(place, dict) and "reason" in place]
-    return str(error.get("message", "")), str(reasons[0]) if reasons else ""
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _translate_auth_error(error: Any, action: str) -> EarthEngineProviderError:
     from google.auth import exceptions
 
-    text = scrub(str(error.args[0])) if error.args else ""
+    text = _server_text(error)
     head = f"Earth Engine could not {action}"
     if isinstance(error, exceptions.InvalidOperation):
         return AccessDeniedError(
@@ -129,12 +113,36 @@ def _translate_auth_error(error: Any, action: str) -> EarthEngineProviderError:
             "account's key, or another auth.",
             status=401,
         )
-    if error.retryable or isinstance(error, exceptions.TransportError | exceptions.TimeoutError):
+    is_transport = isinstance(error, exceptions.TransportError | exceptions.TimeoutError)
+    is_refusal = status is None or (400 <= status < 500 and status != 429)
+    if error.retryable or is_transport or not is_refusal:
         return ServiceUnavailableError(
             f"{head}: the token endpoint failed, or could not be reached.", server_text=text
+        )
+    if status is None:
+        return ConnectionConfigError(
+            f"{head}: no token can be asked for with its credentials ({text.rstrip('.')})."
+        )
+    if status in (403, 404) and str(error.args[0]).startswith(_IMPERSONATION_FAILED):
+        return AccessDeniedError(
+            f"{head}: the service account does not exist or may not be impersonated; grant whoever "
+            "asks roles/iam.serviceAccountTokenCreator on it (a federated identity: "
+            "roles/iam.workloadIdentityUser), and enable iamcredentials.googleapis.com.",
+            server_text=text,
         )
     return AccessDeniedError(
         f"{head}: the token endpoint did not accept the credentials; create a new key, or log in "
         "again, and check this machine's clock.",
         server_text=text,
     )
+
+
+def _server_text(error: Any) -> str:
+    """Return what the token endpoint said, as far as it is in the form that such errors have."""
+    text = str(error.args[0]) if error.args else ""
+    body = error.args[1] if len(error.args) > 1 else None
+    if text.startswith(_IMPERSONATION_FAILED) and isinstance(body, str | bytes):
+        text = read_google_error(body)[0]
+    # A page of a proxy, or an echo of the request, is not shown.
+    is_sentence = not text.lstrip().startswith(("<", "{", "[")) and "_token=" not in text
+    return scrub(text) if is_sentence else ""

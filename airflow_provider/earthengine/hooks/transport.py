@@ -1,5 +1,7 @@
 """How the Earth Engine client's requests travel: with time limits, and to no other host.
 
+Requests for tokens travel the same way.
+
 The client's own transport has no time limit until ``ee.data.setDeadline`` is called, and that
 cannot be called before ``ee.Initialize`` without requests of its own.
 """
@@ -8,17 +10,27 @@ from __future__ import annotations
 
 import threading
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 CONNECT_SECONDS = 10.0
 LISTING_SECONDS = 60.0
 POOL_CONNECTIONS = 64
 
-_thread = threading.local()
+
+class _Answers(threading.local):
+    """The answers that the current thread has had; tells whether an error came after one.
+
+    google-auth's errors say neither that nor the status.
+
+    :param count: how many.
+    :param last_status: the HTTP status of the last one; 0 before the first.
+    """
+
+    count = 0
+    last_status = 0
 
 
-def answers_in_this_thread() -> int:
-    """Return how many answers this thread has had: whether an error came before or after one."""
-    return int(getattr(_thread, "answers", 0))
+ANSWERS = _Answers()
 
 
 class Transport:
@@ -30,15 +42,15 @@ class Transport:
     """
 
     def __init__(self, endpoint_url: str, deadline_seconds: float) -> None:
-        import requests
-        from requests.adapters import HTTPAdapter
+        from airflow_provider.earthengine.download.connections import (
+            InterruptibleAdapter,
+            open_session,
+        )
 
         self._endpoint_url = endpoint_url
         self._deadline_seconds = deadline_seconds
-        self._session = requests.Session()
-        adapter = HTTPAdapter(pool_maxsize=POOL_CONNECTIONS)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._adapter = InterruptibleAdapter(pool_maxsize=POOL_CONNECTIONS)
+        self._session = open_session(self._adapter)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
         """Refuse to be copied: google-auth copies a transport to ask a third host behind our back.
@@ -77,13 +89,21 @@ class Transport:
                 allow_redirects=False,
             )
         except requests.Timeout:
-            raise TimeoutError("no answer in time") from None
+            raise TimeoutError(f"no answer in time from {urlsplit(uri).hostname}") from None
         except requests.RequestException as error:
-            raise ConnectionError(_innermost_reason(error)) from None
-        _thread.answers = answers_in_this_thread() + 1
+            reason = _innermost_reason(error)
+            if "CERTIFICATE_VERIFY_FAILED" in reason:
+                reason += "; REQUESTS_CA_BUNDLE names the file of a private CA"
+            raise ConnectionError(f"{urlsplit(uri).hostname}: {reason}") from None
+        ANSWERS.count += 1
+        ANSWERS.last_status = response.status_code
         answer = httplib2.Response({**response.headers, "status": str(response.status_code)})
         answer.reason = response.reason
         return answer, response.content
+
+    def interrupt(self) -> None:
+        """End every request that is under way; safe in a signal handler."""
+        self._adapter.interrupt()
 
     def close(self) -> None:
         self._session.close()
@@ -96,12 +116,14 @@ class Transport:
 
 def _innermost_reason(error: BaseException) -> str:
     """Return what happened underneath; the outer texts quote the URL."""
+    import requests
+
     for _ in range(10):
         inner = getattr(error, "reason", None) or next(iter(error.args), None)
         inner = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
         if inner is None:
             break
         error = inner
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+        return error.strerror or str(error) or type(error).__name__
     return type(error).__name__

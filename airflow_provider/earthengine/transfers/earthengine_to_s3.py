@@ -29,7 +29,7 @@ from airflow_provider.earthengine.transfers.job import FAIL, SKIP, Job, read_job
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider.earthengine.download.cancellation import Cancellation
+    from airflow_provider.earthengine.download.connections import Cancellation
     from airflow_provider.earthengine.download.item import Run
     from airflow_provider.earthengine.download.plan import Download
     from airflow_provider.earthengine.download.publish import Standing
@@ -134,7 +134,7 @@ class EarthEngineToS3Operator(BaseOperator):
     @cached_property
     def _cancellation(self) -> Cancellation:
         """Ends the download under way. Made on the worker: the scheduler copies operators."""
-        from airflow_provider.earthengine.download.cancellation import Cancellation
+        from airflow_provider.earthengine.download.connections import Cancellation
 
         return Cancellation()
 
@@ -151,6 +151,7 @@ class EarthEngineToS3Operator(BaseOperator):
             self._told_to_airflow(),
             EarthEngineHook(self.earthengine_conn_id, retry_policy=policy) as hook,
         ):
+            self._cancellation.call_when_cancelled(hook.interrupt)
             job = read_job(self, context, hook, self._read_uri)
             bucket = self._open_bucket(job)
             standing = look_at_destination(bucket, job.destination, job.identity)
@@ -204,7 +205,7 @@ class EarthEngineToS3Operator(BaseOperator):
             )
             self.log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
             rasters = verify_body(body.path, download, scratch)
-            self._log_rasters(rasters)
+            self._log_rasters(job, rasters)
             files = assemble_files(download, body, rasters)
             bucket.find_out_conditions(job.destination.prefix)
             source = Source(job.image, info, job.params, job.record)
@@ -296,11 +297,12 @@ class EarthEngineToS3Operator(BaseOperator):
             bands = ", ".join(f"{band.id} ({band.dtype})" for band in raster.bands)
             self.log.info("  %s%s: %s; %s", job.destination.base, raster.suffix, bands, raster.grid)
 
-    def _log_rasters(self, rasters: Sequence[RasterFacts]) -> None:
+    def _log_rasters(self, job: Job, rasters: Sequence[RasterFacts]) -> None:
         for raster in rasters:
-            self.log.info("Verified %s: %s", raster.plan.suffix, raster.grid)
+            name = f"{job.destination.base}{raster.plan.suffix}"
+            self.log.info("Verified %s: %s", name, raster.grid)
             for warning in raster.warnings:
-                self.log.warning("%s: %s", raster.plan.suffix, warning)
+                self.log.warning("%s: %s", name, warning)
 
 
 def _scratch_place() -> Path | None:

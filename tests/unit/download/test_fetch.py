@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download import fetch
-from airflow_provider.earthengine.download.cancellation import Cancellation
+from airflow_provider.earthengine.download.connections import Cancellation
 from airflow_provider.earthengine.download.fetch import BodyRequest, FetchedBody, fetch_body
 from airflow_provider.earthengine.download.params import DownloadId
 from airflow_provider.earthengine.download.retry import RetryPolicy

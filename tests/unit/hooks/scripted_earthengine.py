@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ _ALGORITHMS = {
 }
 
 DISCOVERY, ALGORITHMS, THUMBNAILS, COMPUTE = ("rest", "algorithms", "thumbnails", "value:compute")
+# What the token endpoints end in: the one for keys and refresh tokens, the exchange of a federated
+# identity's token, and the impersonation of a service account.
+TOKEN, EXCHANGE, IMPERSONATE = ("token", "exchange", "generateAccessToken")
 DOCID = "projects/demo/thumbnails/0123456789abcdef-fedcba9876543210"
 
 
@@ -53,16 +57,25 @@ _USUAL = {
     ALGORITHMS: Answer(body=_ALGORITHMS),
     THUMBNAILS: Answer(body={"name": DOCID}),
     COMPUTE: Answer(body={"result": 1}),
+    TOKEN: Answer(body={"access_token": "ya29.of-token", "expires_in": 3600}),
+    EXCHANGE: Answer(body={"access_token": "ya29.of-exchange", "expires_in": 3600}),
+    IMPERSONATE: Answer(
+        body={"accessToken": "ya29.of-impersonate", "expireTime": "2099-01-01T00:00:00Z"}
+    ),
 }
 
 
 @dataclass(frozen=True)
 class ScriptedEarthEngine:
-    """Its answers by the last part of the path; without any, it answers as usual."""
+    """Its answers by the last part of the path; without any, it answers as usual.
+
+    :param paths: the path and the body of every request, in the order of ``requests``.
+    """
 
     url: str
     script: dict[str, list[Answer]]
     requests: list[tuple[str, dict[str, str]]]
+    paths: list[tuple[str, str]]
 
     def answer(self, what: str, *answers: Answer) -> None:
         self.script[what].extend(answers)
@@ -70,15 +83,33 @@ class ScriptedEarthEngine:
     def count(self, what: str) -> int:
         return sum(1 for seen, _ in self.requests if seen == what)
 
+    def bodies(self, what: str) -> list[str]:
+        seen = zip(self.requests, self.paths, strict=True)
+        return [body for (asked, _), (_, body) in seen if asked == what]
+
+    def bearers(self, what: str) -> list[str]:
+        """The Authorization headers of the requests, empty texts where there is none."""
+        return [
+            headers.get("authorization", "") for asked, headers in self.requests if asked == what
+        ]
+
 
 def google_error(status: int, message: str, **more: Any) -> Answer:
     return Answer(status, {"error": {"code": status, "message": message, **more}})
 
 
 @contextmanager
-def scripted_earthengine() -> Iterator[ScriptedEarthEngine]:
+def scripted_earthengine(
+    tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[ScriptedEarthEngine]:
+    """Serve while the block runs.
+
+    :param tls: with the server's certificate; then the URL is https.
+    :param host: the name in the URL; it listens on 127.0.0.1 whatever that is.
+    """
     script: dict[str, list[Answer]] = defaultdict(list)
     requests: list[tuple[str, dict[str, str]]] = []
+    paths: list[tuple[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -87,14 +118,18 @@ def scripted_earthengine() -> Iterator[ScriptedEarthEngine]:
             self._answer()
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self._answer()
+
+        def _body(self) -> str:
+            return self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
 
         def log_message(self, *_args: Any) -> None:
             """Keep the test's output free of request lines."""
 
         def _answer(self) -> None:
+            paths.append((self.path, self._body()))
             what = self.path.partition("?")[0].rpartition("/")[2]
+            what = IMPERSONATE if what.endswith(f":{IMPERSONATE}") else what
             requests.append((what, {name.lower(): text for name, text in self.headers.items()}))
             answer = script[what].pop(0) if script[what] else _USUAL.get(what, Answer(404))
             if answer.status == 0:
@@ -112,10 +147,16 @@ def scripted_earthengine() -> Iterator[ScriptedEarthEngine]:
                 self.wfile.write(body)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        # The handshake is left to the thread that answers: it must not hold up the others.
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield ScriptedEarthEngine(f"http://127.0.0.1:{server.server_port}", script, requests)
+        url = f"{'http' if tls is None else 'https'}://{host}:{server.server_port}"
+        yield ScriptedEarthEngine(url, script, requests, paths)
     finally:
         server.shutdown()
         thread.join()

@@ -1,17 +1,21 @@
-"""How a download is stopped from outside: by a signal handler, or by another thread.
+"""HTTP connections: opened as the user's environment says, and ended from outside at any time.
 
-Nothing new is begun, and whoever waits for a server is woken by the end of its connection: a read
-that is under way would otherwise last until the server says something.
+A signal handler or another thread stops a download: nothing new is begun, and whoever waits for a
+server is woken by the end of its connection. A read that is under way would otherwise last until
+the server says something.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -24,13 +28,17 @@ class Cancellation:
 
     def __init__(self) -> None:
         self._cancelled = threading.Event()
-        self._adapters: list[InterruptibleAdapter] = []
+        self._interruptions: list[Callable[[], None]] = []
 
     def cancel(self) -> None:
         """Stop the download: no new request, and the end of those under way."""
         self._cancelled.set()
-        for adapter in list(self._adapters):
-            adapter.interrupt()
+        for interrupt in list(self._interruptions):
+            interrupt()
+
+    def call_when_cancelled(self, interrupt: Callable[[], None]) -> None:
+        """Have ``interrupt()`` called, maybe by a signal handler, to end what is under way."""
+        self._interruptions.append(interrupt)
 
     def check(self) -> None:
         """Raise if the download was cancelled.
@@ -48,11 +56,25 @@ class Cancellation:
         self._cancelled.wait(seconds)
         self.check()
 
-    def adapter(self, **options: Any) -> InterruptibleAdapter:
-        """Return an adapter for a ``requests`` session, whose connections end with the download."""
-        adapter = InterruptibleAdapter(**options)
-        self._adapters.append(adapter)
-        return adapter
+
+def open_session(adapter: HTTPAdapter) -> requests.Session:
+    """Return a session whose connections are the adapter's.
+
+    Proxies and certificates are those that ``requests`` takes from the environment
+    (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``), and ``SSL_CERT_FILE``.
+    """
+    session = requests.Session()
+    # What OpenSSL and most programs read, and requests does not; its own variables go first.
+    session.verify = os.environ.get("SSL_CERT_FILE") or True
+    # Otherwise an entry of ~/.netrc, its default entry too, replaces or adds credentials.
+    session.auth = _leave_unchanged
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _leave_unchanged(request: Any) -> Any:
+    return request
 
 
 class InterruptibleAdapter(HTTPAdapter):

@@ -1,0 +1,24 @@
+"""How a connection is refused: one sentence whose subject is the connection. Never quotes a key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import NoReturn
+
+from airflow_provider.earthengine.exceptions import ConnectionConfigError
+
+
+def refuse(conn_id: str, problem: str) -> NoReturn:
+    """Raise ConnectionConfigError; what was being handled is not shown: it may quote a key.
+
+    :param problem: goes behind "Connection 'x': ", and says what to do.
+    """
+    raise ConnectionConfigError(f"Connection {conn_id!r}: {problem}.", conn_id=conn_id) from None
+
+
+def nearest_of(name: str, known: Iterable[str]) -> str:
+    """Return a hint at what was meant: the nearest known name, or all of them."""
+    names = list(known)
+    nearest = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    return f"the nearest known one is {nearest[0]!r}" if nearest else f"known: {', '.join(names)}"
