@@ -69,14 +69,16 @@ def build_item(
     identity: Identity,
     source: Source,
     run: Run,
-    stored: Sequence[tuple[LocalFile, StoredObject]],
+    files: Sequence[LocalFile],
+    stored: Sequence[StoredObject],
 ) -> bytes:
     """Return the item as JSON.
 
-    :param stored: every file with its object, in the order of the bands.
+    :param files: in the order of the bands.
+    :param stored: the object of each file.
     """
     created = datetime.now(UTC)
-    rasters = [raster for file, _ in stored for raster in file.rasters]
+    rasters = [raster for file in files for raster in file.rasters]
     geometry, bbox = _footprint([raster.grid for raster in rasters if raster.grid])
     item = pystac.Item(
         id=destination.base,
@@ -86,7 +88,7 @@ def build_item(
         **_times(source.info.properties, run, created),
     )
     item.common_metadata.created = created
-    for file, each in stored:
+    for file, each in zip(files, stored, strict=True):
         name = file.rasters[0].bands[0].id if len(stored) > 1 else "data"
         asset = pystac.Asset(destination.uri(each.key), media_type=file.media_type, roles=["data"])
         item.add_asset(name, asset)

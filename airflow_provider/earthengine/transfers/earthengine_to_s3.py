@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,8 +29,9 @@ from airflow_provider.earthengine.transfers.job import FAIL, SKIP, Job, read_job
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider.earthengine.download.assemble import LocalFile
     from airflow_provider.earthengine.download.connections import Cancellation
-    from airflow_provider.earthengine.download.item import Run
+    from airflow_provider.earthengine.download.item import Run, Source
     from airflow_provider.earthengine.download.plan import Download
     from airflow_provider.earthengine.download.publish import Standing
     from airflow_provider.earthengine.download.record import CommitRecord
@@ -170,60 +171,18 @@ class EarthEngineToS3Operator(BaseOperator):
         context: Context,
     ) -> CommitRecord:
         """Return the record of the download, fetched, verified and published."""
-        from airflow_provider.earthengine.download.assemble import assemble_files
-        from airflow_provider.earthengine.download.fetch import BodyRequest, fetch_body
-        from airflow_provider.earthengine.download.image import prepare_request
-        from airflow_provider.earthengine.download.info import describe_image
-        from airflow_provider.earthengine.download.integrity import check_body
-        from airflow_provider.earthengine.download.item import Source, build_item
-        from airflow_provider.earthengine.download.nodata import fill_masked
-        from airflow_provider.earthengine.download.plan import plan_download
+        from airflow_provider.earthengine.download.item import build_item
         from airflow_provider.earthengine.download.publish import publish_files
-        from airflow_provider.earthengine.download.scratch import check_free, scratch_directory
-        from airflow_provider.earthengine.download.verify import verify_body
+        from airflow_provider.earthengine.download.scratch import scratch_directory
 
         started = time.monotonic()
         with scratch_directory(_scratch_place()) as scratch:
-            hook.get_conn()
-            image, params = job.image.to_ee(), job.params
-            info = describe_image(hook, image, params)
-            if job.nodata is not None:
-                image, params, info = fill_masked(image, params, info, job.nodata)
-            download = plan_download(info, params, job.layout, job.nodata)
-            self._log_plan(job, download)
-            check_free(scratch, 2 * download.max_body_byte_count)
-            body = fetch_body(
-                hook,
-                BodyRequest(
-                    params={**prepare_request(params), "image": image},
-                    what=job.destination.base,
-                    path=scratch / "body",
-                    max_byte_count=download.max_body_byte_count,
-                    check=lambda path: check_body(path, params.file_format),
-                ),
-                cancellation=self._cancellation,
-            )
-            self.log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
-            rasters = verify_body(body.path, download, scratch)
-            self._log_rasters(job, rasters)
-            files = assemble_files(download, body, rasters)
+            source, files = self._fetch_files(job, hook, scratch)
             bucket.find_out_conditions(job.destination.prefix)
-            source = Source(job.image, info, job.params, job.record)
-            run = _run_of(context, bucket)
-            record = publish_files(
-                bucket,
-                job.destination,
-                job.identity,
-                standing,
-                files,
-                lambda stored: build_item(
-                    job.destination,
-                    job.identity,
-                    source,
-                    run,
-                    list(zip(files, stored, strict=True)),
-                ),
+            describe = partial(
+                build_item, job.destination, job.identity, source, _run_of(context, bucket), files
             )
+            record = publish_files(bucket, job.destination, job.identity, standing, files, describe)
         self.log.info(
             "Published %s: %d objects, %s bytes, %.1f s in all",
             record.item_uri,
@@ -232,6 +191,43 @@ class EarthEngineToS3Operator(BaseOperator):
             time.monotonic() - started,
         )
         return record
+
+    def _fetch_files(
+        self, job: Job, hook: EarthEngineHook, scratch: Path
+    ) -> tuple[Source, tuple[LocalFile, ...]]:
+        """Return what was downloaded, and its files: verified, complete, and in scratch."""
+        from airflow_provider.earthengine.download.assemble import assemble_files
+        from airflow_provider.earthengine.download.fetch import BodyRequest, fetch_body
+        from airflow_provider.earthengine.download.image import prepare_request
+        from airflow_provider.earthengine.download.info import describe_image
+        from airflow_provider.earthengine.download.integrity import check_body
+        from airflow_provider.earthengine.download.item import Source
+        from airflow_provider.earthengine.download.nodata import fill_masked
+        from airflow_provider.earthengine.download.plan import plan_download
+        from airflow_provider.earthengine.download.scratch import check_free
+        from airflow_provider.earthengine.download.verify import verify_body
+
+        hook.get_conn()
+        image, params = job.image.to_ee(), job.params
+        info = describe_image(hook, image, params)
+        if job.nodata is not None:
+            image, params, info = fill_masked(image, params, info, job.nodata)
+        download = plan_download(info, params, job.layout, job.nodata)
+        self._log_plan(job, download)
+        check_free(scratch, 2 * download.max_body_byte_count)
+        request = BodyRequest(
+            params={**prepare_request(params), "image": image},
+            what=job.destination.base,
+            path=scratch / "body",
+            max_byte_count=download.max_body_byte_count,
+            check=partial(check_body, file_format=params.file_format),
+        )
+        body = fetch_body(hook, request, cancellation=self._cancellation)
+        self.log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
+        rasters = verify_body(body.path, download, scratch)
+        self._log_rasters(job, rasters)
+        files = assemble_files(download, body, rasters)
+        return Source(job.image, info, job.params, job.record), files
 
     def image_arguments(self) -> Mapping[str, Any]:
         """Return what the image function is called with, by name."""

@@ -48,7 +48,7 @@ def item(
         record or {},
     )  # fmt: skip
     stored = StoredObject("a/b/scene.tif", 1234, '"etag"', "ab" * 32)
-    content = build_item(DESTINATION, IDENTITY, source, run, [(file, stored)])
+    content = build_item(DESTINATION, IDENTITY, source, run, [file], [stored])
     built: dict[str, Any] = json.loads(content)
     JsonSchemaSTACValidator().validate_core(built, pystac.STACObjectType.ITEM, "1.1.0")
     return built
