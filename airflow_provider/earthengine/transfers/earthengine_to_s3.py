@@ -13,7 +13,6 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSkipException,
     BaseOperator,
-    conf,
 )
 
 from airflow_provider.earthengine.download.retry import RetryPolicy
@@ -24,14 +23,22 @@ from airflow_provider.earthengine.exceptions import (
     PermanentError,
 )
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-from airflow_provider.earthengine.transfers.job import FAIL, SKIP, Job, read_job, read_on_empty
+from airflow_provider.earthengine.transfers.job import (
+    FAIL,
+    SKIP,
+    Job,
+    read_job,
+    read_on_empty,
+    run_of,
+    scratch_place,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider.earthengine.download.assemble import LocalFile
     from airflow_provider.earthengine.download.connections import Cancellation
-    from airflow_provider.earthengine.download.item import Run, Source
+    from airflow_provider.earthengine.download.item import Source
     from airflow_provider.earthengine.download.plan import Download
     from airflow_provider.earthengine.download.publish import Standing
     from airflow_provider.earthengine.download.record import CommitRecord
@@ -176,11 +183,16 @@ class EarthEngineToS3Operator(BaseOperator):
         from airflow_provider.earthengine.download.scratch import scratch_directory
 
         started = time.monotonic()
-        with scratch_directory(_scratch_place()) as scratch:
+        with scratch_directory(scratch_place()) as scratch:
             source, files = self._fetch_files(job, hook, scratch)
             bucket.find_out_conditions(job.destination.prefix)
             describe = partial(
-                build_item, job.destination, job.identity, source, _run_of(context, bucket), files
+                build_item,
+                job.destination,
+                job.identity,
+                source,
+                run_of(context, is_conditional=bucket.is_conditional),
+                files,
             )
             record = publish_files(bucket, job.destination, job.identity, standing, files, describe)
         self.log.info(
@@ -299,26 +311,3 @@ class EarthEngineToS3Operator(BaseOperator):
             self.log.info("Verified %s: %s", name, raster.grid)
             for warning in raster.warnings:
                 self.log.warning("%s: %s", name, warning)
-
-
-def _scratch_place() -> Path | None:
-    """Return where the deployment wants scratch files; None: where TMPDIR says."""
-    place = conf.get("earthengine", "scratch_directory", fallback="")
-    return Path(place) if place else None
-
-
-def _run_of(context: Context, bucket: Bucket) -> Run:
-    from airflow_provider.earthengine.download.item import Run
-
-    ti = context["ti"]
-    facts = {
-        "airflow:dag_id": ti.dag_id,
-        "airflow:task_id": ti.task_id,
-        "airflow:run_id": ti.run_id,
-        "airflow:map_index": ti.map_index,
-        "airflow:try_number": ti.try_number,
-        # None is left out of the item.
-        "earthengine:conditional_writes": None if bucket.is_conditional else False,
-    }
-    start, end = context.get("data_interval_start"), context.get("data_interval_end")
-    return Run(facts, (start, end) if start and end else None)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow.providers.common.compat.sdk import conf
+
 from airflow_provider.earthengine.download.image import (
     ImageSource,
     call_image_function,
@@ -30,6 +32,7 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider.earthengine.download.item import Run
     from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
     from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 
@@ -166,3 +169,30 @@ def _generation_of(context: Context) -> str:
     # A cleared run keeps its id; Airflow before 3.2 does not say how often it was cleared.
     cleared = getattr(run, "clear_number", None) or 0
     return quote(f"{context['dag'].dag_id}/{run.run_id}/{cleared}", safe="/:+")
+
+
+def scratch_place() -> Path | None:
+    """Return where the deployment wants scratch files; None: where TMPDIR says."""
+    place = conf.get("earthengine", "scratch_directory", fallback="")
+    return Path(place) if place else None
+
+
+def run_of(context: Context, *, is_conditional: bool) -> Run:
+    """Return who asks, for the item.
+
+    :param is_conditional: whether the object store honours conditional writes.
+    """
+    from airflow_provider.earthengine.download.item import Run
+
+    ti = context["ti"]
+    facts = {
+        "airflow:dag_id": ti.dag_id,
+        "airflow:task_id": ti.task_id,
+        "airflow:run_id": ti.run_id,
+        "airflow:map_index": ti.map_index,
+        "airflow:try_number": ti.try_number,
+        # None is left out of the item.
+        "earthengine:conditional_writes": None if is_conditional else False,
+    }
+    start, end = context.get("data_interval_start"), context.get("data_interval_end")
+    return Run(facts, (start, end) if start and end else None)
