@@ -110,6 +110,31 @@ def test_a_nodata_value_is_what_was_meant(native: bool, it: float, wanted: float
     assert job.nodata == wanted
 
 
+def make_image(band: str) -> None:
+    raise AssertionError("called while the field is rendered")
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_function_is_not_called_while_the_fields_are_rendered(native: bool) -> None:
+    with DAG("a_dag", render_template_as_native_obj=native, schedule=None):
+        operator = EarthEngineToS3Operator(
+            task_id="download",
+            **{**FIELDS, "image": make_image, "image_kwargs": {"band": "{{ ds }}"}},
+        )
+        mapped = EarthEngineToS3Operator.partial(
+            task_id="mapped", **{**FIELDS, "image": make_image}
+        ).expand(image_kwargs=[{"band": "B3"}])
+    context = {**task_context(), "params": {}, "ds": "2026-01-01"}
+    operator.render_template_fields(context)  # type: ignore[arg-type]  # a stand-in
+    assert str(operator.image).endswith("test_templates.make_image")
+    assert operator.image_kwargs == {"band": "2026-01-01"}
+    unmapped = mapped.unmap({"image_kwargs": {"band": "B3"}})
+    mapped._do_render_template_fields(
+        unmapped, mapped.template_fields, context, mapped.get_template_env(), set()
+    )
+    assert str(unmapped.image).endswith("test_templates.make_image")
+
+
 def test_every_field_is_covered() -> None:
     tested = {"download_params", "nodata", "image", "image_kwargs", "s3_bucket", "s3_prefix",
               "layout", "if_exists", "on_empty", "record", "s3_extra_args", "earthengine_conn_id",

@@ -77,12 +77,39 @@ def _leave_unchanged(request: Any) -> Any:
     return request
 
 
+class _Sockets:
+    """The open sockets of an adapter."""
+
+    def __init__(self) -> None:
+        # Not the connections: one lets go of its socket as soon as an answer has begun.
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._interruptions = 0
+
+    def connect(self, connection: Any, connect: Callable[[], None]) -> None:
+        """Make the connection, whose socket is ended at once if that was wanted meanwhile."""
+        interruptions = self._interruptions
+        connect()
+        self._open.add(connection.sock)
+        if interruptions != self._interruptions:
+            _shut_down(connection.sock)
+
+    def interrupt(self) -> None:
+        """End them all, and those that are just being made."""
+        self._interruptions += 1
+        for sock in list(self._open):
+            _shut_down(sock)
+
+
+def _shut_down(sock: socket.socket) -> None:
+    with suppress(OSError):  # It may be closed already, which is what is wanted.
+        sock.shutdown(socket.SHUT_RDWR)
+
+
 class InterruptibleAdapter(HTTPAdapter):
     """Connections of a ``requests`` session that can be ended while somebody reads from them."""
 
     def __init__(self, **options: Any) -> None:
-        # Not the connections: one lets go of its socket as soon as an answer has begun.
-        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._sockets = _Sockets()
         super().__init__(**options)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -98,22 +125,18 @@ class InterruptibleAdapter(HTTPAdapter):
 
     def interrupt(self) -> None:
         """End every connection; reads and writes under way fail at once."""
-        for sock in list(self._sockets):
-            with suppress(OSError):  # It may be closed already, which is what is wanted.
-                sock.shutdown(socket.SHUT_RDWR)
+        self._sockets.interrupt()
 
     def _know_sockets_of(self, manager: Any) -> None:
         sockets = self._sockets
 
         class KnownHTTPConnection(HTTPConnection):
             def connect(self) -> None:
-                super().connect()
-                sockets.add(self.sock)
+                sockets.connect(self, super().connect)
 
         class KnownHTTPSConnection(HTTPSConnection):
             def connect(self) -> None:
-                super().connect()
-                sockets.add(self.sock)
+                sockets.connect(self, super().connect)
 
         class KnownHTTPPool(HTTPConnectionPool):
             ConnectionCls = KnownHTTPConnection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 # Earth Engine sends transforms as doubles that went through JSON and through products such as
 # 30 / 111319.49079327357, so two names of one grid may differ in the last bits.
@@ -45,6 +46,23 @@ class PixelGrid:
         ring = [self.corner(column, row) for column, row in top + right + bottom + left]
         return [*ring, ring[0]]
 
+    def outline_in(self, crs: str) -> dict[str, Any] | None:
+        """Return the outline as a GeoJSON geometry in another crs, split at the antimeridian.
+
+        :return: None where there is no saying: it has no place there, or PROJ lacks one of the two.
+        """
+        from rasterio._err import CPLE_BaseError  # What a failed transformation raises; not public.
+        from rasterio.errors import CRSError, RasterioError
+        from rasterio.warp import transform_geom
+
+        outline = {"type": "Polygon", "coordinates": [self.outline()]}
+        try:
+            geometry = transform_geom(self.crs, crs, outline, antimeridian_cutting=True)
+        except (RasterioError, CRSError, CPLE_BaseError, SystemError):
+            # The last is rasterio's word for a failure of which GDAL says nothing.
+            return None
+        return dict(geometry) if _is_finite(geometry["coordinates"]) else None
+
     def is_on_lattice_of(self, transform: tuple[float, ...]) -> bool:
         """Return whether the pixels are some of the pixels that ``transform`` divides the plane in.
 
@@ -79,3 +97,9 @@ class PixelGrid:
         return (
             f"{self.width} x {self.height} px of {pixel} at ({c:.10g}, {f:.10g}) in {self.crs[:40]}"
         )
+
+
+def _is_finite(coordinates: Any) -> bool:
+    if isinstance(coordinates, int | float):
+        return math.isfinite(coordinates)
+    return all(_is_finite(item) for item in coordinates)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,25 @@ class ImageSource:
         return ee.Image(value)
 
 
+@dataclass(frozen=True)
+class ImageFunction:
+    """A function that makes the image, kept from being called before its time.
+
+    Airflow calls what is callable in a templated field while it renders the field.
+    """
+
+    function: Callable[..., Any]
+
+    @property
+    def name(self) -> str:
+        """The function's name, as errors and Airflow's pages show it."""
+        return str(getattr(self.function, "__qualname__", type(self.function).__qualname__))
+
+    def __str__(self) -> str:
+        """Return what is the same each time that the DAG file is parsed."""
+        return f"{getattr(self.function, '__module__', '')}.{self.name}"
+
+
 def read_image(value: Any) -> ImageSource:
     """Return the image that an operator's field means.
 
@@ -79,7 +99,7 @@ def read_image(value: Any) -> ImageSource:
 
 
 def call_image_function(
-    function: Callable[..., Any], image_kwargs: Mapping[str, Any], context: Mapping[str, Any]
+    maker: ImageFunction, image_kwargs: Mapping[str, Any], context: Mapping[str, Any]
 ) -> ImageSource:
     """Return the image that a user's function makes; needs an initialised session.
 
@@ -89,14 +109,27 @@ def call_image_function(
     """
     import ee
 
-    name = getattr(function, "__name__", repr(function))
-    image = function(**image_kwargs, **_named_in(function, name, image_kwargs, context))
+    image = maker.function(**image_kwargs, **_named_in(maker, image_kwargs, context))
     if not isinstance(image, ee.Image):
         raise DownloadParamsError(
-            f"the image function {name} returned {_kind(image)}; return an ee.Image.",
+            f"the image function {maker.name} returned {_kind(image)}; return an ee.Image.",
             field="image",
         )
-    return _read_expression(ee.serializer.encode(image, for_cloud_api=True))
+    with refusing_deep_programs():
+        return _read_expression(ee.serializer.encode(image, for_cloud_api=True))
+
+
+@contextmanager
+def refusing_deep_programs() -> Iterator[None]:
+    """Turn what the client raises for a program of too many steps in a row into our error."""
+    try:
+        yield
+    except RecursionError:
+        raise DownloadParamsError(
+            "image is a program of more steps in a row than the client can write; let the server "
+            "repeat them, for example with ee.ImageCollection.map or ee.List.iterate.",
+            field="image",
+        ) from None
 
 
 def prepare_request(params: DownloadParams) -> dict[str, Any]:
@@ -113,13 +146,10 @@ def prepare_request(params: DownloadParams) -> dict[str, Any]:
 
 
 def _named_in(
-    function: Callable[..., Any],
-    name: str,
-    given: Mapping[str, Any],
-    context: Mapping[str, Any],
+    maker: ImageFunction, given: Mapping[str, Any], context: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return those of the function's parameters that the context has to give."""
-    parameters = inspect.signature(function).parameters.values()
+    parameters = inspect.signature(maker.function).parameters.values()
     by_name = [
         each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
     ]
@@ -127,8 +157,8 @@ def _named_in(
     unknown = set(given) - {each.name for each in by_name}
     if unknown and not takes_any:
         raise DownloadParamsError(
-            f"image_kwargs has {', '.join(sorted(unknown))}, which the image function {name} does "
-            "not take.",
+            f"image_kwargs has {', '.join(sorted(unknown))}, which the image function "
+            f"{maker.name} does not take.",
             field="image_kwargs",
         )
     wanted = [each for each in by_name if each.name not in given]
@@ -137,8 +167,8 @@ def _named_in(
     ]
     if missing:
         raise DownloadParamsError(
-            f"the image function {name} names {', '.join(missing)}, which this run does not have: "
-            "a run without a date has no ds and no data interval, for example; give it in "
+            f"the image function {maker.name} names {', '.join(missing)}, which this run does not "
+            "have: a run without a date has no ds and no data interval, for example; give it in "
             "image_kwargs, or give the parameter a default.",
             field="image",
         )

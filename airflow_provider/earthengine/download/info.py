@@ -6,18 +6,15 @@ The grid is asked for, never guessed: one computation names crs, transform and s
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rasterio.errors import RasterioError
-from rasterio.warp import transform_geom
 from shapely.geometry import Polygon, shape
 
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.image import prepare_request
+from airflow_provider.earthengine.download.image import prepare_request, refusing_deep_programs
 from airflow_provider.earthengine.download.params import DownloadParams
 from airflow_provider.earthengine.download.values import shown
 from airflow_provider.earthengine.exceptions import (
@@ -28,6 +25,7 @@ from airflow_provider.earthengine.exceptions import (
 )
 
 _NO_SUCH_BAND = "did not match any bands"
+_NO_SUCH_CRS = "The CRS of a map projection could not be parsed"
 # What Earth Engine says where a collection was empty: of its composite, and of its first image.
 # Source: https://github.com/swisstopo/topo-satromo/issues/101, read 2025-08.
 _EMPTY_TEXTS = (
@@ -93,9 +91,10 @@ def describe_image(client: ValueComputer, image: Any, params: DownloadParams) ->
     # The client keeps to itself how it applies the parameters; doing it again here would be a
     # second opinion about the grid. When the client offers it publicly, this call can go.
     prepared = image._build_download_id_image(request)
-    _check_payload(prepared)
     try:
-        whole, downloaded = client.compute_value(ee.List([image, prepared]))
+        with refusing_deep_programs():
+            _check_payload(prepared)
+            whole, downloaded = client.compute_value(ee.List([image, prepared]))
     except RequestRejectedError as error:
         raise explain_refusal(error) from None
     info = select_bands(read_info(downloaded), params)
@@ -131,6 +130,12 @@ def explain_refusal(
             "bands names a band that the image does not have.",
             server_text=error.server_text,
             field="bands",
+        )
+    if _NO_SUCH_CRS in error.server_text:
+        return DownloadParamsError(
+            "crs is none that Earth Engine knows; write one such as 'EPSG:32610'.",
+            server_text=error.server_text,
+            field="crs",
         )
     return error
 
@@ -223,13 +228,8 @@ def _check_overlap(whole: ImageInfo, info: ImageInfo) -> None:
 def _meet(grid: PixelGrid, extent: PixelGrid | None) -> bool:
     if extent is None:
         return True
-    outline: Mapping[str, Any] = {"type": "Polygon", "coordinates": [grid.outline()]}
-    if grid.crs != extent.crs:
-        try:
-            outline = transform_geom(grid.crs, extent.crs, outline)
-        except RasterioError:
-            return True  # There is no way to tell, so it is Earth Engine's to say.
-    points: Sequence[Sequence[float]] = outline["coordinates"][0]
-    if not all(math.isfinite(number) for point in points for number in point):
-        return True
+    same = {"type": "Polygon", "coordinates": [grid.outline()]}
+    outline = same if grid.crs == extent.crs else grid.outline_in(extent.crs)
+    if outline is None:
+        return True  # There is no way to tell, so it is Earth Engine's to say.
     return bool(shape(outline).intersects(Polygon(extent.outline())))

@@ -17,7 +17,6 @@ from typing import Any
 import pystac
 from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
-from rasterio.warp import transform_geom
 
 from airflow_provider.earthengine import __version__
 from airflow_provider.earthengine.download.assemble import LocalFile
@@ -196,8 +195,9 @@ def _footprint(
     if not grids:
         return None, None
     largest = max(grids, key=lambda grid: grid.width * grid.height)
-    outline = {"type": "Polygon", "coordinates": [largest.outline()]}
-    geometry = transform_geom(largest.crs, _WGS84, outline, antimeridian_cutting=True)
+    geometry = largest.outline_in(_WGS84)
+    if geometry is None:
+        return None, None
     geometry = {"type": geometry["type"], "coordinates": _as_lists(geometry["coordinates"])}
     positions = list(_positions(geometry["coordinates"]))
     longitudes, latitudes = zip(*positions, strict=True)

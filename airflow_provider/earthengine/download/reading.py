@@ -100,6 +100,12 @@ def _check_merged(where: str, band: BandParams, region: Region | None) -> None:
         raise DownloadParamsError(
             f"{where} has crs_transform without crs; name the crs that it is in.", field="crs"
         )
+    if band.crs_transform and len(band.dimensions or ()) == 1:
+        raise DownloadParamsError(
+            f"{where} has crs_transform and one number as dimensions, of which Earth Engine would "
+            "ignore the pixels of crs_transform; write dimensions as [width, height].",
+            field="dimensions",
+        )
     if region and band.dimensions and (band.crs_transform or band.scale):
         raise DownloadParamsError(
             f"{where} has region, dimensions and crs_transform, which Earth Engine does not take "

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from rasterio.crs import CRS
+from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
 from airflow_provider.earthengine.download.grid import PixelGrid
@@ -32,7 +33,7 @@ from airflow_provider.earthengine.download.params import (
     ZIPPED_FORMATS,
     ZIPPED_GEO_TIFF_PER_BAND,
 )
-from airflow_provider.earthengine.download.plan import Download, RasterPlan
+from airflow_provider.earthengine.download.plan import Download, GridAsk, RasterPlan
 from airflow_provider.earthengine.exceptions import RasterMismatchError, TruncatedBodyError
 
 log = logging.getLogger(__name__)
@@ -206,7 +207,8 @@ def _verify_npy(path: Path, plan: RasterPlan) -> RasterFacts:
 
 def _check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
     """Compare with what was asked in so many words."""
-    if plan.ask.crs and crs != CRS.from_user_input(plan.ask.crs):
+    asked = _crs_of(plan.ask)
+    if asked and crs != asked:
         raise _mismatch("crs", plan.ask.crs, grid.crs)
     if plan.ask.crs_transform and not grid.is_on_lattice_of(plan.ask.crs_transform):
         raise _mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
@@ -214,10 +216,20 @@ def _check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
         raise _mismatch("dimensions", plan.ask.dimensions, (grid.width, grid.height))
 
 
+def _crs_of(ask: GridAsk) -> Any:
+    """Return the crs that was asked for; None where PROJ does not know what Earth Engine knows."""
+    try:
+        return CRS.from_user_input(ask.crs) if ask.crs else None
+    except CRSError:
+        return None
+
+
 def _unmet_predictions(
     plan: RasterPlan, grid: PixelGrid | None, bands: tuple[BandFacts, ...]
 ) -> tuple[str, ...]:
     warnings = []
+    if plan.ask.crs and not _crs_of(plan.ask):
+        warnings.append(f"Whether the crs is {plan.ask.crs} cannot be told here.")
     if plan.grid and grid and not (grid.is_close_to(plan.grid) and grid.crs == plan.grid.crs):
         warnings.append(f"The grid is {grid}; {plan.grid} was predicted.")
     for band, predicted in zip(bands, plan.bands, strict=True):

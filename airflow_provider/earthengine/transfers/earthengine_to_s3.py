@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
+from airflow_provider.earthengine.download.image import ImageFunction
 from airflow_provider.earthengine.download.retry import RetryPolicy
 from airflow_provider.earthengine.download.values import read_json, shown
 from airflow_provider.earthengine.exceptions import (
@@ -125,7 +126,7 @@ class EarthEngineToS3Operator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.image = image
+        self.image = ImageFunction(image) if callable(image) else image
         self.image_kwargs = image_kwargs
         self.download_params = download_params
         self.s3_bucket = s3_bucket

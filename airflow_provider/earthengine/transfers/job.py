@@ -11,6 +11,7 @@ from urllib.parse import quote
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider.earthengine.download.image import (
+    ImageFunction,
     ImageSource,
     call_image_function,
     read_image,
@@ -110,7 +111,7 @@ def _read_image(
     operator: EarthEngineToS3Operator, context: Context, hook: EarthEngineHook
 ) -> ImageSource:
     image_kwargs = operator.image_arguments()
-    if callable(operator.image):
+    if isinstance(operator.image, ImageFunction):
         hook.get_conn()
         return call_image_function(operator.image, image_kwargs, context)
     if image_kwargs:

@@ -50,3 +50,23 @@ def test_a_grid_moved_by_whole_pixels_is_on_the_same_lattice(
 )  # fmt: skip
 def test_grids_are_close_when_every_pixel_is_the_same(other: PixelGrid, close: bool) -> None:
     assert other.is_close_to(GRID) is close
+
+
+def test_an_outline_is_split_at_the_antimeridian() -> None:
+    across = PixelGrid("EPSG:32601", (1000.0, 0.0, 100_000.0, 0.0, -1000.0, 5_000_000.0), 200, 100)
+    outline = across.outline_in("EPSG:4326")
+    assert outline is not None
+    assert outline["type"] == "MultiPolygon"
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        PixelGrid("EPSG:32610", (10.0, 0.0, 1e12, 0.0, -10.0, 1e12), 60, 20),
+        PixelGrid("EPSG:32610", (10.0, 0.0, 1e8, 0.0, -10.0, 1e8), 60, 20),
+        PixelGrid("SR-ORG:6974", (463.0, 0.0, -8895604.0, 0.0, -463.0, 5559752.0), 60, 20),
+    ],
+    ids=["beyond the projection", "far beyond it", "a crs that PROJ does not know"],
+)
+def test_an_outline_without_a_place_in_degrees_is_none(grid: PixelGrid) -> None:
+    assert grid.outline_in("EPSG:4326") is None

@@ -130,6 +130,10 @@ REFUSED = [
         {"region": REGION, "crs": "EPSG:4326", "crs_transform": TRANSFORM, "dimensions": [1, 1]},
         "does not take together",
     ),
+    (
+        {"crs": "EPSG:4326", "crs_transform": TRANSFORM, "dimensions": 512},
+        "write dimensions as [width, height]",
+    ),
     ({"filePerBand": "maybe"}, "true or false"),
     ({"name": "a/b"}, "no slash"),
     ({"name": ".."}, "letters, digits"),

@@ -105,6 +105,11 @@ def test_a_right_geotiff_is_described_as_it_was_read(verify: Verify) -> None:
     assert statistics.valid_percent == pytest.approx(100 * valid.size / (WIDTH * HEIGHT))
 
 
+def test_a_crs_that_only_earth_engine_knows_is_a_warning(verify: Verify) -> None:
+    (facts,) = verify(geotiff(), download(crs="SR-ORG:6974"))
+    assert facts.warnings == ("Whether the crs is SR-ORG:6974 cannot be told here.",)
+
+
 def test_a_right_zip_gives_one_raster_a_band_in_the_order_asked_for(verify: Verify) -> None:
     members = dict(reversed(list(per_band().items())))
     first, second = verify(zipped(members), download("ZIPPED_GEO_TIFF_PER_BAND"))
