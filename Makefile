@@ -1,7 +1,7 @@
 # Needs: make, and a Python >= 3.11 with venv. Everything else comes into .venv, from constraints.txt.
 #
 #   make demo       one Earth Engine download after the other, through real Airflow, into real S3
-#   make test       lint, types, import contracts, tests
+#   make test       lint, types, import contracts, documentation, tests
 #   make up / down  the same stack, kept, with Airflow's user interface
 #   make help       all commands
 
@@ -13,14 +13,14 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := emulator,stack,dev
+EXTRAS := emulator,stack,dev,docs
 
 # Python without its bytecode cache makes every start of Airflow three seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport VIRTUAL_ENV
 
-.PHONY: help install demo test lint oldest-airflow test-slow up down lock clean
+.PHONY: help install demo test lint docs oldest-airflow test-slow up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-15s%s\n", name, $$0 }'
@@ -49,7 +49,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 demo: $(STAMP) ## run both example DAGs against the emulator, then show what is in the bucket
 	$(BIN)/python -m stack.demo
 
-test: lint oldest-airflow ## lint, strict types, import contracts, tests
+test: lint docs oldest-airflow ## lint, strict types, import contracts, documentation, tests
 	$(BIN)/python -m pytest
 
 lint: $(STAMP) ## the same without the tests
@@ -57,6 +57,10 @@ lint: $(STAMP) ## the same without the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# Read anew each time: what is not read again cannot warn again.
+docs: $(STAMP) ## build the documentation into build/docs; a warning is an error
+	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --quiet docs build/docs
 
 oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest Airflow
 	$(BIN)/python -m stack.oldest
@@ -74,7 +78,7 @@ down: $(STAMP) ## stop what `make up` started
 lock: $(STAMP) ## write constraints.txt anew from setup.cfg, with the newest versions
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
 	  --custom-compile-command 'make lock' --no-emit-index-url \
-	  --extra emulator --extra stack --extra celery --extra dev \
+	  --extra emulator --extra stack --extra celery --extra dev --extra docs \
 	  setup.cfg --output-file constraints.txt
 
 clean: ## remove what these commands made

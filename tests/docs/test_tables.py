@@ -1,0 +1,164 @@
+"""The documentation's tables hold what the code has: errors, fields, connection extras, tests."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from typing import Any
+
+import pytest
+
+from airflow_provider.earthengine import exceptions
+from airflow_provider.earthengine.exceptions import PermanentError, TransientError
+from airflow_provider.earthengine.hooks import google_connection
+from airflow_provider.earthengine.hooks.connection_config import (
+    AUTH_METHODS,
+    EXTRA_KEYS,
+    read_connection,
+)
+from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
+from stack.environment import PROJECT_FOLDER
+from stack.seaweedfs import SeaweedFS
+from tests.airflow_task import task_context
+from tests.docs.blocks import blocks, page_text, table_rows
+from tests.integration.reference_page import CASES, REFUSED
+
+SENTINEL2 = "COPERNICUS/S2_SR/20210109T185751_20210109T185931_T10SEG"
+LANDSAT = "projects/demo/assets/landsat7_olinda"
+
+
+def code_words(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def section(page: str, heading: str) -> str:
+    """Return the text of a page between this heading and the next."""
+    return page_text(page).split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("heading", "root"),
+    [("Waiting does not help", PermanentError), ("Waiting may help", TransientError)],
+)
+def test_the_catalogue_has_every_error_in_the_branch_where_it_belongs(
+    heading: str, root: type[Exception]
+) -> None:
+    rows = table_rows(section("errors", heading), "| class")
+    documented = {row[0].strip("`"): row[1].strip("`") for row in rows}
+    classes = [
+        error
+        for _, error in inspect.getmembers(exceptions, inspect.isclass)
+        if issubclass(error, root) and error is not root
+    ]
+    assert documented == {error.__name__: error.__bases__[1].__name__ for error in classes}
+    assert all(all(cell for cell in row) for row in rows)
+
+
+# The item
+
+
+def fields_of_items(items: list[dict[str, Any]]) -> tuple[set[str], set[str], set[str]]:
+    """Return the names of the properties, of the assets' fields and of the bands' fields."""
+    assets = [asset for item in items for asset in item["assets"].values()]
+    bands = [band for asset in assets for band in asset["bands"]]
+    return (
+        {name for item in items for name in item["properties"]},
+        {name for asset in assets for name in asset} - {"href", "type", "roles"},
+        {name for band in bands for name in band},
+    )
+
+
+def documented_fields(heading: str) -> set[str]:
+    rows = table_rows(section("item", heading), "| field")
+    return {name for row in rows for name in code_words(row[0])}
+
+
+def test_the_page_of_the_item_names_every_field_that_an_item_has(
+    connections: object, bucket: str, s3: SeaweedFS
+) -> None:
+    everything: list[dict[str, Any]] = [
+        {
+            "image": SENTINEL2,
+            "download_params": {
+                "bands": ["B3"], "scale": 60, "region": [-122.08, 37.05, -122.07, 37.06]
+            },
+            "nodata": 65535,
+            "record": {"licence": "CC-BY-4.0", "attribution": "Copernicus"},
+        },
+        {"image": LANDSAT, "download_params": {"bands": ["B1"], "format": "GEO_TIFF"}},
+    ]  # fmt: skip
+    items = []
+    for fields in everything:
+        operator = EarthEngineToS3Operator(task_id="download", s3_bucket=bucket, **fields)
+        context = task_context()
+        operator.execute(context)  # type: ignore[arg-type]  # a stand-in
+        key = context["ti"].xcom["item"].removeprefix(f"s3://{bucket}/")
+        items.append(json.loads(s3.client().get_object(Bucket=bucket, Key=key)["Body"].read()))
+    properties, assets, bands = fields_of_items(items)
+    # Seen only where there is no version, no EPSG code, a prediction that did not come true, or a
+    # store that cannot write conditionally.
+    rare = {"earthengine:asset_version", "earthengine:warnings",
+            "earthengine:conditional_writes", "proj:wkt2"}  # fmt: skip
+    assert properties - rare == documented_fields("Properties") - rare
+    assert assets - rare == documented_fields("Assets") - rare
+    assert bands == documented_fields("Bands")
+
+
+# Connections
+
+
+def test_the_connection_page_names_every_extra_and_every_credential_kind() -> None:
+    page = page_text("connections")
+    extras = [code_words(row[0])[0] for row in table_rows(page, "| extra")]
+    assert extras == list(EXTRA_KEYS)
+    kinds = [code_words(row[0])[0] for row in table_rows(page, "| `auth`")]
+    assert sorted(kinds) == sorted(AUTH_METHODS)
+
+
+def test_the_connection_page_names_every_field_of_a_google_connection() -> None:
+    rows = table_rows(page_text("connections"), "| Google field")
+    documented = {name for row in rows for name in code_words(row[0])}
+    known = {*google_connection._KNOWN, *google_connection._REFUSED}
+    assert documented == known - {"endpoint_url", "iam_endpoint_url"}
+
+
+@pytest.mark.parametrize(
+    "text", [block.code for block in blocks("json") if block.page == "connections"]
+)
+def test_every_connection_of_the_page_is_understood(text: str) -> None:
+    from airflow.sdk import Connection
+
+    connection = Connection.from_json(text)
+    assert read_connection("documented", connection).conn_id == "documented"
+
+
+# Parameters
+
+
+def named_in_the_parameter_table() -> set[str]:
+    rows = table_rows(page_text("parameters"), "| Earth Engine says")
+    return {name for row in rows for name in code_words(row[-1])}
+
+
+def test_every_row_of_the_parameter_table_names_a_test() -> None:
+    rows = table_rows(page_text("parameters"), "| Earth Engine says")
+    assert rows
+    assert [row[0] for row in rows if len(row) != 3 or not code_words(row[-1])] == []
+
+
+def test_every_test_that_the_parameter_table_names_exists() -> None:
+    files = set(re.findall(r"`(tests/[\w/]+\.py)`", page_text("parameters")))
+    functions = {
+        node.name
+        for file in files
+        for node in ast.parse((PROJECT_FOLDER / file).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    named = named_in_the_parameter_table()
+    assert named <= functions | set(CASES) | set(REFUSED)
+    assert set(CASES) | set(REFUSED) <= named
