@@ -16,19 +16,43 @@ from google.auth.credentials import AnonymousCredentials
 from rasterio.io import MemoryFile
 
 
-@contextmanager
-def initialised(url: str, credentials: Any = None, project: str = "demo") -> Iterator[None]:
-    """Keep the client initialised against an emulator for the block."""
+class _Current:
+    """The URL that the client is initialised for, anonymously; None where nobody knows."""
+
+    url: str | None = None
+
+
+def ensure_initialised(url: str) -> None:
+    """Initialise the client against an emulator, unless it is already."""
+    if _Current.url != url or not ee.data.is_initialized():
+        reset()
+        _initialise(url, AnonymousCredentials(), "demo")
+        _Current.url = url
+
+
+def reset() -> None:
+    """Make the client forget whom it talks to."""
+    _Current.url = None
     ee.Reset()
+
+
+def _initialise(url: str, credentials: Any, project: str) -> None:
     # The client would ask the internet for a list of deprecated assets, without a time limit.
     ee.deprecation.deprecated_assets = {}
     ee.deprecation.deprecated_assets["none"] = None
+    ee.Initialize(credentials, url=url, project=project)
+    ee.data.setMaxRetries(0)
+
+
+@contextmanager
+def initialised(url: str, credentials: Any = None, project: str = "demo") -> Iterator[None]:
+    """Keep the client initialised against an emulator for the block."""
+    reset()
     try:
-        ee.Initialize(credentials or AnonymousCredentials(), url=url, project=project)
-        ee.data.setMaxRetries(0)
+        _initialise(url, credentials or AnonymousCredentials(), project)
         yield
     finally:
-        ee.Reset()
+        reset()
 
 
 def get(**params: Any) -> requests.Response:

@@ -92,6 +92,10 @@ def test_a_status_can_name_its_reason_and_when_to_come_back(client: Emulator) ->
         ("value:compute", "/v1/projects/demo/value:compute", "POST"),
         (CREATE, "/v1/projects/demo/thumbnails", "POST"),
         (PIXELS, "/v1/projects/demo/thumbnails/x:getPixels", "GET"),
+        ("image:computePixels", "/v1/projects/demo/image:computePixels", "POST"),
+        ("assets.get", "/v1/projects/demo/assets/x", "GET"),
+        ("assets.list", "/v1/projects/demo/assets:listAssets", "GET"),
+        ("assets.getPixels", "/v1alpha/projects/demo/assets/x:getPixels", "POST"),
         ("token", "/token", "POST"),
         ("token", "/sts/v1/token", "POST"),
     ],
@@ -270,6 +274,18 @@ def test_a_grid_one_pixel_off(client: Emulator) -> None:
         wide = Tiff(fetch(url))
     assert wide.bands.shape == (2, 20, 31)
     np.testing.assert_array_equal(wide.bands[0][:, :30], window())
+
+
+def test_computed_pixels_can_be_damaged_too(client: Emulator) -> None:
+    params = {"expression": ee.Image(SENTINEL2_ID).select("QA60"), "fileFormat": "NUMPY_NDARRAY"}
+    grid = {
+        "crsCode": "EPSG:32610",
+        "affineTransform": {"scaleX": 60, "translateX": 499980, "scaleY": -60,
+                            "translateY": 4200000},
+        "dimensions": {"width": 5, "height": 4},
+    }  # fmt: skip
+    with client.fault("image:computePixels", Damage("dtype")):
+        assert ee.data.computePixels(params | {"grid": grid}).dtype["QA60"] == "float32"
 
 
 @pytest.mark.parametrize("file_format", ["GEO_TIFF", "NPY", "ZIPPED_GEO_TIFF_PER_BAND"])

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import ee
+import httpx
 import pytest
 import requests
 
 from airflow_provider.earthengine.emulator import discovery, functions
+from airflow_provider.earthengine.emulator.catalog import Catalog
 from airflow_provider.earthengine.emulator.functions import FUNCTIONS
+from airflow_provider.earthengine.emulator.routes import Service, Settings
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from tests.emulator.official_client import download, initialised
 
@@ -134,7 +139,8 @@ def test_the_function_table_agrees_with_the_clients_list() -> None:
         assert function.returns == theirs["returnType"]
         assert function.sent_by
         signature = [
-            (p["argumentName"], p["type"], bool(p.get("optional"))) for p in theirs["arguments"]
+            (p["argumentName"], p["type"], bool(p.get("optional")))
+            for p in theirs.get("arguments", [])
         ]
         ours = [
             (p["argumentName"], p["type"], bool(p.get("optional")))
@@ -158,3 +164,47 @@ def test_the_readme_names_every_function() -> None:
     text = (Path(functions.__file__).parents[1] / "README.md").read_text()
     for name in FUNCTIONS:
         assert f"`{name}`" in text
+
+
+LABELS = ("documented", "artefact", "client", "guessed")
+
+
+def test_every_answer_of_the_readme_has_a_label() -> None:
+    text = (Path(functions.__file__).parents[1] / "README.md").read_text()
+    table = text.split("| answer | label | source |")[1].split("\n\n")[0]
+    rows = [line.strip("|").split(" | ") for line in table.splitlines() if line[:2] == "| "]
+    assert len(rows) > 80
+    for answer, label, source in rows:
+        assert any(word in label for word in LABELS), answer
+        assert source.strip() or "guessed" in label, answer
+
+
+@pytest.mark.parametrize(
+    ("token", "given", "code"),
+    [(None, None, 403), ("secret", None, 403), ("secret", "wrong", 403), ("secret", "secret", 200)],
+)
+def test_the_admin_routes_are_for_this_machine_or_a_token(
+    token: str | None, given: str | None, code: int
+) -> None:
+    settings = Settings(Catalog(), admin_token=token)
+    # A client on another machine cannot be had on loopback, so the address is said, not made.
+    transport = httpx.ASGITransport(Service(settings).application(), client=("10.0.0.5", 50000))
+
+    async def ask() -> int:
+        async with httpx.AsyncClient(transport=transport, base_url="http://emulator") as client:
+            headers = {} if given is None else {"X-Emulator-Token": given}
+            return (await client.get("/emulator/requests", headers=headers)).status_code
+
+    assert asyncio.run(ask()) == code
+
+
+def test_a_kept_connection_is_answered_at_once(emulator: Emulator) -> None:
+    with requests.Session() as session:
+        url = f"{emulator.url}/v1/projects/demo/nothing"
+        seconds = []
+        for _ in range(10):
+            start = time.perf_counter()
+            session.get(url, timeout=30)
+            seconds.append(time.perf_counter() - start)
+    # A delayed acknowledgement would cost 40 ms each; the middle one is not disturbed by others.
+    assert sorted(seconds)[5] < 0.03

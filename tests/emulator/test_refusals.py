@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import ee
 import pytest
 import requests
 
+from airflow_provider.earthengine.emulator.catalog import Catalog
+from airflow_provider.earthengine.emulator.discovery import algorithms_document
+from airflow_provider.earthengine.emulator.functions import FUNCTIONS, invoke
+from airflow_provider.earthengine.emulator.functions.signatures import Session
+from airflow_provider.earthengine.emulator.replies import ApiError
 from tests.expected import SENTINEL2_ID
 
 if TYPE_CHECKING:
@@ -94,8 +100,8 @@ def test_an_unknown_band_is_answered_with_those_there_are(client: Emulator) -> N
     ("file_format", "text"),
     [
         ("GEO_JSON", 'ImageFileFormat), "GEO_JSON"'),
-        ("PNG", "does not support the file format PNG"),
-        ("AUTO_JPEG_PNG", "does not support the file format AUTO_JPEG_PNG"),
+        ("PNG", "PNG images must have 1 or 3 bands, not 23."),
+        ("MULTI_BAND_IMAGE_TILE", "does not support the file format MULTI_BAND_IMAGE_TILE"),
         ("TF_RECORD_IMAGE", "does not support the file format TF_RECORD_IMAGE"),
         (None, "does not support the file format IMAGE_FILE_FORMAT_UNSPECIFIED"),
     ],
@@ -108,7 +114,6 @@ def test_other_formats_are_refused(emulator: Emulator, file_format: str | None, 
 @pytest.mark.parametrize(
     ("field", "text"),
     [
-        ("grid", "does not support the field 'grid'"),
         ("visualizationOptions", "does not support the field 'visualizationOptions'"),
         ("gird", 'Unknown name "gird": Cannot find field.'),
     ],
@@ -116,6 +121,43 @@ def test_other_formats_are_refused(emulator: Emulator, file_format: str | None, 
 def test_other_fields_are_refused(emulator: Emulator, field: str, text: str) -> None:
     body = {"expression": expression(LOAD), "fileFormat": "NPY", field: {}}
     assert text in message_of(create(emulator, body))
+
+
+GRID = {
+    "crsCode": "EPSG:32610",
+    "affineTransform": {"scaleX": 10, "translateX": 5, "scaleY": -10, "translateY": 5},
+    "dimensions": {"width": 2, "height": 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("grid", "text"),
+    [
+        (GRID | {"crsWkt": "x"}, "does not support the field 'grid.crsWkt'"),
+        (GRID | {"scale": 1}, "Unknown name \"scale\" at 'grid': Cannot find field."),
+        ({"crsCode": "EPSG:32610"}, "a grid without affineTransform or dimensions"),
+        (GRID | {"crsCode": None}, "a grid without crsCode for bands of different"),
+        (GRID | {"crsCode": "EPSG:0"}, "could not be parsed"),
+        (GRID | {"crsCode": 4326}, "Invalid value at 'grid.crs_code'"),
+        (GRID | {"affineTransform": {}}, "must be invertible"),
+        (GRID | {"affineTransform": {"scaleX": "10"}}, "Invalid value at 'grid.affine_transform"),
+        (GRID | {"dimensions": {"width": 1.5}}, "Invalid value at 'grid.dimensions.width'"),
+        (GRID | {"dimensions": {"width": 0, "height": 1}}, "(0x1) must be positive"),
+        (GRID | {"dimensions": {"width": 40000, "height": 1}}, "less than or equal to 32768"),
+        ([], "Invalid value at 'grid'"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused(emulator: Emulator, grid: object, text: str) -> None:
+    body = {"expression": expression(LOAD), "fileFormat": "NPY", "grid": grid}
+    assert text in message_of(create(emulator, body))
+
+
+@pytest.mark.parametrize("file_format", ["ZIPPED_GEO_TIFF", "ZIPPED_GEO_TIFF_PER_BAND"])
+def test_zips_are_for_thumbnails_only(emulator: Emulator, file_format: str) -> None:
+    url = f"{emulator.url}/v1/projects/demo/image:computePixels"
+    body = {"expression": expression(LOAD), "fileFormat": file_format}
+    response = requests.post(url, json=body, timeout=30)
+    assert f"{file_format} but for thumbnails" in message_of(response)
 
 
 def test_a_bad_field_is_named_in_the_details(emulator: Emulator) -> None:
@@ -269,8 +311,21 @@ def test_a_prefix_with_a_separator_is_refused(emulator: Emulator, prefix: str) -
 
 
 def test_another_path_is_refused_by_name(emulator: Emulator) -> None:
-    response = requests.get(f"{emulator.url}/v1/projects/demo/assets/x", timeout=30)
+    response = requests.get(f"{emulator.url}/v1/projects/demo/maps/x", timeout=30)
     assert message_of(response, 404) == (
-        "The Earth Engine emulator does not serve GET /v1/projects/demo/assets/x."
+        "The Earth Engine emulator does not serve GET /v1/projects/demo/maps/x."
     )
     assert emulator.counts() == {"unserved": 1}
+
+
+def test_every_function_outside_the_table_is_refused_by_name() -> None:
+    session = Session(Catalog(), None, 0)
+    listed = json.loads(algorithms_document())["algorithms"]
+    names = {entry["name"].removeprefix("algorithms/") for entry in listed} - set(FUNCTIONS)
+    assert len(names) > 800
+    for name in names:
+        with pytest.raises(ApiError) as caught:
+            invoke(session, name, {})
+        assert caught.value.message == (
+            f"The Earth Engine emulator does not support the function '{name}'."
+        )

@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 
 from airflow_provider.earthengine.emulator.descriptions import CatalogError
+from airflow_provider.earthengine.emulator.downloads import Encoding
+from airflow_provider.earthengine.emulator.quotas import Quotas
 from airflow_provider.earthengine.emulator.server import Address, Tls, serve
 
 
@@ -31,6 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
             address=address,
             tls=tls,
             admin_token=options.admin_token,
+            encoding=Encoding(options.deflate_level, options.npy_masked == "least"),
+            quotas=Quotas(
+                options.max_concurrent_requests, options.max_requests_per_second, options.max_pixels
+            ),
         ) as emulator:
             print(f"Earth Engine emulator ready at {emulator.url}", flush=True)
             stop.wait()
@@ -57,6 +63,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--admin-token", help="lets clients on other machines use the admin routes with it"
     )
+    parser.add_argument(
+        "--deflate-level", type=int, choices=range(10), default=9, help="9 is the real one"
+    )
+    parser.add_argument(
+        "--npy-masked", choices=("zero", "least"), default="zero", help="of masked pixels in NPY"
+    )
+    for name, text in {
+        "concurrent-requests": "answer at most so many requests at once, others with 429",
+        "requests-per-second": "answer at most so many requests a second, others with 429",
+        "pixels": "refuse to compute more pixels of a band: User memory limit exceeded",
+    }.items():
+        parser.add_argument(f"--max-{name}", type=int, help=text, metavar="N")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The emulator's own routes: what was asked of it, and which faults shall happen.
+"""The emulator's own routes: what was asked of it, which faults shall happen, and its assets.
 
 They are for clients on the same machine; from elsewhere they need the emulator's own token.
 """
@@ -8,18 +8,23 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from airflow_provider.earthengine.emulator.catalog import EditableCatalog
+from airflow_provider.earthengine.emulator.described_assets import read_asset
+from airflow_provider.earthengine.emulator.descriptions import Description
 from airflow_provider.earthengine.emulator.faults import Faults, read_fault
 from airflow_provider.earthengine.emulator.journal import Journal
-from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument
+from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument, not_found
 
 REQUESTS_PATH = "/emulator/requests"
 FAULTS_PATH = "/emulator/faults"
+ASSETS_PATH = "/emulator/assets"
 TOKEN_HEADER = "X-Emulator-Token"
 _LOOPBACK = ("127.", "::1")
 
@@ -32,9 +37,12 @@ class Admin:
     :param token: what clients on other machines must send; None to refuse them.
     """
 
-    def __init__(self, journal: Journal, faults: Faults, token: str | None) -> None:
+    def __init__(
+        self, journal: Journal, faults: Faults, catalog: EditableCatalog, token: str | None
+    ) -> None:
         self._journal = journal
         self._faults = faults
+        self._catalog = catalog
         self._token = token
 
     def routes(self) -> list[Route]:
@@ -42,6 +50,8 @@ class Admin:
         served: list[tuple[str, list[str], Handler]] = [
             (REQUESTS_PATH, ["GET", "DELETE"], self._requests),
             (FAULTS_PATH, ["GET", "POST", "DELETE"], self._show_or_arm_faults),
+            (ASSETS_PATH, ["GET", "PUT"], self._show_or_put_assets),
+            (ASSETS_PATH + "/{asset:path}", ["DELETE"], self._remove_asset),
         ]
         return [
             Route(path, self._guarded(handler), methods=methods)
@@ -93,6 +103,28 @@ class Admin:
             return JSONResponse(armed.as_json(), 201)
         armed_faults = self._faults.armed()
         return JSONResponse({"faults": [armed.as_json() for armed in armed_faults]})
+
+    async def _show_or_put_assets(self, request: Request) -> Response:
+        if request.method == "GET":
+            return JSONResponse({"assets": sorted(self._catalog.now().assets)})
+        put_asset(self._catalog, await read_object(request))
+        return Response(status_code=204)
+
+    async def _remove_asset(self, request: Request) -> Response:
+        if not self._catalog.remove(request.path_params["asset"]):
+            raise not_found("There is no such asset in the catalogue.")
+        return Response(status_code=204)
+
+
+def put_asset(catalog: EditableCatalog, description: object) -> None:
+    """Adds a described asset, or replaces the one of the same id.
+
+    Files that it names are looked for in the catalogue's directory.
+
+    :raises CatalogError: naming the field of the first mistake.
+    """
+    place = (catalog.now().directory or Path()) / "description"
+    catalog.put(read_asset(Description(description, place), place))
 
 
 async def read_object(request: Request) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from airflow_provider.earthengine.emulator.elements import IMAGES, Collection
 from airflow_provider.earthengine.emulator.identities import Identities
@@ -25,12 +28,14 @@ class Asset:
 
     :param readers: the e-mails that may read it; None if everybody may.
     :param visible_from: the time before which nobody sees it, in seconds since 1970.
+    :param visible_until: the time from which nobody sees it any more.
     :param images: the images of a collection, as assets of their own.
     """
 
     value: Image | Collection
     readers: tuple[str, ...] | None = None
     visible_from: float = 0.0
+    visible_until: float = math.inf
     images: tuple[Asset, ...] = ()
 
     @property
@@ -43,13 +48,16 @@ class Asset:
 
     def is_readable_by(self, caller: str | None, now: float) -> bool:
         is_reader = self.readers is None or caller in self.readers
-        return is_reader and now >= self.visible_from
+        return is_reader and self.is_visible_at(now)
+
+    def is_visible_at(self, now: float) -> bool:
+        return self.visible_from <= now < self.visible_until
 
     def value_at(self, now: float) -> Image | Collection:
         """Returns the image, or the collection with the images that are visible by now."""
         if isinstance(self.value, Image) or not self.images:
             return self.value
-        visible = (asset.value for asset in self.images if asset.visible_from <= now)
+        visible = (asset.value for asset in self.images if asset.is_visible_at(now))
         return replace(
             self.value, elements=tuple(image for image in visible if isinstance(image, Image))
         )
@@ -57,10 +65,14 @@ class Asset:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The assets by id, and the callers that can prove who they are."""
+    """The assets by id, and the callers that can prove who they are.
+
+    :param directory: where the rasters of further assets are looked for.
+    """
 
     assets: Mapping[str, Asset] = field(default_factory=dict)
     identities: Identities = field(default_factory=Identities)
+    directory: Path | None = None
 
     def load_image(self, asset_id: str, version: int, caller: str | None, now: float) -> Image:
         """Returns an image for a caller.
@@ -104,10 +116,43 @@ class Catalog:
             parent = self.assets.get(plain_id.rpartition("/")[0])
             if parent is None or not parent.is_readable_by(caller, now):
                 return None
-            asset = next((image for image in parent.images if image.id == plain_id), None)
+            versions = (image for image in parent.images if image.id == plain_id)
+            asset = next((image for image in versions if image.is_visible_at(now)), None)
         if asset is None or not asset.is_readable_by(caller, now):
             return None
         return asset
+
+
+class EditableCatalog:
+    """A catalogue that changes while it is served; safe to use from any thread."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._lock = threading.Lock()
+        self._catalog = catalog
+
+    def now(self) -> Catalog:
+        """Returns the catalogue as it is; later changes do not show in it."""
+        with self._lock:
+            return self._catalog
+
+    def restore(self, catalog: Catalog) -> None:
+        """Makes the catalogue what it was."""
+        with self._lock:
+            self._catalog = catalog
+
+    def put(self, asset: Asset) -> None:
+        """Adds an asset, or replaces the one of the same id."""
+        with self._lock:
+            assets = {**self._catalog.assets, asset.id: asset}
+            self._catalog = replace(self._catalog, assets=assets)
+
+    def remove(self, asset_id: str) -> bool:
+        """Removes an asset, and returns whether there was one."""
+        with self._lock:
+            assets = dict(self._catalog.assets)
+            was_there = assets.pop(asset_id, None) is not None
+            self._catalog = replace(self._catalog, assets=assets)
+            return was_there
 
 
 def _not_found(function: str, asset_id: str) -> ApiError:

@@ -36,9 +36,13 @@ def fit(values: Numbers, kind: PixelType) -> Numbers:
     return clipped.astype(kind.numpy)
 
 
-def working(values: Numbers) -> Numbers:
-    """Returns values in a type wide enough to compute with: 64 bits."""
-    return values.astype(np.float64 if values.dtype.kind == "f" else np.int64, copy=False)
+def working(values: Numbers, kind: PixelType) -> Numbers:
+    """Returns values in a type wide enough to compute with: 64 bits.
+
+    :param kind: the type of the result; where it is no integer, 64 bits of integers may be too few.
+    """
+    is_integer = values.dtype.kind in "iu" and kind.is_integer
+    return values.astype(np.int64 if is_integer else np.float64, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,7 @@ class ComputedPixels:
         pixels = [band.render(grid) for band in self.operands]
         is_valid = np.logical_and.reduce([part.is_valid for part in pixels])
         with np.errstate(all="ignore"):  # of masked pixels, whose values mean nothing
-            values = self.compute(*(working(part.values) for part in pixels))
+            values = self.compute(*(working(part.values, self.kind) for part in pixels))
         return Pixels(fit(values, self.kind).astype(dtype, copy=False), is_valid)
 
 
@@ -151,7 +155,7 @@ class ReducedPixels:
         for rows, strip in strips(grid, len(self.bands)):
             parts = [band.render(strip) for band in self.bands]
             valid = np.stack([part.is_valid for part in parts])
-            stack = np.stack([working(part.values) for part in parts])
+            stack = np.stack([working(part.values, self.kind) for part in parts])
             is_valid[rows] = valid.any(axis=0)
             with np.errstate(all="ignore"):  # of pixels that no band has
                 reduced = self.reduce(stack, valid)

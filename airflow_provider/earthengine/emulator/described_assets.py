@@ -23,6 +23,7 @@ from airflow_provider.earthengine.emulator.formulas import (
     make_band,
     read_formula_bands,
     take_crs,
+    take_is_sampled,
 )
 from airflow_provider.earthengine.emulator.identities import (
     ACCOUNTS_FILE,
@@ -34,6 +35,9 @@ from airflow_provider.earthengine.emulator.projections import Projection
 from airflow_provider.earthengine.emulator.rasters import NOISE_BITS, FileRaster
 from airflow_provider.earthengine.emulator.series import Series, read_series
 from airflow_provider.earthengine.emulator.tables import read_features
+
+# Added to the seed of an image that has been processed again, so that every pixel differs.
+REPROCESSED = 10_000
 
 
 def read_catalog(directory: Path) -> Catalog:
@@ -54,7 +58,7 @@ def read_catalog(directory: Path) -> Catalog:
         if asset.id in assets:
             raise CatalogError(f"{path}: id: {asset.id!r} is described twice")
         assets[asset.id] = asset
-    return Catalog(assets, identities)
+    return Catalog(assets, identities, directory)
 
 
 def read_asset(description: Description, path: Path) -> Asset:
@@ -120,24 +124,36 @@ def _read_collection(
 ) -> Asset:
     bands = read_formula_bands(description)
     series = read_series(description)
-    images = tuple(
-        Asset(
-            _image_of(series, number, bands, f"{asset_id}/{series.index_of(number)}", version),
-            readers,
-            series.visible_from.get(number, 0.0),
-        )
-        for number in series.numbers()
-    )
+    images: list[Asset] = []
+    for number in series.numbers():
+        image_id = f"{asset_id}/{series.index_of(number)}"
+        begin, change = series.visible_from.get(number, 0.0), series.reprocessed_at.get(number)
+        first = _image_of(series, number, bands, image_id, version)
+        if change is None:
+            images.append(Asset(first, readers, begin))
+            continue
+        images.append(Asset(first, readers, begin, change))
+        second = _image_of(series, number, bands, image_id, version + 1, REPROCESSED)
+        images.append(Asset(second, readers, max(begin, change)))
     collection = Collection(IMAGES, (), properties, asset_id, version)
-    return Asset(collection, readers, images=images)
+    return Asset(collection, readers, images=tuple(images))
 
 
 def _image_of(
-    series: Series, number: int, bands: tuple[FormulaBand, ...], image_id: str, version: int
+    series: Series,
+    number: int,
+    bands: tuple[FormulaBand, ...],
+    image_id: str,
+    version: int,
+    change: int = 0,
 ) -> Image:
+    """Returns one image of a collection.
+
+    :param change: what is added to its seed.
+    """
     windows = series.masked_in(number)
     made = tuple(
-        band.make(number + 1, windows if band.projection == bands[0].projection else ())
+        band.make(number + 1 + change, windows if band.projection == bands[0].projection else ())
         for band in bands
     )
     return Image(made, series.properties_of(number), image_id, version)
@@ -177,7 +193,7 @@ def _read_file_band(fields: Description, path: Path) -> Band:
             raise fields.error("crs", f"is needed: {name} does not name an EPSG code")
         crs = f"EPSG:{code}"
     raster = FileRaster(path.parent / name, index, *size, PixelType(dtype).numpy)
-    return make_band(band_id, raster, Projection(crs, transform))
+    return make_band(band_id, raster, Projection(crs, transform), take_is_sampled(fields))
 
 
 @cache

@@ -15,7 +15,12 @@ from airflow_provider.earthengine.emulator.functions import FUNCTIONS
 # ``alt`` than json by name. Source: https://cloud.google.com/apis/docs/system-parameters (2025-08).
 SYSTEM_PARAMETERS = ("alt", "fields", "key", "prettyPrint", "quotaUser")
 
+VERSIONS = ("v1", "v1alpha")
+# From this, clients know that a method answers in pages.
+_PAGE = {"id": "Page", "type": "object", "properties": {"nextPageToken": {"type": "string"}}}
 _PROJECT = "^projects/[^/]+$"
+_ASSET = "^projects/[^/]+/assets/.*$"
+_PARENT = "^projects/.+$"
 _THUMBNAIL = "^projects/[^/]+/thumbnails/[^/]+$"
 
 
@@ -35,46 +40,48 @@ def _method(
         "path": path,
         "parameters": parameters,
         "parameterOrder": [name],
-        "response": {"$ref": "Any"},
+        "response": {"$ref": "Page" if "pageToken" in queries else "Any"},
     }
     if verb == "POST":
         method["request"] = {"$ref": "Any"}
     return method
 
 
-def _resources() -> dict[str, dict[str, Any]]:
+def _resources(version: str) -> dict[str, dict[str, Any]]:
     """Returns the served methods by the resource they belong to."""
+    pages = ("pageSize", "pageToken", "view", "filter")
+
+    def method(
+        name: str, verb: str, path: str, pattern: str, queries: tuple[str, ...] = ()
+    ) -> dict[str, dict[str, Any]]:
+        described = _method(name, verb, f"{version}/{path}", pattern, queries)
+        return {name.partition(".")[2]: described}
+
+    tag = ("workloadTag",)
     return {
-        "algorithms": {
-            "list": _method("algorithms.list", "GET", "v1/{+parent}/algorithms", _PROJECT)
-        },
-        "thumbnails": {
-            "create": _method(
-                "thumbnails.create",
-                "POST",
-                "v1/{+parent}/thumbnails",
-                _PROJECT,
-                ("workloadTag",),
-            ),
-            "getPixels": _method("thumbnails.getPixels", "GET", "v1/{+name}:getPixels", _THUMBNAIL),
-        },
-        "value": {
-            "compute": _method("value.compute", "POST", "v1/{+project}/value:compute", _PROJECT)
-        },
+        "algorithms": method("algorithms.list", "GET", "{+parent}/algorithms", _PROJECT),
+        "thumbnails": method("thumbnails.create", "POST", "{+parent}/thumbnails", _PROJECT, tag)
+        | method("thumbnails.getPixels", "GET", "{+name}:getPixels", _THUMBNAIL),
+        "value": method("value.compute", "POST", "{+project}/value:compute", _PROJECT),
+        "image": method("image.computePixels", "POST", "{+project}/image:computePixels", _PROJECT),
+        "assets": method("assets.get", "GET", "{+name}", _ASSET)
+        | method("assets.getPixels", "POST", "{+name}:getPixels", _ASSET)
+        | method("assets.listAssets", "GET", "{+parent}:listAssets", _PARENT, pages),
     }
 
 
-def discovery_document(root_url: str) -> dict[str, Any]:
+def discovery_document(root_url: str, version: str) -> dict[str, Any]:
     """Returns the description of the methods that are served.
 
     :param root_url: the emulator's own URL, without a slash at its end.
+    :param version: ``v1`` or ``v1alpha``.
     """
     return {
         "kind": "discovery#restDescription",
         "discoveryVersion": "v1",
-        "id": "earthengine:v1",
+        "id": f"earthengine:{version}",
         "name": "earthengine",
-        "version": "v1",
+        "version": version,
         "title": "Google Earth Engine API",
         "protocol": "rest",
         "rootUrl": f"{root_url}/",
@@ -84,10 +91,12 @@ def discovery_document(root_url: str) -> dict[str, Any]:
         "parameters": {
             name: {"location": "query", "type": _system_type(name)} for name in SYSTEM_PARAMETERS
         },
-        "schemas": {"Any": {"id": "Any", "type": "any"}},
+        "schemas": {"Any": {"id": "Any", "type": "any"}, "Page": _PAGE},
         "resources": {
             "projects": {
-                "resources": {name: {"methods": methods} for name, methods in _resources().items()}
+                "resources": {
+                    name: {"methods": methods} for name, methods in _resources(version).items()
+                }
             }
         },
     }

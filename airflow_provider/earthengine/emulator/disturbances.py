@@ -24,14 +24,11 @@ from airflow_provider.earthengine.emulator.faults import (
     Stall,
     Status,
 )
+from airflow_provider.earthengine.emulator.quotas import TOO_MANY_REQUESTS
 from airflow_provider.earthengine.emulator.replies import ApiError
 
 # Sources: https://cloud.google.com/apis/design/errors (names of codes, 2025-08); the text of 429 is
 # the real service's, seen in a public traceback.
-_TOO_MANY = (
-    "Too Many Requests: Request was rejected because the request rate or concurrency limit was "
-    "exceeded."
-)
 _STATUSES = {
     400: ("INVALID_ARGUMENT", "Request contains an invalid argument."),
     401: ("UNAUTHENTICATED", "Request had invalid authentication credentials."),
@@ -39,7 +36,7 @@ _STATUSES = {
     404: ("NOT_FOUND", "Requested entity was not found."),
     429: (
         "RESOURCE_EXHAUSTED",
-        _TOO_MANY,
+        TOO_MANY_REQUESTS,
     ),
     500: ("INTERNAL", "An internal error has occurred"),
     502: ("UNAVAILABLE", "Bad Gateway"),

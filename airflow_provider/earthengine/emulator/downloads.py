@@ -20,10 +20,12 @@ from airflow_provider.earthengine.emulator.damages import (
     widened,
 )
 from airflow_provider.earthengine.emulator.functions.image import select_bands
-from airflow_provider.earthengine.emulator.geotiff import write_geotiff
+from airflow_provider.earthengine.emulator.geotiff import DEFLATE_LEVEL, write_geotiff
 from airflow_provider.earthengine.emulator.grids import Box, Footprint, PixelGrid
 from airflow_provider.earthengine.emulator.images import Band, Image
 from airflow_provider.earthengine.emulator.limits import check_request_size
+from airflow_provider.earthengine.emulator.pictures import PICTURE_FORMATS, write_picture
+from airflow_provider.earthengine.emulator.pixels import Pixels
 from airflow_provider.earthengine.emulator.replies import (
     ApiError,
     bad_field,
@@ -35,14 +37,11 @@ GEO_TIFF = "GEO_TIFF"
 ZIPPED = "ZIPPED_GEO_TIFF"
 ZIPPED_PER_BAND = "ZIPPED_GEO_TIFF_PER_BAND"
 NPY = "NPY"
-SERVED_FORMATS = (GEO_TIFF, ZIPPED, ZIPPED_PER_BAND, NPY)
+SERVED_FORMATS = (GEO_TIFF, ZIPPED, ZIPPED_PER_BAND, NPY, *PICTURE_FORMATS)
 # Source: https://developers.google.com/earth-engine/reference/rest/v1/ImageFileFormat (2025-08).
 KNOWN_FORMATS = (
     *SERVED_FORMATS,
     "IMAGE_FILE_FORMAT_UNSPECIFIED",
-    "JPEG",
-    "PNG",
-    "AUTO_JPEG_PNG",
     "TF_RECORD_IMAGE",
     "MULTI_BAND_IMAGE_TILE",
 )
@@ -67,6 +66,11 @@ class Download:
     file_format: str
     parts: tuple[Part, ...]
 
+    @property
+    def pixel_count(self) -> int:
+        """How many pixels each band has, of the largest part."""
+        return max(part.grid.width * part.grid.height for part in self.parts)
+
 
 @dataclass(frozen=True, eq=False)
 class Body:
@@ -78,28 +82,42 @@ class Body:
 
 
 def plan_download(
-    image: Image, file_format: object, band_ids: Sequence[str], prefix: str | None
+    image: Image,
+    file_format: object,
+    band_ids: Sequence[str],
+    prefix: str | None = None,
+    grid: PixelGrid | None = None,
 ) -> Download:
     """Returns what is to be computed, refused here if it never can be.
 
     :param band_ids: the bands in the order they are wanted; empty for all.
     :param prefix: the first part of zip members' names; None for the image's.
+    :param grid: the pixels that are wanted; None for the image's own.
     """
     checked = _check_format(file_format)
     bands = select_bands(image, list(band_ids)) if band_ids else image.bands
     if not bands:
         raise invalid_argument("The image has no bands.")
+    if checked in PICTURE_FORMATS:
+        _check_picture(bands, checked)
     base = prefix or (image.id.rsplit("/", 1)[-1] if image.id else "download")
     if "/" in base or "\\" in base:
         raise unsupported(f"the separator in filenamePrefix {base[:60]!r}")
     if checked == ZIPPED_PER_BAND:
         parts = tuple(
-            Part(f"{base}.{band.id}.tif", _common_grid((band,)), (band,)) for band in bands
+            Part(f"{base}.{band.id}.tif", grid or _common_grid((band,)), (band,)) for band in bands
         )
     else:
-        parts = (Part(f"{base}.tif", _common_grid(bands), bands),)
+        parts = (Part(f"{base}.tif", grid or _common_grid(bands), bands),)
     check_request_size([(part.grid, part.bands) for part in parts])
     return Download(checked, parts)
+
+
+def _check_picture(bands: Sequence[Band], file_format: str) -> None:
+    if len(bands) not in {1, 3}:
+        raise invalid_argument(f"{file_format} images must have 1 or 3 bands, not {len(bands)}.")
+    if any(band.pixel_type.dtype != "uint8" for band in bands):
+        raise unsupported(f"{file_format} of other bands than bytes")
 
 
 def _check_format(file_format: object) -> str:
@@ -147,8 +165,10 @@ def _unbounded(band: Band) -> ApiError:
 def possible_damages(download: Download) -> frozenset[str]:
     """Returns the damages that show in this download."""
     possible = {"dtype", "grid_size"}
-    if download.file_format != NPY:
+    if download.file_format not in {NPY, *PICTURE_FORMATS}:
         possible.add("grid_shift")
+    if download.file_format in PICTURE_FORMATS:
+        possible.remove("dtype")
     if sum(len(part.bands) for part in download.parts) > 1:
         possible.add("bands")
     if download.file_format in {ZIPPED, ZIPPED_PER_BAND}:
@@ -171,7 +191,22 @@ def damaged(download: Download, damage: str) -> Download:
     return replace(download, parts=parts)
 
 
-def render(download: Download, made_at: float, damage: str | None = None) -> Body:
+@dataclass(frozen=True)
+class Encoding:
+    """How bodies are written where the real service's way is slow or not known.
+
+    :param deflate_level: of GeoTIFFs; 9 gives the real service's bytes.
+    :param masked_is_least: whether masked pixels of NPY are the least value of their type rather
+        than zero: the documentation says zero, one public program expects the least.
+    """
+
+    deflate_level: int = DEFLATE_LEVEL
+    masked_is_least: bool = False
+
+
+def render(
+    download: Download, made_at: float, encoding: Encoding, damage: str | None = None
+) -> Body:
     """Computes the pixels of a download and returns them in its format.
 
     :param made_at: the time of the request, in seconds since 1970.
@@ -180,8 +215,14 @@ def render(download: Download, made_at: float, damage: str | None = None) -> Bod
     if damage is not None:
         download = damaged(download, damage)
     if download.file_format == NPY:
-        return _attachment(_write_npy(download.parts[0]), "application/octet-stream", "npy")
-    tiffs = [(part.name, _write_tiff(part)) for part in download.parts]
+        return _attachment(
+            _write_npy(download.parts[0], encoding), "application/octet-stream", "npy"
+        )
+    if download.file_format in PICTURE_FORMATS:
+        (part,) = download.parts
+        content, kind = write_picture(_rendered(part), download.file_format)
+        return _attachment(content, kind, kind.removeprefix("image/"))
+    tiffs = [(part.name, _write_tiff(part, encoding)) for part in download.parts]
     if download.file_format == GEO_TIFF:
         return _attachment(tiffs[0][1], "image/tiff", "tif")
     archive = write_zip(damaged_members(tiffs, damage), datetime.fromtimestamp(made_at, UTC))
@@ -192,7 +233,11 @@ def _attachment(content: bytes, media_type: str, suffix: str) -> Body:
     return Body(content, media_type, f"{secrets.token_hex(16)}.{suffix}")
 
 
-def _write_tiff(part: Part) -> bytes:
+def _rendered(part: Part) -> list[Pixels]:
+    return [band.render(part.grid) for band in part.bands]
+
+
+def _write_tiff(part: Part, encoding: Encoding) -> bytes:
     """Writes one file; bands of several types are given one that holds them all."""
     dtype = np.result_type(*(band.pixel_type.numpy for band in part.bands))
     if dtype.kind in "iu" and dtype.itemsize == 8:
@@ -204,16 +249,19 @@ def _write_tiff(part: Part) -> bytes:
         samples[:, :, number] = np.where(pixels.is_valid, pixels.values.astype(dtype), nodata)
     has_tag = dtype.kind in "iu" or all(band.is_cast for band in part.bands)
     tag = float(nodata) if has_tag else None
-    return write_geotiff(samples, part.grid.projection.transform, part.grid.projection.crs, tag)
+    transform, crs = part.grid.projection.transform, part.grid.projection.crs
+    return write_geotiff(samples, transform, crs, tag, encoding.deflate_level)
 
 
-def _write_npy(part: Part) -> bytes:
-    """Writes a structured array of one field per band; masked pixels are zero."""
+def _write_npy(part: Part, encoding: Encoding) -> bytes:
+    """Writes a structured array of one field per band."""
     fields = [(band.id, band.pixel_type.numpy.newbyteorder("<")) for band in part.bands]
     array = np.zeros((part.grid.height, part.grid.width), dtype=fields)
     for band in part.bands:
         pixels = band.source.render(part.grid, band.pixel_type.numpy)
-        array[band.id] = np.where(pixels.is_valid, pixels.values, np.zeros((), pixels.values.dtype))
+        dtype = pixels.values.dtype
+        hidden = masked_value(dtype) if encoding.masked_is_least else np.zeros((), dtype)
+        array[band.id] = np.where(pixels.is_valid, pixels.values, hidden)
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
     return buffer.getvalue()

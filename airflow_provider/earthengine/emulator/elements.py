@@ -108,6 +108,19 @@ class Filter:
     passes: Callable[[Element], bool]
 
 
+@dataclass(frozen=True)
+class Reducer:
+    """What makes one value, or a few, of many.
+
+    :param name: which: ``toList``, ``minMax`` or ``allNonZero``.
+    :param inputs: how many columns it takes.
+    """
+
+    name: str
+    inputs: int = 1
+    is_repeated: bool = False
+
+
 def geometry_of(element: Element) -> Geometry | None:
     """Returns where an element is; None where it has no bounds.
 

@@ -22,6 +22,8 @@ class FormulaBand:
     :param number: its 0-based place in its asset.
     :param masked: the windows that hold no valid pixels in any image.
     :param values: what the levels stand for; empty for the formula's own values.
+    :param nan: the windows that hold no numbers.
+    :param is_sampled: whether coarser pixels are samples rather than means.
     """
 
     id: str
@@ -33,6 +35,8 @@ class FormulaBand:
     noise_bits: int
     masked: tuple[Window, ...]
     values: tuple[float, ...]
+    nan: tuple[Window, ...]
+    is_sampled: bool
 
     def make(self, seed: int, masked: tuple[Window, ...] = ()) -> Band:
         """Returns the band of one image.
@@ -49,15 +53,26 @@ class FormulaBand:
             (*self.masked, *masked),
             seed,
             self.values,
+            self.nan,
         )
-        return make_band(self.id, raster, self.projection)
+        return make_band(self.id, raster, self.projection, self.is_sampled)
 
 
-def make_band(band_id: str, raster: NativeRaster, projection: Projection) -> Band:
+def take_is_sampled(fields: Description) -> bool:
+    """Returns the field ``pyramiding``: whether it is ``sample`` rather than ``mean``."""
+    policy = fields.take("pyramiding", "mean")
+    if policy not in {"mean", "sample"}:
+        raise fields.error("pyramiding", f"must be 'mean' or 'sample', not {policy!r}")
+    return bool(policy == "sample")
+
+
+def make_band(band_id: str, raster: NativeRaster, projection: Projection, is_sampled: bool) -> Band:
     """Returns the band of stored pixels."""
     whole = Footprint(projection, Box(0, 0, raster.width, raster.height))
     pixel_type = PixelType(raster.dtype.name)
-    return Band(band_id, pixel_type, projection, whole, StoredPixels(raster, projection))
+    return Band(
+        band_id, pixel_type, projection, whole, StoredPixels(raster, projection, is_sampled)
+    )
 
 
 def read_formula_bands(description: Description) -> tuple[FormulaBand, ...]:
@@ -90,8 +105,22 @@ def _read_formula_band(fields: Description, number: int) -> FormulaBand:
         raise fields.error("noise_bits", f"must be less than {min(bits, 32)} for {dtype}")
     masked = tuple(read_window(item) for item in fields.take_objects("masked", []))
     values = _take_values(fields, dtype)
+    nan = tuple(read_window(item) for item in fields.take_objects("nan", []))
+    if nan and not dtype.startswith("float"):
+        raise fields.error("nan", f"{dtype} has only numbers")
+    is_sampled = take_is_sampled(fields)
     return FormulaBand(
-        band_id, number, dtype, projection, width, height, noise_bits, masked, values
+        band_id,
+        number,
+        dtype,
+        projection,
+        width,
+        height,
+        noise_bits,
+        masked,
+        values,
+        nan,
+        is_sampled,
     )
 
 

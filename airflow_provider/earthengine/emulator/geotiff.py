@@ -8,9 +8,11 @@ predictor, no band descriptions, no overviews. GDAL's own driver cannot write th
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,16 +39,25 @@ class _Tag:
     data: bytes
 
 
+# How hard the real service compresses.
+DEFLATE_LEVEL = 9
+
+
 def write_geotiff(
-    samples: npt.NDArray[np.generic], transform: Affine, crs: str, nodata: float | None
+    samples: npt.NDArray[np.generic],
+    transform: Affine,
+    crs: str,
+    nodata: float | None,
+    level: int = DEFLATE_LEVEL,
 ) -> bytes:
     """Returns a GeoTIFF.
 
     :param samples: (rows, columns, bands).
     :param crs: an ``EPSG:n`` code.
     :param nodata: the value of masked pixels for the nodata tag; None for no tag.
+    :param level: 9 for the real service's bytes; less is faster.
     """
-    blocks = _compressed_blocks(samples)
+    blocks = _compressed_blocks(samples, level)
     head = _tags(samples, transform, crs, nodata)
     # The directory's size does not depend on the offsets in it, so it is laid out twice.
     offsets = [0] * len(blocks)
@@ -57,18 +68,24 @@ def write_geotiff(
     return b"".join([_directory(head, blocks, offsets), *blocks])
 
 
-def _compressed_blocks(samples: npt.NDArray[np.generic]) -> list[bytes]:
-    """Returns the blocks row by row; those at the edges are filled up with zeros."""
+def _compressed_blocks(samples: npt.NDArray[np.generic], level: int) -> list[bytes]:
+    """Returns the blocks row by row; those at the edges are filled up with zeros.
+
+    They are compressed by as many threads as there are processors: zlib lets others run.
+    """
     height, width, count = samples.shape
     big_endian = samples.dtype.newbyteorder(">")
-    blocks = []
-    for top in range(0, height, BLOCK):
-        for left in range(0, width, BLOCK):
-            block = np.zeros((BLOCK, BLOCK, count), dtype=big_endian)
-            part = samples[top : top + BLOCK, left : left + BLOCK]
-            block[: part.shape[0], : part.shape[1]] = part
-            blocks.append(zlib.compress(block.tobytes(), 9))
-    return blocks
+
+    def compress(corner: tuple[int, int]) -> bytes:
+        top, left = corner
+        block = np.zeros((BLOCK, BLOCK, count), dtype=big_endian)
+        part = samples[top : top + BLOCK, left : left + BLOCK]
+        block[: part.shape[0], : part.shape[1]] = part
+        return zlib.compress(block.tobytes(), level)
+
+    corners = [(top, left) for top in range(0, height, BLOCK) for left in range(0, width, BLOCK)]
+    with ThreadPoolExecutor(min(len(corners), os.cpu_count() or 1)) as pool:
+        return list(pool.map(compress, corners))
 
 
 def _tags(

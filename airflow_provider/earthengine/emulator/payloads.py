@@ -13,6 +13,7 @@ from airflow_provider.earthengine.emulator.elements import (
     DateRange,
     Feature,
     Filter,
+    Reducer,
 )
 from airflow_provider.earthengine.emulator.expressions import CallerFunction
 from airflow_provider.earthengine.emulator.functions.signatures import type_name
@@ -79,8 +80,13 @@ def _bad_text(name: str, value: object) -> Exception:
     return bad_field(snake, f"Invalid value at '{snake}' (TYPE_STRING), {json.dumps(value)}")
 
 
-def check_query(parameters: Mapping[str, str], known: Container[str] = ()) -> None:
-    """Refuses query parameters that the method does not have."""
+def check_query(
+    parameters: Mapping[str, str], known: Container[str] = (), any_alt: bool = False
+) -> None:
+    """Refuses query parameters that the method does not have.
+
+    :param any_alt: whether ``alt`` may be anything, as where the body is no JSON anyway.
+    """
     for name, value in parameters.items():
         if name not in SYSTEM_PARAMETERS and name not in known:
             raise bad_field(
@@ -88,7 +94,7 @@ def check_query(parameters: Mapping[str, str], known: Container[str] = ()) -> No
                 f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query '
                 f"parameter. Field '{name}' could not be found in request message.",
             )
-        if name == "alt" and value != "json":
+        if name == "alt" and value != "json" and not any_alt:
             raise unsupported(f"the query parameter alt={value}")
         if name == "fields" and not _is_plain_mask(value):
             raise unsupported(f"the field mask {value[:100]!r}")
@@ -119,7 +125,7 @@ def as_result(value: object) -> Any:
             "crs": value.crs,
             "transform": list(value.transform)[:6],
         }
-    if isinstance(value, CallerFunction | Filter):
+    if isinstance(value, CallerFunction | Filter | Reducer):
         raise unsupported(f"{type_name(value)} as the type of a result of value:compute")
     if isinstance(value, Geometry | Feature | Collection | Date | DateRange):
         return value.as_json()

@@ -79,10 +79,15 @@ class PixelSource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StoredPixels:
-    """The pixels of a stored band, from the level of its pyramid that the grid asks for."""
+    """The pixels of a stored band, from the level of its pyramid that the grid asks for.
+
+    :param is_sampled: whether a coarser pixel is the upper left of the four below it, as for
+        classes and flags, rather than their mean.
+    """
 
     raster: NativeRaster
     projection: Projection
+    is_sampled: bool = False
 
     def render(self, grid: PixelGrid, dtype: np.dtype[np.generic]) -> Pixels:
         ratio = grid.projection.nominal_scale_metres / self.projection.nominal_scale_metres
@@ -114,7 +119,7 @@ class StoredPixels:
             height = min(self.raster.height, top + rows) - top
             strip = self.raster.read(Window(left, top, width, height))
             for _ in range(level):
-                strip = halve(strip)
+                strip = sample_halve(strip) if self.is_sampled else halve(strip)
             strips.append(strip)
         return Pixels(
             np.concatenate([strip.values for strip in strips]),
@@ -248,6 +253,11 @@ def halve(pixels: Pixels) -> Pixels:
     divisor = np.maximum(count, 1)
     mean = (2 * total + divisor) // (2 * divisor) if is_integer else total / divisor
     return Pixels(mean.astype(pixels.values.dtype), count > 0)
+
+
+def sample_halve(pixels: Pixels) -> Pixels:
+    """Returns the next pyramid level: the upper left pixel of each 2 x 2."""
+    return Pixels(pixels.values[::2, ::2], pixels.is_valid[::2, ::2])
 
 
 def _sum_blocks(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

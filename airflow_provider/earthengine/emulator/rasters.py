@@ -65,6 +65,7 @@ class FormulaRaster:
     :param masked: the windows that hold no valid pixels.
     :param seed: tells the images of a collection apart; 0 for an image of its own.
     :param levels: what the levels stand for, by turns; empty for the formula's own values.
+    :param nan: the windows inside which a band of floats is not a number, though valid.
     """
 
     band: int
@@ -75,6 +76,7 @@ class FormulaRaster:
     masked: tuple[Window, ...] = ()
     seed: int = 0
     levels: tuple[float, ...] = ()
+    nan: tuple[Window, ...] = ()
 
     def read(self, window: Window) -> Pixels:
         values = np.empty((window.height, window.width), dtype=self.dtype)
@@ -84,7 +86,9 @@ class FormulaRaster:
             first = window.top + start
             rows = np.arange(first, first + count, dtype=np.int64)
             values[start : start + count] = self._values(rows[:, np.newaxis], columns)
-        return Pixels(values, self._validity(window))
+        if self.nan:
+            values[_inside(self.nan, window)] = np.nan
+        return Pixels(values, ~_inside(self.masked, window))
 
     def _values(self, rows: _Indexes, columns: _Indexes) -> npt.NDArray[Any]:
         row_level = rows // 16 * 3 + self.band * 101 + self.seed * 37
@@ -109,14 +113,16 @@ class FormulaRaster:
         noise &= np.uint32((1 << (self.dtype.itemsize * 8 - 1)) - 1)
         return noise.view(np.int32) * _signs(rows) * _signs(columns)
 
-    def _validity(self, window: Window) -> npt.NDArray[np.bool_]:
-        is_valid = np.ones((window.height, window.width), dtype=bool)
-        for hole in self.masked:
-            left, top = max(0, hole.left - window.left), max(0, hole.top - window.top)
-            right = max(0, hole.left + hole.width - window.left)
-            bottom = max(0, hole.top + hole.height - window.top)
-            is_valid[top:bottom, left:right] = False
-        return is_valid
+
+def _inside(holes: tuple[Window, ...], window: Window) -> npt.NDArray[np.bool_]:
+    """Returns which pixels of a window lie in any of some others."""
+    is_inside = np.zeros((window.height, window.width), dtype=bool)
+    for hole in holes:
+        left, top = max(0, hole.left - window.left), max(0, hole.top - window.top)
+        right = max(0, hole.left + hole.width - window.left)
+        bottom = max(0, hole.top + hole.height - window.top)
+        is_inside[top:bottom, left:right] = True
+    return is_inside
 
 
 def _signs(indexes: _Indexes) -> npt.NDArray[np.int32]:

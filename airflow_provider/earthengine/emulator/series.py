@@ -19,6 +19,8 @@ class Series:
     :param index: the ``system:index`` of an image, as a pattern for its time.
     :param visible_from: the numbers of the images that are late, with the time (seconds since
         1970) from which they can be seen.
+    :param reprocessed_at: the numbers of the images that are processed again, with the time from
+        which the new one is there.
     :param masked: the numbers of images that a window is masked in.
     :param cycles: properties, the values of which the images have by turns.
     """
@@ -29,6 +31,7 @@ class Series:
     gaps: frozenset[int]
     index: str
     visible_from: Mapping[int, float]
+    reprocessed_at: Mapping[int, float]
     masked: tuple[tuple[frozenset[int], Window], ...]
     cycles: Mapping[str, list[Any]]
 
@@ -62,21 +65,22 @@ def read_series(description: Description) -> Series:
     count = fields.take_integer("count", 0)
     gaps = _take_numbers(fields, "gaps", count, [])
     index = fields.take_text("index", "%Y%m%d")
-    late = dict(_read_late(item, count) for item in fields.take_objects("late", []))
+    late = dict(_read_change(item, count) for item in fields.take_objects("late", []))
+    again = dict(_read_change(item, count) for item in fields.take_objects("reprocessed", []))
     masked = tuple(_read_masked(item, count) for item in fields.take_objects("masked", []))
     cycles = fields.take_object("image_properties", {})
     for name, values in cycles.items():
         if not isinstance(values, list) or not values:
             raise fields.error(f"image_properties.{name}", "must be a list of values by turns")
     fields.finish()
-    series = Series(start, step, count, gaps, index, late, masked, cycles)
+    series = Series(start, step, count, gaps, index, late, again, masked, cycles)
     indexes = [series.index_of(number) for number in series.numbers()]
     if len(set(indexes)) < len(indexes):
         raise description.error("series.index", f"{index!r} names two images the same")
     return series
 
 
-def _read_late(fields: Description, count: int) -> tuple[int, float]:
+def _read_change(fields: Description, count: int) -> tuple[int, float]:
     number = fields.take_integer("image", 0)
     if number >= count:
         raise fields.error("image", f"must be less than {count}, not {number}")

@@ -17,8 +17,10 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from airflow_provider.earthengine.emulator.admin import put_asset
 from airflow_provider.earthengine.emulator.catalog import Catalog
 from airflow_provider.earthengine.emulator.described_assets import read_catalog
+from airflow_provider.earthengine.emulator.downloads import Encoding
 from airflow_provider.earthengine.emulator.faults import (
     ArmedFault,
     Fault,
@@ -27,6 +29,7 @@ from airflow_provider.earthengine.emulator.faults import (
 )
 from airflow_provider.earthengine.emulator.identities import Identities
 from airflow_provider.earthengine.emulator.journal import LoggedRequest
+from airflow_provider.earthengine.emulator.quotas import Quotas
 from airflow_provider.earthengine.emulator.routes import Service, Settings
 
 _SHUTDOWN_SECONDS = 3
@@ -45,6 +48,9 @@ class _QuietProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # asyncio does so itself only for sockets that were made with the protocol's number; without
+        # it, every answer on a kept connection waits 40 ms for an acknowledgement.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # For faults, which end connections as no application should.
         self.app_state = {**self.app_state, "transport": transport}
 
@@ -82,6 +88,7 @@ class Emulator:
         self.url = url
         self.faults: Faults = service.faults
         self._journal = service.journal
+        self._catalog = service.catalog
 
     @property
     def requests(self) -> list[LoggedRequest]:
@@ -95,6 +102,30 @@ class Emulator:
     def clear_requests(self) -> None:
         """Forgets the requests that were answered so far."""
         self._journal.clear()
+
+    def put_asset(self, description: Mapping[str, Any]) -> None:
+        """Adds a described asset, or replaces the one of the same id.
+
+        :raises CatalogError: naming the field of the first mistake.
+        """
+        put_asset(self._catalog, description)
+
+    def remove_asset(self, asset_id: str) -> None:
+        """Removes an asset.
+
+        :raises KeyError: where there is none.
+        """
+        if not self._catalog.remove(asset_id):
+            raise KeyError(asset_id)
+
+    @contextmanager
+    def restored_assets(self) -> Iterator[None]:
+        """Takes back, at the end of the block, what it changed of the catalogue."""
+        before = self._catalog.now()
+        try:
+            yield
+        finally:
+            self._catalog.restore(before)
 
     @contextmanager
     def fault(
@@ -127,6 +158,8 @@ def serve(
     address: Address | None = None,
     tls: Tls | None = None,
     admin_token: str | None = None,
+    quotas: Quotas | None = None,
+    encoding: Encoding | None = None,
 ) -> Iterator[Emulator]:
     """Serves a catalogue while the block runs.
 
@@ -139,14 +172,21 @@ def serve(
     :param tls: the certificate to serve https with; None for http.
     :param admin_token: what clients on other machines need for the admin routes; None to refuse
         them there.
+    :param quotas: what the project may ask for at once; None for no limits.
+    :param encoding: how bodies are written; None for the real service's way.
     :raises CatalogError: naming the file and the field of a mistake in the catalogue.
     :raises OSError: where the address cannot be listened on.
     """
-    assets = read_catalog(catalog) if catalog is not None else Catalog()
-    known = assets.identities.joined(Identities(service_accounts or {}))
-    known = known.joined(identities or Identities())
-    catalogue = replace(assets, identities=known)
-    settings = Settings(catalogue, project, require_auth, clock, admin_token)
+    known = Identities(service_accounts or {}).joined(identities or Identities())
+    settings = Settings(
+        _catalogue(catalog, known),
+        project,
+        require_auth,
+        clock,
+        admin_token,
+        quotas or Quotas(),
+        encoding or Encoding(),
+    )
     service = Service(settings)
     place = address or Address()
     with socket.create_server((place.host, place.port)) as listener:
@@ -154,6 +194,12 @@ def serve(
         scheme = "https" if tls else "http"
         with _running(service, listener, tls):
             yield Emulator(f"{scheme}://{place.host}:{port}", service)
+
+
+def _catalogue(directory: Path | None, known: Identities) -> Catalog:
+    """Returns the catalogue of a directory with further identities."""
+    catalogue = read_catalog(directory) if directory is not None else Catalog()
+    return replace(catalogue, identities=catalogue.identities.joined(known))
 
 
 @contextmanager

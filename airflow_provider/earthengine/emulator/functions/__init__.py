@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider.earthengine.emulator.functions import (
     collection,
+    columns,
     composites,
     date,
     element,
@@ -15,6 +16,7 @@ from airflow_provider.earthengine.emulator.functions import (
     geometry,
     image,
     image_space,
+    lists,
     masks,
     projection,
 )
@@ -30,6 +32,8 @@ FUNCTIONS: Mapping[str, Function] = {
         masks,
         composites,
         collection,
+        columns,
+        lists,
         filters,
         element,
         date,

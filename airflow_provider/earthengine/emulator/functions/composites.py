@@ -7,8 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from airflow_provider.earthengine.emulator.computed import MosaicPixels, Numbers, ReducedPixels
-from airflow_provider.earthengine.emulator.elements import Collection
+from airflow_provider.earthengine.emulator.computed import (
+    MosaicPixels,
+    Numbers,
+    ReducedPixels,
+    shared_footprint,
+)
+from airflow_provider.earthengine.emulator.elements import Collection, Reducer
 from airflow_provider.earthengine.emulator.functions.image import DEFAULT_PROJECTION
 from airflow_provider.earthengine.emulator.functions.signatures import (
     IMAGE,
@@ -19,7 +24,7 @@ from airflow_provider.earthengine.emulator.functions.signatures import (
 )
 from airflow_provider.earthengine.emulator.images import Band, Image, PixelType, union_of
 from airflow_provider.earthengine.emulator.pixels import PixelSource
-from airflow_provider.earthengine.emulator.replies import invalid_argument
+from airflow_provider.earthengine.emulator.replies import invalid_argument, unsupported
 
 Validity = npt.NDArray[np.bool_]
 Reduce = Callable[[Numbers, Validity], Numbers]
@@ -114,7 +119,32 @@ def _extreme(choose: Callable[..., Numbers], is_greatest: bool) -> Reduce:
     return reduce
 
 
+def _all_non_zero(values: Numbers, is_valid: Validity) -> Numbers:
+    return np.asarray(np.where(is_valid, values != 0, True).all(axis=0))
+
+
+def _reduce_bands(session: Session, arguments: Arguments) -> Image:
+    """Returns one band of the bands of an image; it leaves masked values out."""
+    image: Image = arguments["image"]
+    reducer: Reducer = arguments["reducer"]
+    if reducer != Reducer("allNonZero"):
+        raise unsupported(f"Image.reduce with Reducer.{reducer.name}")
+    if not image.bands:
+        return Image(())
+    kind = PixelType("uint8", 0, 1)
+    source = ReducedPixels(image.bands, kind, _all_non_zero)
+    first = image.bands[0]
+    return Image((Band("all", kind, first.projection, shared_footprint(image.bands), source),))
+
+
 FUNCTIONS = (
+    Function(
+        "Image.reduce",
+        (Parameter("image", IMAGE), Parameter("reducer", "Reducer")),
+        IMAGE,
+        "geedim, for the fill mask of the images of a composite",
+        _reduce_bands,
+    ),
     Function(
         "ImageCollection.mosaic",
         (Parameter("collection", "ImageCollection"),),

@@ -33,6 +33,8 @@ def _set(session: Session, arguments: Arguments) -> Element:
     element: Element = arguments["object"]
     properties = dict(element.properties)
     value = arguments["value"]
+    if arguments["key"] == "system:id" and isinstance(value, str):
+        return replace(element, id=value)
     if value is None:
         properties.pop(arguments["key"], None)
     else:
@@ -65,7 +67,10 @@ def _is_copied(name: str, names: list[str] | None) -> bool:
 
 
 def _geometry(session: Session, arguments: Arguments) -> Geometry:
-    geometry = geometry_of(arguments["feature"])
+    element = arguments["feature"]
+    if isinstance(element, Collection):
+        return _collection_geometry(session, {"collection": element})
+    geometry = geometry_of(element)
     if geometry is None:
         raise invalid_argument("Element.geometry: The element has no bounded geometry.")
     return geometry

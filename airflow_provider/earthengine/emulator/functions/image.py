@@ -126,6 +126,13 @@ def _add_bands(session: Session, arguments: Arguments) -> Image:
     return Image(tuple(bands), target.properties)
 
 
+def _slice(session: Session, arguments: Arguments) -> Image:
+    image: Image = arguments["image"]
+    end = arguments["end"]
+    bands = image.bands[int(arguments["start"]) : None if end is None else int(end)]
+    return replace(image, bands=bands)
+
+
 CONSTANT = Function(
     "Image.constant",
     (Parameter("value", "Object"),),
@@ -167,5 +174,16 @@ FUNCTIONS = (
         IMAGE,
         "the official client to join the bands of a per-band download",
         _add_bands,
+    ),
+    Function(
+        "Image.slice",
+        (
+            Parameter("image", IMAGE),
+            Parameter("start", "Integer"),
+            Parameter("end", "Integer", None),
+        ),
+        IMAGE,
+        "geedim for the bands of each tile",
+        _slice,
     ),
 )

@@ -34,6 +34,8 @@ def read_transform(function: str, numbers: list[object]) -> Affine:
 
 def _projection(session: Session, arguments: Arguments) -> Projection:
     crs = arguments["crs"]
+    if isinstance(crs, Projection) and arguments["transform"] is None:
+        return crs
     if not isinstance(crs, str):
         raise PROJECTION.fail("Parameter 'crs' must be a String.")
     parse_crs(crs)
@@ -54,4 +56,19 @@ PROJECTION = Function(
     _projection,
 )
 
-FUNCTIONS = (PROJECTION,)
+
+def _nominal_scale(session: Session, arguments: Arguments) -> float:
+    projection: Projection = arguments["proj"]
+    return projection.nominal_scale_metres
+
+
+FUNCTIONS = (
+    PROJECTION,
+    Function(
+        "Projection.nominalScale",
+        (Parameter("proj", "Projection"),),
+        "Float",
+        "geedim, to compare the bands of an image",
+        _nominal_scale,
+    ),
+)

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider.earthengine.emulator.catalog import Catalog
+from airflow_provider.earthengine.emulator.catalog import Asset, Catalog
 from airflow_provider.earthengine.emulator.elements import (
     Collection,
     Date,
     DateRange,
     Feature,
     Filter,
+    Reducer,
 )
 from airflow_provider.earthengine.emulator.expressions import CallerFunction
 from airflow_provider.earthengine.emulator.geometries import Geometry
@@ -33,7 +34,7 @@ _ITEM = re.compile(r"List<(.+)>")
 
 # What a parameter takes besides its own type.
 _ALSO = {
-    "Element": (IMAGE, "Feature"),
+    "Element": (IMAGE, "Feature", "ImageCollection", "FeatureCollection"),
     "FeatureCollection": ("ImageCollection",),
 }
 
@@ -63,6 +64,19 @@ class Session:
         """Returns an image of the catalogue, of its present version (-1) or exactly this one."""
         return self.catalog.load_image(asset_id, int(version), self.caller, self.now)
 
+    def find(self, asset_id: str) -> Asset | None:
+        """Returns an asset that the caller may see; None if there is none."""
+        return self.catalog.find(asset_id, self.caller, self.now)
+
+    def readable(self) -> list[Asset]:
+        """Returns the assets that the caller may see, images of collections aside."""
+        assets = self.catalog.assets.values()
+        return [asset for asset in assets if asset.is_readable_by(self.caller, self.now)]
+
+    def images_of(self, collection: Asset) -> list[Asset]:
+        """Returns the images of a collection that can be seen by now."""
+        return [image for image in collection.images if image.is_visible_at(self.now)]
+
     def load_collection(self, function: str, asset_id: str, version: float) -> Collection:
         """Returns a collection of the catalogue.
 
@@ -80,7 +94,8 @@ class Parameter:
     """One parameter.
 
     :param default: its value when it is not given; ``REQUIRED`` if it must be.
-    :param is_served: False for a parameter that the real function has and this one refuses.
+    :param is_served: False for a parameter that the real function has and this one refuses, if it
+        is given another value than its default.
     """
 
     name: str
@@ -121,7 +136,7 @@ class Function:
                         f"{self.name}: Parameter '{parameter.name}' is required."
                     )
                 value = parameter.default
-            elif not parameter.is_served:
+            elif not parameter.is_served and value != parameter.default:
                 raise unsupported(f"the argument '{parameter.name}' of {self.name}")
             elif not _is_of_type(value, parameter.type):
                 raise self._invalid_type(parameter, value)
@@ -175,6 +190,7 @@ def type_name(value: object) -> str:
         DateRange: "DateRange",
         Feature: "Feature",
         Filter: "Filter",
+        Reducer: "Reducer",
         int: "Integer",
         float: "Float",
         str: "String",
