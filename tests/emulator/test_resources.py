@@ -181,6 +181,11 @@ def test_a_collection_lists_its_images_in_pages() -> None:
     assert set(basic[0]) == {"type", "name", "id"}
 
 
+def test_a_filter_of_a_list_is_refused() -> None:
+    with pytest.raises(ee.EEException, match="the query parameter 'filter' of listAssets"):
+        ee.data.listAssets({"parent": DAILY, "filter": "startTime > '2021-01-01'"})
+
+
 def test_both_versions_of_the_api_are_served(client: Emulator) -> None:
     for version in ("v1", "v1alpha"):
         described = requests.get(

@@ -46,7 +46,7 @@ from airflow_provider.earthengine.emulator.functions.signatures import Session
 from airflow_provider.earthengine.emulator.journal import Journal, LoggedRequest
 from airflow_provider.earthengine.emulator.payloads import check_query, keep_fields
 from airflow_provider.earthengine.emulator.quotas import Quotas
-from airflow_provider.earthengine.emulator.replies import ApiError, not_found
+from airflow_provider.earthengine.emulator.replies import ApiError, not_found, unsupported
 from airflow_provider.earthengine.emulator.thumbnails import ThumbnailStore
 from airflow_provider.earthengine.emulator.token_routes import TokenRoutes
 from airflow_provider.earthengine.emulator.tokens import GrantError, TokenIssuer
@@ -246,7 +246,9 @@ class Service:
 
     async def _list_assets(self, request: Request) -> Response:
         with self._admission.admitted(request, is_of_project=False) as caller:
-            check_query(request.query_params, ["pageSize", "pageToken", "view"])
+            check_query(request.query_params, ["pageSize", "pageToken", "view", "filter"])
+            if "filter" in request.query_params:
+                raise unsupported("the query parameter 'filter' of listAssets")
             parent = asset_id_of(_asset_name(request)).removesuffix("/assets")
             page = list_assets(self._session(caller), parent, dict(request.query_params))
         if page is None:

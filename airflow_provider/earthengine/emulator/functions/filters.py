@@ -179,19 +179,9 @@ _FILTERS = (Parameter("filters", "List<Filter>"),)
 
 FUNCTIONS = (
     _comparison("equals", lambda a, b: bool(a == b)),
-    _comparison("eq", lambda a, b: bool(a == b)),
-    _comparison("neq", lambda a, b: bool(a != b)),
-    _comparison("notEquals", lambda a, b: bool(a != b)),
     _comparison("lessThan", lambda a, b: bool(a < b)),
-    _comparison("lt", lambda a, b: bool(a < b)),
-    _comparison("lessThanOrEquals", lambda a, b: bool(a <= b)),
-    _comparison("lte", lambda a, b: bool(a <= b)),
     _comparison("greaterThan", lambda a, b: bool(a > b)),
-    _comparison("gt", lambda a, b: bool(a > b)),
-    _comparison("greaterThanOrEquals", lambda a, b: bool(a >= b)),
-    _comparison("gte", lambda a, b: bool(a >= b)),
     _comparison("listContains", _contains),
-    _comparison("inList", lambda a, b: _contains(b, a)),
     Function(
         "Filter.dateRangeContains",
         _PARAMETERS,
