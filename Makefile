@@ -46,7 +46,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	  --editable '.[$(EXTRAS)]'
 	@touch $@
 
-demo: $(STAMP) ## run both example DAGs against the emulator, then show what is in the bucket
+demo: $(STAMP) ## run three example DAGs against the emulator, then show what is in the bucket
 	$(BIN)/python -m stack.demo
 
 test: lint docs oldest-airflow ## lint, strict types, import contracts, documentation, tests

@@ -1,4 +1,4 @@
-"""``make demo``: both example DAGs, from the Earth Engine emulator to an S3 bucket, on loopback.
+"""``make demo``: the example DAGs, from the Earth Engine emulator to an S3 bucket, on loopback.
 
 Everything it starts is stopped again; ``build/demo/`` keeps the quick-looks and the logs. The exit
 code is 0 when every file is in the bucket and is what its record says, 1 when something failed, and
@@ -31,7 +31,11 @@ DagRuns = Sequence[tuple[str, str]]
 
 BUCKET = "demo"
 OUTPUT_FOLDER = PROJECT_FOLDER / "build" / "demo"
-DAG_RUNS = (("landsat_to_s3", "2021-01-09"), ("sentinel2_daily", "2021-01-09"))
+DAG_RUNS = (
+    ("landsat_to_s3", "2021-01-09"),
+    ("sentinel2_daily", "2021-01-09"),
+    ("getdownloadid_examples", "2021-01-09"),
+)
 
 
 def main(output_folder: Path = OUTPUT_FOLDER, dag_runs: DagRuns = DAG_RUNS) -> int:

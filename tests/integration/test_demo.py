@@ -32,9 +32,18 @@ def test_the_demo_shows_what_is_in_the_bucket(tmp_path: Path) -> None:
     row = r"^(s3://\S+)\s+(\d+)\s+(\d+ x \d+)\s+(\S+)\s+[0-9a-f]{12}$"
     rows = {uri: rest for uri, *rest in re.findall(row, output, re.MULTILINE)}
     scene, daily = "s3://demo/landsat7/landsat7_olinda", "s3://demo/sentinel2/2021-01-09"
+    examples, utm10 = "s3://demo/examples", "EPSG:32610"
+    sizes = {"B3": "209 x 170", "B8": "209 x 170", "B11": "105 x 86"}
     assert rows == {
         **{f"{scene}.{band}.tif": ["1", "349 x 352", "EPSG:31985"] for band in BANDS},
-        f"{daily}/santa_cruz.tif": ["3", "105 x 86", "EPSG:32610"],
+        f"{daily}/santa_cruz.tif": ["3", "105 x 86", utm10],
+        **{
+            f"{examples}/{name}.{band}.tif": ["1", size, utm10]
+            for name in ("single_band", "custom_single_band")
+            for band, size in sizes.items()
+        },
+        f"{examples}/multi_band.tif": ["3", "105 x 86", utm10],
+        f"{examples}/20210109T185751_20210109T185931_T10SEG.tif": ["3", "105 x 86", utm10],
     }
     for band in BANDS:
         path = tmp_path / "output" / f"landsat7_olinda.{band}.png"
