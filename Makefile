@@ -13,6 +13,8 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests run side by side, file by file, each process with servers of its own.
+JOBS ?= 2
 EXTRAS := emulator,stack,dev,docs
 
 # Python without its bytecode cache makes every start of Airflow three seconds slower.
@@ -20,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport VIRTUAL_ENV
 
-.PHONY: help install demo test lint docs oldest-airflow test-slow up down lock clean
+.PHONY: help install demo test lint docs oldest-airflow test-slow test-exhaustive up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-15s%s\n", name, $$0 }'
@@ -50,7 +52,7 @@ demo: $(STAMP) ## run three example DAGs against the emulator, then show what is
 	$(BIN)/python -m stack.demo
 
 test: lint docs oldest-airflow ## lint, strict types, import contracts, documentation, tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(STAMP) ## the same without the tests
 	$(BIN)/ruff check .
@@ -68,6 +70,9 @@ oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest
 test-slow: $(STAMP) ## the tests that take minutes
 	@code=0; $(BIN)/python -m pytest -m slow || code=$$?; \
 	if [ $$code -eq 5 ]; then echo "no test is marked slow yet"; else exit $$code; fi
+
+test-exhaustive: $(STAMP) ## every cell of the fault and crash matrices, and a thousand downloads
+	$(BIN)/python -m pytest -m exhaustive
 
 up: $(STAMP) ## start a kept stack with Airflow's user interface, and print its URL
 	$(BIN)/python -m stack.kept up

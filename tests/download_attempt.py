@@ -1,8 +1,9 @@
 """A process that makes one attempt at a download and may kill itself on the way.
 
-``python -m tests.download_attempt FIELDS [OPERATION NUMBER]``: FIELDS are the operator's as JSON;
-the process kills itself (-9) before the NUMBERth (from 1) S3 request of that operation. It prints
-the returned URIs as JSON.
+``python -m tests.download_attempt FIELDS [MOMENT NUMBER]``: FIELDS are the operator's as JSON; the
+process kills itself (-9) at the NUMBERth (from 1) such MOMENT: ``UploadPart`` is before an S3
+request of that operation, ``after-PutObject`` once it was answered. It prints the returned URIs as
+JSON. SIGTERM does what it does in a task of Airflow: it calls the operator's ``on_kill``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -18,32 +20,53 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from tests.airflow_task import task_context
 
+# Asking the store whether it honours conditions is no part of the download.
+_PROBE = ".conditional-write"
 
-def kill_before(operation: str, number: int) -> None:
-    """Have every S3 client of this process count the operation, and kill the process in time."""
-    make_client = S3Hook.get_conn
+
+def signal_at(operation: str, number: int, kind: signal.Signals = signal.SIGKILL) -> None:
+    """Have every S3 client of this process count the requests, and send it a signal in time.
+
+    :param operation: of S3, or "*" for any; "after-" before it: once the request was answered.
+    """
+    make_client = S3Hook.get_client_type
+    name = operation.removeprefix("after-")
+    event = "after-call" if name != operation else "before-call"
+    keys: list[str] = []
     seen: list[str] = []
 
-    def count(**_: Any) -> None:
-        seen.append(operation)
-        if len(seen) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def remember(params: Mapping[str, Any], **_: Any) -> None:
+        keys.append(params.get("Key", ""))
 
-    def get_conn(hook: S3Hook) -> Any:
-        client: Any = make_client(hook)
-        client.meta.events.register(f"before-call.s3.{operation}", count)
+    def count(**_: Any) -> None:
+        if _PROBE not in keys[-1]:
+            seen.append(keys[-1])
+        if len(seen) == number:
+            os.kill(os.getpid(), kind)
+
+    def get_client_type(hook: S3Hook, *args: Any, **kwargs: Any) -> Any:
+        client: Any = make_client(hook, *args, **kwargs)
+        client.meta.events.register(f"provide-client-params.s3.{name}", remember)
+        client.meta.events.register(f"{event}.s3.{name}", count)
         return client
 
-    S3Hook.get_conn = get_conn  # type: ignore[method-assign]  # the program ends with this process
+    # The program ends with this process.
+    S3Hook.get_client_type = get_client_type  # type: ignore[method-assign]
+
+
+def make_attempt(fields: Mapping[str, Any], context: Mapping[str, Any]) -> list[str]:
+    """Return what the operator returns; SIGTERM meanwhile stops it, as Airflow does."""
+    operator = EarthEngineToS3Operator(task_id="download", **fields)
+    signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+    uris: list[str] = operator.execute(context)  # type: ignore[arg-type]  # a stand-in
+    return uris
 
 
 def main(arguments: list[str]) -> None:
     fields = json.loads(arguments[0])
     if len(arguments) > 1:
-        kill_before(arguments[1], int(arguments[2]))
-    operator = EarthEngineToS3Operator(task_id="download", **fields)
-    uris = operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in
-    sys.stdout.write(f"{json.dumps(uris)}\n")
+        signal_at(arguments[1], int(arguments[2]))
+    sys.stdout.write(f"{json.dumps(make_attempt(fields, task_context()))}\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from airflow_provider.earthengine import __version__
 
 _PACKAGE = "airflow_provider.earthengine"
 _NAME = "Google Earth Engine"
+_SECTION = "earthengine"
 
 _UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["host", "schema", "login", "password", "port", "extra"],
@@ -80,6 +81,24 @@ _CONN_FIELDS: dict[str, Any] = {
     ),
 }
 
+_CONFIG: dict[str, Any] = {
+    _SECTION: {
+        "description": "Downloads from Google Earth Engine.",
+        "options": {
+            "scratch_directory": {
+                "description": "Where a worker keeps files between Earth Engine and the object"
+                " store; each download has a folder of its own there, which it removes. Empty means"
+                " the place that TMPDIR names. It needs room for twice a download, which is at most"
+                " about 100 MiB for one request, times the tasks that a worker runs at once.",
+                "version_added": __version__,
+                "type": "string",
+                "example": "/mnt/scratch",
+                "default": "",
+            }
+        },
+    }
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the dictionary that Airflow's provider discovery reads.
@@ -128,4 +147,5 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": _CONN_FIELDS,
             }
         ],
+        "config": _CONFIG,
     }

@@ -11,7 +11,9 @@ import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airflow_provider.earthengine.download.retry import scrub
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -57,5 +59,13 @@ def _try(client: S3Client, bucket: str, prefix: str) -> bool:
         if code not in _REFUSALS:
             raise
     finally:
-        client.delete_object(Bucket=bucket, Key=key)
+        _remove(client, bucket, key)
     return False
+
+
+def _remove(client: S3Client, bucket: str, key: str) -> None:
+    """Delete the probe; what happened before is more than that it stays."""
+    try:
+        client.delete_object(Bucket=bucket, Key=key)
+    except (ClientError, BotoCoreError) as error:
+        log.warning("s3://%s/%s could not be removed again (%s).", bucket, key, scrub(str(error)))

@@ -93,6 +93,17 @@ class _Sockets:
         if interruptions != self._interruptions:
             _shut_down(connection.sock)
 
+    def limit_silence(self, seconds: float) -> None:
+        """Let reads and writes that wait longer fail, until the next request on the connection."""
+        for sock in list(self._open):
+            with suppress(OSError):  # It may be closed already.
+                sock.settimeout(seconds)
+
+    def close(self) -> None:
+        """Close them all."""
+        for sock in list(self._open):
+            sock.close()
+
     def interrupt(self) -> None:
         """End them all, and those that are just being made."""
         self._interruptions += 1
@@ -126,6 +137,23 @@ class InterruptibleAdapter(HTTPAdapter):
     def interrupt(self) -> None:
         """End every connection; reads and writes under way fail at once."""
         self._sockets.interrupt()
+
+    def limit_silence(self, seconds: float) -> None:
+        """Let the read of an answer that has begun fail after a shorter silence.
+
+        The next request on a connection sets its own limit again.
+        """
+        self._sockets.limit_silence(seconds)
+
+    def close(self) -> None:
+        """Close all connections now.
+
+        urllib3 closes idle ones when their pool is collected, which an error's traceback can keep
+        for long. Source: https://github.com/urllib3/urllib3, ``connectionpool.py``,
+        ``weakref.finalize``, release 2.8.
+        """
+        super().close()
+        self._sockets.close()
 
     def _know_sockets_of(self, manager: Any) -> None:
         sockets = self._sockets

@@ -48,6 +48,8 @@ CHUNK_BYTE_COUNT = 1 << 20
 CONNECT_SECONDS = 10.0
 # Earth Engine computes the pixels before the first byte, and says itself when it gives up.
 READ_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
+# Once the body has begun, the pixels are computed: a silence then is a lost connection.
+BODY_SILENCE_SECONDS = 60.0
 PROGRESS_SECONDS = 5.0
 _ERROR_BODY_BYTE_COUNT = 1 << 16
 
@@ -122,7 +124,7 @@ def fetch_body(
             nonlocal attempts
             attempts += 1
             cancellation.check()
-            return _get_body(session, client.make_download_url(download_id), request)
+            return _get_body(session, adapter, client.make_download_url(download_id), request)
 
         download_id = client.get_download_id(request.params)
         try:
@@ -134,7 +136,9 @@ def fetch_body(
     return FetchedBody(request.path, byte_count, sha256, attempts, time.monotonic() - started)
 
 
-def _get_body(session: requests.Session, url: str, request: BodyRequest) -> tuple[int, str]:
+def _get_body(
+    session: requests.Session, adapter: InterruptibleAdapter, url: str, request: BodyRequest
+) -> tuple[int, str]:
     part = request.path.with_name(f"{request.path.name}.part")
     with (
         _translated_errors(request.what),
@@ -142,6 +146,7 @@ def _get_body(session: requests.Session, url: str, request: BodyRequest) -> tupl
             url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False
         ) as response,
     ):
+        adapter.limit_silence(BODY_SILENCE_SECONDS)
         if response.status_code != 200:
             _raise_for_answer(response, request.what)
         byte_count, sha256 = _write_body(response, part, request)

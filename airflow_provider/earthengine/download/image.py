@@ -182,7 +182,9 @@ def _asset_id_of(expression: Mapping[str, Any]) -> str | None:
     if invocation.get("functionName") != "Image.load" or set(arguments) != {"id"}:
         return None
     asset_id = arguments["id"].get("constantValue")
-    return asset_id if isinstance(asset_id, str) else None
+    # It becomes part of object names, and a program may hold any text.
+    is_id = isinstance(asset_id, str) and _ASSET_ID.fullmatch(asset_id)
+    return asset_id if is_id else None
 
 
 def _read_expression(value: Mapping[str, Any]) -> ImageSource:

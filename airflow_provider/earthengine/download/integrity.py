@@ -3,35 +3,54 @@
 What it should show is not looked at here. GDAL stops reading a deflated block once it has all its
 pixels, before the checksum behind them: a damaged block decodes to wrong pixels without an error.
 So the blocks' checksums are verified here.
+
+A body may be made to hurt. What it announces (members, pixels, blocks) is held against what its
+download can take before any of it is unpacked.
 """
 
 from __future__ import annotations
 
+import errno
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from tokenize import TokenError
+from typing import Any, BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 import rasterio
+from rasterio._err import CPLE_BaseError  # What GDAL's own errors are; not public.
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from airflow_provider.earthengine.download.params import NPY, ZIPPED_FORMATS
-from airflow_provider.earthengine.exceptions import TruncatedBodyError
+from airflow_provider.earthengine.exceptions import RasterMismatchError, TruncatedBodyError
 
 _MAGIC = {"zip": (b"PK\x03\x04",), "tif": (b"MM\x00*", b"II*\x00"), "npy": (b"\x93NUMPY",)}
 _SHOWN_BYTE_COUNT = 40
+# Of a zip: a thousand members, the most that Earth Engine sends, take a tenth of it.
+_MAX_DIRECTORY_BYTE_COUNT = 2 << 20
+_ZIP_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_ENCRYPTED = 0x1
+_DIRECTORY_BYTE_COUNT = 5  # Its place in what zipfile returns of a zip's end.
+_CHUNK_BYTE_COUNT = 1 << 20
+# A download's pixels are counted as predicted, and a right body may have a wider type.
+_WIDEST_SAMPLE_BYTE_COUNT = 8
 # "Adobe deflate" and its older code, which Earth Engine writes.
 # Source: https://www.awaresystems.be/imaging/tiff/tifftags/compression.html, read 2026-11.
 _DEFLATE_NAMES = frozenset({"DEFLATE", "ADOBE_DEFLATE"})
 
 
-def check_body(path: Path, file_format: str) -> None:
+def check_body(path: Path, file_format: str, max_byte_count: int) -> None:
     """Raise if the body is not whole: wrong kind of file, cut, or damaged.
 
+    :param max_byte_count: the most that its pixels can take.
     :raises TruncatedBodyError: fetching it again may help.
+    :raises RasterMismatchError: it unpacks to more.
     """
     kind = _kind_of(file_format)
     with path.open("rb") as file:
@@ -42,12 +61,13 @@ def check_body(path: Path, file_format: str) -> None:
         )
     if kind == "zip":
         with open_zip(path) as archive, reading_errors_as_truncated("The zip"):
+            _check_unpacked_byte_count(archive, max_byte_count)
             damaged = archive.testzip()
         if damaged:
             raise TruncatedBodyError(f"The zip's member {damaged!r} is damaged.")
     elif kind == "tif":
         with reading_errors_as_truncated("The GeoTIFF"):
-            _check_geotiff(path)
+            _check_geotiff(path, max_byte_count)
 
 
 def _kind_of(file_format: str) -> str:
@@ -58,9 +78,40 @@ def _kind_of(file_format: str) -> str:
 
 @contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip; what reading it raises for damage is translated."""
-    with reading_errors_as_truncated("The zip"), zipfile.ZipFile(path) as archive:
-        yield archive
+    """Open a zip of plain members; what reading it raises for damage is translated."""
+    with reading_errors_as_truncated("The zip"):
+        _check_directory(path)
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.compress_type not in _ZIP_COMPRESSIONS or member.flag_bits & _ENCRYPTED:
+                    raise TruncatedBodyError(
+                        f"The zip's member {member.filename[:80]!r} is packed in a way that Earth "
+                        "Engine's are not."
+                    )
+            yield archive
+
+
+def _check_directory(path: Path) -> None:
+    """Raise if the directory is a bomb itself: it is read into memory, many times its length."""
+    with path.open("rb") as file:
+        # Private, and the only way to know before it is read; ZipFile begins with it.
+        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # private
+    if end and end[_DIRECTORY_BYTE_COUNT] > _MAX_DIRECTORY_BYTE_COUNT:
+        raise TruncatedBodyError(
+            f"The zip's directory takes {end[_DIRECTORY_BYTE_COUNT]:,} bytes; it is damaged."
+        )
+
+
+def _check_unpacked_byte_count(archive: zipfile.ZipFile, max_byte_count: int) -> None:
+    unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > max_byte_count:
+        raise RasterMismatchError(
+            f"The zip unpacks to {unpacked:,} bytes, and its pixels can take at most "
+            f"{max_byte_count:,}.",
+            field="byte_count",
+            wanted=max_byte_count,
+            got=unpacked,
+        )
 
 
 @contextmanager
@@ -71,21 +122,73 @@ def reading_errors_as_truncated(what: str) -> Iterator[None]:
     except (
         zipfile.BadZipFile,
         zlib.error,
+        struct.error,
         RasterioError,
+        CPLE_BaseError,
         EOFError,
         NotImplementedError,
         UnicodeDecodeError,
+        OverflowError,
     ) as error:
-        raise TruncatedBodyError(f"{what} does not decode: {error}.") from None
+        raise TruncatedBodyError(f"{what} does not decode: {str(error)[:200]}.") from None
+    except OSError as error:
+        # A damaged offset may be one that no file has; other errors are the disk's.
+        if error.errno != errno.EINVAL:
+            raise
+        raise TruncatedBodyError(f"{what} has an offset that is none.") from None
 
 
-def _check_geotiff(path: Path) -> None:
-    with rasterio.open(path, driver="GTiff") as dataset, path.open("rb") as file:
+def open_npy(path: Path) -> npt.NDArray[Any]:
+    """Open an NPY file; its pixels stay on disk until they are used."""
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return array
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        OverflowError,
+        SyntaxError,
+        TokenError,
+        TypeError,
+        RecursionError,
+        MemoryError,
+    ) as error:
+        # The header is the repr of a dict, and its length is whatever it says.
+        raise TruncatedBodyError(f"The NPY file does not decode: {str(error)[:200]}.") from None
+
+
+@contextmanager
+def open_geotiff(path: Path, max_byte_count: int) -> Iterator[DatasetReader]:
+    """Open a GeoTIFF whose pixels and blocks are no more than a download's can be.
+
+    :param max_byte_count: the most that the pixels can take, as predicted.
+    :raises RasterMismatchError: it announces more.
+    """
+    with rasterio.open(path, driver="GTiff") as dataset:
+        widest = max(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+        block = max(height * width for height, width in dataset.block_shapes)
+        announced = max(dataset.width * dataset.height, block) * widest * dataset.count
+        bound = max_byte_count * _WIDEST_SAMPLE_BYTE_COUNT
+        if announced > bound:
+            raise RasterMismatchError(
+                f"The GeoTIFF announces {announced:,} bytes of pixels ({dataset.width} x "
+                f"{dataset.height} px, {dataset.count} bands), and can have at most {bound:,}.",
+                field="byte_count",
+                wanted=bound,
+                got=announced,
+            )
+        yield dataset
+
+
+def _check_geotiff(path: Path, max_byte_count: int) -> None:
+    with open_geotiff(path, max_byte_count) as dataset, path.open("rb") as file:
         for _, window in dataset.block_windows(1):
             dataset.read(window=window)
         if dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION") in _DEFLATE_NAMES:
+            bound = max_byte_count * _WIDEST_SAMPLE_BYTE_COUNT
             for offset, byte_count in _blocks(dataset):
-                _check_block(file, offset, byte_count)
+                _check_block(file, offset, byte_count, bound)
 
 
 def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int]]:
@@ -100,9 +203,12 @@ def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int]]:
                 yield int(offset), int(byte_count)
 
 
-def _check_block(file: BinaryIO, offset: int, byte_count: int) -> None:
+def _check_block(file: BinaryIO, offset: int, byte_count: int, bound: int) -> None:
     file.seek(offset)
+    packed, unpacked = file.read(byte_count), 0
     inflater = zlib.decompressobj()
-    inflater.decompress(file.read(byte_count))
+    while packed and not inflater.eof and unpacked <= bound:
+        unpacked += len(inflater.decompress(packed, _CHUNK_BYTE_COUNT))
+        packed = inflater.unconsumed_tail
     if not inflater.eof:
-        raise TruncatedBodyError(f"The GeoTIFF's block at byte {offset:,} is cut.")
+        raise TruncatedBodyError(f"The GeoTIFF's block at byte {offset:,} is cut, or overlong.")

@@ -6,6 +6,7 @@ user's parameters as they are; larger ones are refused here, with the numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ _BYTES_PER_SAMPLE = {
     "uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4, "float32": 4,
     "float64": 8,
 }  # fmt: skip
+# What a key may hold without meaning something else in a URI or a path.
+_NAMING_BAND_ID = re.compile(r"[\w()+@-][\w.()+@ -]{0,199}")
 _BLOCK_SIDE = 256
 _HEADER_BYTE_COUNT = 1 << 20
 
@@ -146,11 +149,22 @@ def _plan_rasters(
     if params.file_format != ZIPPED_GEO_TIFF_PER_BAND:
         suffix = ".npy" if params.file_format == NPY else ".tif"
         return (RasterPlan(suffix, info.bands, _ask_of(params, None), nodata),)
+    for band in info.bands:
+        _check_band_id(band.id)
     asked = {band.id: band for band in params.bands}
     return tuple(
         RasterPlan(f".{band.id}.tif", (band,), _ask_of(params, asked.get(band.id)), nodata)
         for band in info.bands
     )
+
+
+def _check_band_id(band_id: str) -> None:
+    if not _NAMING_BAND_ID.fullmatch(band_id) or ".." in band_id:
+        raise PlanError(
+            f"Band {shown(band_id)} would become part of an object's name, and is none; rename it "
+            "in the image (letters, digits, . _ - and blanks, at most 200), or take format "
+            "GEO_TIFF, which has one file for all bands."
+        )
 
 
 def _ask_of(params: DownloadParams, band: BandParams | None) -> GridAsk:

@@ -34,11 +34,13 @@ from airflow_provider.earthengine.download.record import (
 )
 from airflow_provider.earthengine.download.store import (
     Bucket,
-    ConditionFailedError,
     HeadedObject,
     ListedObject,
     OpenUpload,
     Precondition,
+)
+from airflow_provider.earthengine.download.store_errors import (
+    ConditionFailedError,
     UploadConflictError,
 )
 from airflow_provider.earthengine.exceptions import (
@@ -164,8 +166,7 @@ class _Publication:
         try:
             yield
         finally:
-            for upload in list(self._uploads.values()):
-                self._bucket.abort_upload(upload)
+            self._bucket.drop_uploads(self._uploads.values())
 
     def upload(self, key: str, file: LocalFile) -> None:
         """Upload all parts; nothing becomes visible."""
@@ -201,13 +202,15 @@ class _Publication:
             try:
                 etag = self._bucket.complete_upload(self._uploads[key], state)
             except ConditionFailedError:
-                return self._adopt_after_lost_race(key)
+                if adopted := self._adopt_after_lost_race(key):
+                    return adopted
+                state = Precondition()  # What was in the way is gone meanwhile.
             except UploadConflictError:
                 # The upload may be gone because it was completed and only the answer was lost.
                 head = self._bucket.head_object(key)
                 if head and (adopted := self._adopt(key, head)):
                     return adopted
-                self._bucket.abort_upload(self._uploads.pop(key))
+                self._bucket.drop_uploads([self._uploads.pop(key)])
                 self.upload(key, file)
             else:
                 del self._uploads[key]
@@ -241,6 +244,8 @@ class _Publication:
                 return parse_record(self._destination, content, etag)
             except ConditionFailedError:
                 winner = self._winner()
+            except UploadConflictError:
+                continue
             if winner is None:
                 continue
             if all(_is_listed(each, listed) for each in winner.objects):
@@ -254,12 +259,13 @@ class _Publication:
     def _as_listed(self, stored: StoredObject, listed: Mapping[str, ListedObject]) -> StoredObject:
         if _is_listed(stored, listed):
             return stored
-        if stored.key not in listed:
+        adopted = self._adopt_after_lost_race(stored.key) if stored.key in listed else None
+        if adopted is None:
             raise StoredObjectMismatchError(
                 f"{self._destination.uri(stored.key)} was published, and the bucket does not list "
                 "it any more."
             )
-        return self._adopt_after_lost_race(stored.key)
+        return adopted
 
     def sweep(self, standing: Standing, kept: set[str]) -> None:
         """Delete the objects of the replaced download that the new one does not have."""
@@ -286,9 +292,15 @@ class _Publication:
             )
         return record
 
-    def _adopt_after_lost_race(self, key: str) -> StoredObject:
+    def _adopt_after_lost_race(self, key: str) -> StoredObject | None:
+        """Return the object that another attempt made visible, or None if none is there.
+
+        :raises ObjectExistsError: it is of another download.
+        """
         head = self._bucket.head_object(key)
-        if head and (adopted := self._adopt(key, head)):
+        if head is None:
+            return None
+        if adopted := self._adopt(key, head):
             log.info("%s was published by another attempt.", self._destination.uri(key))
             return adopted
         raise ObjectExistsError(

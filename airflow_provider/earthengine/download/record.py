@@ -25,6 +25,8 @@ SHA256_MULTIHASH = "1220"
 """What stands before a sha256 in a multihash. Source:
 https://github.com/stac-extensions/file#checksums, read 2026-11."""
 
+# Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, read 2026-11.
+_MAX_KEY_BYTE_COUNT = 1024
 
 # Encryption, tags, class and access; nothing that would touch content, names or conditions.
 _EXTRA_ARGS = (
@@ -61,8 +63,18 @@ class Destination:
     item_suffix: str
 
     def key(self, suffix: str) -> str:
-        """Return the key of the object with this suffix."""
-        return f"{self.prefix}/{self.base}{suffix}" if self.prefix else f"{self.base}{suffix}"
+        """Return the key of the object with this suffix.
+
+        :raises DownloadParamsError: it is longer than a key may be.
+        """
+        key = f"{self.prefix}/{self.base}{suffix}" if self.prefix else f"{self.base}{suffix}"
+        if len(key.encode()) > _MAX_KEY_BYTE_COUNT:
+            raise DownloadParamsError(
+                f"The key {shown(key)} is {len(key.encode()):,} bytes long, and a key has at most "
+                f"{_MAX_KEY_BYTE_COUNT:,}; shorten s3_prefix or name.",
+                field="s3_prefix",
+            )
+        return key
 
     @property
     def item_key(self) -> str:

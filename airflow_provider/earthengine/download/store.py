@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ReadTimeoutError,
-)
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from airflow_provider.earthengine.download.conditions import honours_conditions
-from airflow_provider.earthengine.download.retry import scrub
+from airflow_provider.earthengine.download.store_errors import (
+    NOT_FOUND,
+    ConditionFailedError,
+    UploadConflictError,
+    code_of,
+    translated_errors,
+)
 from airflow_provider.earthengine.exceptions import (
-    AccessDeniedError,
-    BucketNotFoundError,
     EarthEngineProviderError,
     FetchTimeoutError,
-    QuotaExceededError,
     ServiceUnavailableError,
     StoredObjectMismatchError,
 )
@@ -39,26 +37,20 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
+log = logging.getLogger(__name__)
+
 # S3 takes at most 10,000 parts of at least 5 MiB each; a part is held in memory.
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read 2026-11.
 _PART_BYTE_COUNT = 16 << 20
 _MAX_PARTS = 10_000
 
-_CONDITION_FAILED = frozenset({"PreconditionFailed", "412"})
-_CONFLICT = frozenset({"ConditionalRequestConflict", "NoSuchUpload", "409"})
-_NOT_FOUND = frozenset({"NoSuchKey", "404"})
-_DENIED = frozenset(
-    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken",
-     "401", "403"}
-)  # fmt: skip
-
-
-class ConditionFailedError(Exception):
-    """The key is not in the state that the write was made for. Never leaves this package."""
-
-
-class UploadConflictError(Exception):
-    """Another write was under way, or the upload is gone: a new upload may do it."""
+# The client tries again by itself; a store that says nothing is left after some four minutes. What
+# the connection's config_kwargs say goes before this.
+CLIENT_CONFIG = Config(
+    connect_timeout=10,
+    read_timeout=60,
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +104,10 @@ class Bucket:
         self.name = name
         self.is_conditional = True
 
+    def close(self) -> None:
+        """Close the client's connections."""
+        self._client.close()
+
     def find_out_conditions(self, prefix: str) -> None:
         """Find out whether writes can be conditional; where not, none is, from here on."""
         with self._translated_errors("write", f"{prefix}/"):
@@ -140,7 +136,7 @@ class Bucket:
                 answer = self._client.get_object(Bucket=self.name, Key=key)
                 return answer["Body"].read(), answer["ETag"]
             except ClientError as error:
-                if _code(error) not in _NOT_FOUND:
+                if code_of(error) not in NOT_FOUND:
                     raise
                 return None
 
@@ -151,7 +147,7 @@ class Bucket:
                 answer = self._client.head_object(Bucket=self.name, Key=key)
                 return HeadedObject(answer["ContentLength"], answer["ETag"], answer["Metadata"])
             except ClientError as error:
-                if _code(error) not in _NOT_FOUND:
+                if code_of(error) not in NOT_FOUND:
                     raise
                 return None
 
@@ -172,7 +168,7 @@ class Bucket:
             try:
                 return OpenUpload(key, upload_id, tuple(self._send_parts(upload, path)))
             except BaseException:
-                self.abort_upload(upload)
+                self.drop_uploads([upload])
                 raise
 
     def _send_parts(self, upload: OpenUpload, path: Path) -> Iterator[CompletedPartTypeDef]:
@@ -190,6 +186,7 @@ class Bucket:
                     Body=chunk,
                     ChecksumSHA256=checksum,
                 )
+                self._check_checksum(upload.key, checksum, answer)
                 yield {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
     def complete_upload(self, upload: OpenUpload, condition: Precondition) -> str:
@@ -198,7 +195,8 @@ class Bucket:
         :raises ConditionFailedError: the key is not as ``condition`` says.
         :raises UploadConflictError: the same with a new upload may succeed.
         """
-        with self._translated_errors("complete", upload.key):
+        signals = ConditionFailedError, UploadConflictError
+        with self._translated_errors("complete", upload.key, *signals):
             answer = self._client.complete_multipart_upload(
                 Bucket=self.name,
                 Key=upload.key,
@@ -208,15 +206,30 @@ class Bucket:
             )
             return answer["ETag"]
 
-    def abort_upload(self, upload: OpenUpload) -> None:
-        """Drop an upload that was not completed; one that is gone already is fine."""
+    def drop_uploads(self, uploads: Collection[OpenUpload]) -> None:
+        """Abort uploads that are not completed. What fails is logged: it must not hide an error."""
+        left = len(uploads)
+        for upload in uploads:
+            try:
+                self._abort_upload(upload)
+                left -= 1
+            except EarthEngineProviderError as error:
+                log.warning("%s", error)
+                if isinstance(error, ServiceUnavailableError | FetchTimeoutError):
+                    break  # The store is down: the next would take as long to fail.
+        if left:
+            log.warning(
+                "%d open uploads in %s are left to the bucket's lifecycle rule.", left, self.name
+            )
+
+    def _abort_upload(self, upload: OpenUpload) -> None:
         with self._translated_errors("abort the upload of", upload.key):
             try:
                 self._client.abort_multipart_upload(
                     Bucket=self.name, Key=upload.key, UploadId=upload.upload_id
                 )
             except ClientError as error:
-                if _code(error) != "NoSuchUpload":
+                if code_of(error) != "NoSuchUpload":
                     raise
 
     def create_object(self, key: str, content: bytes, media_type: str) -> str:
@@ -224,10 +237,11 @@ class Bucket:
 
         It is read again by later runs, so it stays in the store's standard class.
         :raises ConditionFailedError: there is one.
+        :raises UploadConflictError: another write was under way.
         """
         checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
         extra_args = {key: each for key, each in self._extra_args.items() if key != "StorageClass"}
-        with self._translated_errors("write", key):
+        with self._translated_errors("write", key, ConditionFailedError, UploadConflictError):
             answer = self._client.put_object(
                 Bucket=self.name,
                 Key=key,
@@ -237,6 +251,7 @@ class Bucket:
                 **(Precondition().arguments() if self.is_conditional else {}),
                 **extra_args,
             )
+            self._check_checksum(key, checksum, answer)
             return answer["ETag"]
 
     def delete_object(self, key: str, etag: str) -> None:
@@ -244,65 +259,19 @@ class Bucket:
 
         :raises ConditionFailedError: it is gone, or another one.
         """
-        with self._translated_errors("delete", key):
-            try:
-                condition = Precondition(etag).arguments() if self.is_conditional else {}
-                self._client.delete_object(Bucket=self.name, Key=key, **condition)
-            except ClientError as error:
-                if _code(error) in _NOT_FOUND:
-                    raise ConditionFailedError from None
-                raise
+        condition = Precondition(etag).arguments() if self.is_conditional else {}
+        with self._translated_errors("delete", key, ConditionFailedError):
+            self._client.delete_object(Bucket=self.name, Key=key, **condition)
 
-    @contextmanager
-    def _translated_errors(self, action: str, key: str) -> Iterator[None]:
-        try:
-            yield
-        except ClientError as error:
-            if _code(error) in _CONDITION_FAILED:
-                raise ConditionFailedError from None
-            if _code(error) in _CONFLICT:
-                raise UploadConflictError from None
-            raise self._error_for_answer(error, f"{action} {self.uri(key)}") from None
-        except (NoCredentialsError, PartialCredentialsError) as error:
-            raise AccessDeniedError(
-                f"Could not {action} {self.uri(key)}: the AWS connection has no credentials "
-                f"({error})."
-            ) from None
-        except (ConnectTimeoutError, ReadTimeoutError) as error:
-            raise FetchTimeoutError(
-                f"The object store did not answer in time to {action} {self.uri(key)} "
-                f"({type(error).__name__})."
-            ) from None
-        except BotoCoreError as error:
-            raise ServiceUnavailableError(
-                f"Could not {action} {self.uri(key)} ({type(error).__name__}).",
-                server_text=scrub(str(error)),
-            ) from None
-
-    def _error_for_answer(self, error: ClientError, action: str) -> EarthEngineProviderError:
-        code, status = _code(error), error.response["ResponseMetadata"]["HTTPStatusCode"]
-        message = f"Could not {action} ({code}, HTTP {status})"
-        text = scrub(str(error.response["Error"].get("Message", "")))
-        facts: dict[str, Any] = {"server_text": text, "status": status, "code": code}
-        if code == "NoSuchBucket":
-            return BucketNotFoundError(
-                f"{message}: the bucket {self.name} does not exist; create it, or correct "
-                "s3_bucket.",
-                **facts,
+    def _check_checksum(self, key: str, sent: str, answer: Mapping[str, Any]) -> None:
+        stored = answer.get("ChecksumSHA256", sent)  # Not every store says it.
+        if stored != sent:
+            raise StoredObjectMismatchError(
+                f"{self.uri(key)} was sent with SHA-256 {sent}, and the object store has {stored}; "
+                "look at the store, and run again."
             )
-        if code in _DENIED:
-            return AccessDeniedError(
-                f"{message}: the AWS connection's keys are wrong or not allowed to do this; they "
-                "need s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject "
-                "and s3:AbortMultipartUpload on its objects.",
-                **facts,
-            )
-        if code in ("SlowDown", "TooManyRequests") or status == 429:
-            return QuotaExceededError(f"{message}: too many requests.", **facts)
-        if status >= 500 or code in ("RequestTimeout", "InternalError"):
-            return ServiceUnavailableError(f"{message}: the object store failed.", **facts)
-        return StoredObjectMismatchError(f"{message}: the object store refused it.", **facts)
 
-
-def _code(error: ClientError) -> str:
-    return str(error.response["Error"].get("Code", ""))
+    def _translated_errors(
+        self, action: str, key: str, *signals: type[Exception]
+    ) -> AbstractContextManager[None]:
+        return translated_errors(self.name, action, self.uri(key), *signals)

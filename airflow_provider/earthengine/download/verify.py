@@ -9,22 +9,24 @@ into scratch.
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
 from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.integrity import (
+    open_geotiff,
+    open_npy,
     open_zip,
     reading_errors_as_truncated,
 )
@@ -34,7 +36,7 @@ from airflow_provider.earthengine.download.params import (
     ZIPPED_GEO_TIFF_PER_BAND,
 )
 from airflow_provider.earthengine.download.plan import Download, GridAsk, RasterPlan
-from airflow_provider.earthengine.exceptions import RasterMismatchError, TruncatedBodyError
+from airflow_provider.earthengine.exceptions import RasterMismatchError
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +88,12 @@ def verify_body(body: Path, download: Download, directory: Path) -> tuple[Raster
         paths = _unpack(body, download, directory)
     else:
         paths = [body]
-    read = _verify_npy if download.params.file_format == NPY else _verify_geotiff
-    return tuple(read(path, plan) for path, plan in zip(paths, download.rasters, strict=True))
+    return tuple(
+        _verify_npy(path, plan)
+        if download.params.file_format == NPY
+        else _verify_geotiff(path, plan, download.max_body_byte_count)
+        for path, plan in zip(paths, download.rasters, strict=True)
+    )
 
 
 def _unpack(body: Path, download: Download, directory: Path) -> list[Path]:
@@ -107,16 +113,15 @@ def _unpack(body: Path, download: Download, directory: Path) -> list[Path]:
 
 
 def _check_members(members: list[zipfile.ZipInfo], download: Download) -> None:
-    unpacked = sum(member.file_size for member in members)
-    if unpacked > download.max_body_byte_count:
-        raise RasterMismatchError(
-            f"The zip unpacks to {unpacked:,} bytes, and its pixels can take at most "
-            f"{download.max_body_byte_count:,}.",
-            field="byte_count",
-            wanted=download.max_body_byte_count,
-            got=unpacked,
-        )
     names = [member.filename for member in members]
+    if len(names) != len(download.rasters):
+        shown = [name[:80] for name in names[:10]]
+        raise RasterMismatchError(
+            f"The zip has {len(names)} members {shown}; {len(download.rasters)} were asked for.",
+            field="members",
+            wanted=len(download.rasters),
+            got=len(names),
+        )
     for name in names:
         pure = PurePosixPath(name)
         if pure.name != name or "\\" in name or pure.suffix != ".tif" or names.count(name) > 1:
@@ -125,14 +130,6 @@ def _check_members(members: list[zipfile.ZipInfo], download: Download) -> None:
                 field="member",
                 got=name[:80],
             )
-    if len(names) != len(download.rasters):
-        raise RasterMismatchError(
-            f"The zip has {len(names)} members {names[:10]}; {len(download.rasters)} were asked "
-            "for.",
-            field="members",
-            wanted=len(download.rasters),
-            got=len(names),
-        )
 
 
 def _match_members(names: list[str], download: Download) -> list[str]:
@@ -154,8 +151,11 @@ def _match_members(names: list[str], download: Download) -> list[str]:
     return found
 
 
-def _verify_geotiff(path: Path, plan: RasterPlan) -> RasterFacts:
-    with reading_errors_as_truncated("The GeoTIFF"), rasterio.open(path, driver="GTiff") as dataset:
+def _verify_geotiff(path: Path, plan: RasterPlan, max_byte_count: int) -> RasterFacts:
+    with (
+        reading_errors_as_truncated("The GeoTIFF"),
+        open_geotiff(path, max_byte_count) as dataset,
+    ):
         if dataset.count != len(plan.bands):
             raise _mismatch("bands", len(plan.bands), dataset.count)
         grid = PixelGrid(
@@ -182,16 +182,20 @@ def _describe_band(
 
 
 def _verify_npy(path: Path, plan: RasterPlan) -> RasterFacts:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise TruncatedBodyError(f"The NPY file does not decode: {error}.") from None
+    array = open_npy(path)
     wanted = tuple(band.id for band in plan.bands)
     if array.dtype.names != wanted:
-        raise _mismatch("bands", list(wanted), list(array.dtype.names or ()))
+        raise _mismatch("bands", list(wanted), list(array.dtype.names or ())[:10])
+    if any(array.dtype[name].kind not in "iuf" for name in wanted):
+        raise _mismatch("dtypes", "numbers", str(array.dtype)[:80])
+    if array.ndim != 2:
+        raise _mismatch("dimensions", "two", array.shape)
     height, width = array.shape
     if plan.ask.dimensions and plan.ask.dimensions != (width, height):
         raise _mismatch("dimensions", plan.ask.dimensions, (width, height))
+    grid = plan.grid
+    if grid and (grid.width, grid.height) != (width, height):
+        raise _mismatch("dimensions", (grid.width, grid.height), (width, height))
     bands = tuple(
         BandFacts(
             band.id, array.dtype[band.id].name, plan.nodata,
@@ -199,9 +203,6 @@ def _verify_npy(path: Path, plan: RasterPlan) -> RasterFacts:
         )
         for band in plan.bands
     )  # fmt: skip
-    grid = plan.grid
-    if grid and (grid.width, grid.height) != (width, height):
-        raise _mismatch("dimensions", (grid.width, grid.height), (width, height))
     return RasterFacts(path, plan, grid, bands, _unmet_predictions(plan, grid, bands))
 
 
@@ -214,6 +215,11 @@ def _check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
         raise _mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
     if plan.ask.dimensions and plan.ask.dimensions != (grid.width, grid.height):
         raise _mismatch("dimensions", plan.ask.dimensions, (grid.width, grid.height))
+    # Together they say where the first pixel is; without dimensions, the region says it.
+    if plan.ask.crs_transform and plan.ask.dimensions:
+        a, b, c, d, e, f = plan.ask.crs_transform
+        if not grid.is_close_to(replace(grid, transform=(a, b, c, d, e, f))):
+            raise _mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
 
 
 def _crs_of(ask: GridAsk) -> Any:
@@ -264,10 +270,13 @@ def _statistics(blocks: Iterable[npt.NDArray[Any]], nodata: float | None) -> Ban
         total, valid = total + block.size, valid + values.size
         if values.size:
             low, high = min(low, float(values.min())), max(high, float(values.max()))
-            value_sum += float(values.sum(dtype="float64"))
+            with np.errstate(over="ignore"):
+                value_sum += float(values.sum(dtype="float64"))
     if not valid:
         return BandStatistics(None, None, None, 0.0)
-    return BandStatistics(low, high, value_sum / valid, 100.0 * valid / total)
+    # The sum of huge values may be no number any more.
+    mean = value_sum / valid if math.isfinite(value_sum) else None
+    return BandStatistics(low, high, mean, 100.0 * valid / total)
 
 
 def _valid_values(block: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[Any]:

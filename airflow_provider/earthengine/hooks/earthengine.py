@@ -23,6 +23,7 @@ from airflow_provider.earthengine.download.params import DownloadId
 from airflow_provider.earthengine.download.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
+    DownloadCancelledError,
     DownloadParamsError,
     EarthEngineProviderError,
     FetchTimeoutError,
@@ -36,6 +37,7 @@ from airflow_provider.earthengine.hooks.connection_config import (
 from airflow_provider.earthengine.hooks.keys import secrets_of
 from airflow_provider.earthengine.hooks.session import SESSION, SessionSettings
 from airflow_provider.earthengine.hooks.translation import translated
+from airflow_provider.earthengine.hooks.transport import BEFORE_REQUEST
 from airflow_provider.earthengine.provider_info import get_provider_info
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ class EarthEngineHook(BaseHook):
         self.deadline_seconds = deadline_seconds
         self._pool: ThreadPoolExecutor | None = None
         self._pool_lock = threading.Lock()
+        self._is_interrupted = False
 
     def __enter__(self) -> Self:
         return self
@@ -120,11 +123,17 @@ class EarthEngineHook(BaseHook):
         return config
 
     def interrupt(self) -> None:
-        """End the requests that are under way; they fail as lost connections do.
+        """End the requests that are under way, and send none for this hook any more.
 
         It is for signal handlers, such as an operator's ``on_kill``.
         """
+        # Not an event: setting one takes a lock, which the interrupted thread may hold.
+        self._is_interrupted = True
         SESSION.interrupt()
+
+    def _check_interruption(self) -> None:
+        if self._is_interrupted:
+            raise DownloadCancelledError("The work with Earth Engine was interrupted.")
 
     def get_conn(self) -> ModuleType:
         """Return the ``ee`` module, initialised for this connection.
@@ -222,7 +231,8 @@ class EarthEngineHook(BaseHook):
         deadline_seconds: float | None = None,
     ) -> T:
         """Return what the operation makes of the ``ee`` module; open, hold and retry as needed."""
-        return _run(operation, self._settings(deadline_seconds), policy or self.retry_policy)
+        policy = policy or self.retry_policy
+        return _run(operation, self._settings(deadline_seconds), policy, self._check_interruption)
 
     def _create_download_id(
         self, params: Mapping[str, Any], settings: SessionSettings
@@ -232,7 +242,7 @@ class EarthEngineHook(BaseHook):
                 answer = client.data.getDownloadId(dict(params))
                 return DownloadId(docid=answer["docid"], token=answer["token"])
 
-        return _run(create, settings, self.retry_policy)
+        return _run(create, settings, self.retry_policy, self._check_interruption)
 
     def _call_back(
         self,
@@ -254,13 +264,22 @@ class EarthEngineHook(BaseHook):
             raise
 
 
-def _run(operation: Callable[[Any], T], settings: SessionSettings, policy: RetryPolicy) -> T:
+def _run(
+    operation: Callable[[Any], T],
+    settings: SessionSettings,
+    policy: RetryPolicy,
+    before_request: Callable[[], None],
+) -> T:
     def attempt() -> T:
         # Held per try, not while waiting between two: a hook of another connection may go between.
         with SESSION.hold(settings) as client:
             return operation(client)
 
-    return policy.run(attempt)
+    token = BEFORE_REQUEST.set(before_request)
+    try:
+        return policy.run(attempt)
+    finally:
+        BEFORE_REQUEST.reset(token)
 
 
 def _compute_one(client: Any) -> Any:

@@ -9,12 +9,22 @@ cannot be called before ``ee.Initialize`` without requests of its own.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 CONNECT_SECONDS = 10.0
 LISTING_SECONDS = 60.0
 POOL_CONNECTIONS = 64
+
+
+def _let_pass() -> None:
+    pass
+
+
+# Called before each request; raises when the work that it is for was stopped.
+BEFORE_REQUEST: ContextVar[Callable[[], None]] = ContextVar("before_request", default=_let_pass)
 
 
 class _Answers(threading.local):
@@ -78,6 +88,7 @@ class Transport:
         import httplib2  # type: ignore[import-untyped]  # ships no annotations
         import requests
 
+        BEFORE_REQUEST.get()()
         try:
             response = self._session.request(
                 method,

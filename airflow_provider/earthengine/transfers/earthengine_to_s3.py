@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -162,11 +162,11 @@ class EarthEngineToS3Operator(BaseOperator):
         ):
             self._cancellation.call_when_cancelled(hook.interrupt)
             job = read_job(self, context, hook, self._read_uri)
-            bucket = self._open_bucket(job)
-            standing = look_at_destination(bucket, job.destination, job.identity)
-            if standing.done:
-                self.log.info("Already published: %s", standing.done.item_uri)
-            record = standing.done or self._download(job, hook, bucket, standing, context)
+            with closing(self._open_bucket(job)) as bucket:
+                standing = look_at_destination(bucket, job.destination, job.identity)
+                if standing.done:
+                    self.log.info("Already published: %s", standing.done.item_uri)
+                record = standing.done or self._download(job, hook, bucket, standing, context)
         context["ti"].xcom_push(key="item", value=record.item_uri)
         return list(record.uris)
 
@@ -233,7 +233,11 @@ class EarthEngineToS3Operator(BaseOperator):
             what=job.destination.base,
             path=scratch / "body",
             max_byte_count=download.max_body_byte_count,
-            check=partial(check_body, file_format=params.file_format),
+            check=partial(
+                check_body,
+                file_format=params.file_format,
+                max_byte_count=download.max_body_byte_count,
+            ),
         )
         body = fetch_body(hook, request, cancellation=self._cancellation)
         self.log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
@@ -275,7 +279,8 @@ class EarthEngineToS3Operator(BaseOperator):
         from airflow_provider.earthengine.download.store import Bucket
 
         name, _, key = uri.removeprefix("s3://").partition("/")
-        read = Bucket(self._s3_client(), name).read_object(key)
+        with closing(Bucket(self._s3_client(), name)) as bucket:
+            read = bucket.read_object(key)
         if read is None:
             raise DownloadParamsError(f"{uri} does not exist.")
         return read[0]
@@ -283,7 +288,12 @@ class EarthEngineToS3Operator(BaseOperator):
     def _s3_client(self) -> Any:
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-        client: Any = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
+        from airflow_provider.earthengine.download.store import CLIENT_CONFIG
+
+        hook = S3Hook(aws_conn_id=self.aws_conn_id)
+        client: Any = hook.get_client_type(
+            region_name=hook.region_name, config=CLIENT_CONFIG.merge(hook.config)
+        )
         client.meta.events.register("before-call.s3", self._refuse_when_cancelled)
         return client
 

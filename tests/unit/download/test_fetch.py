@@ -209,16 +209,26 @@ def test_a_failure_that_does_not_pass_is_told_without_the_capability(
         error = error.__cause__
 
 
+@pytest.mark.parametrize(
+    ("sent", "limit"),
+    [(None, "READ_SECONDS"), (0, "BODY_SILENCE_SECONDS"), (1000, "BODY_SILENCE_SECONDS")],
+)
 def test_a_server_that_stops_sending_is_left(
-    earth_engine: EarthEngine, run: Fetch, monkeypatch: pytest.MonkeyPatch
+    earth_engine: EarthEngine,
+    run: Fetch,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: int | None,
+    limit: str,
 ) -> None:
     leave = threading.Event()
 
     def stall(handler: BaseHTTPRequestHandler) -> None:
-        answer(200, BODY[:1000], Content_Length=str(len(BODY)))(handler)
+        if sent is not None:
+            answer(200, BODY[:sent], Content_Length=str(len(BODY)))(handler)
+            handler.wfile.flush()
         leave.wait(10)
 
-    monkeypatch.setattr(fetch, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(fetch, limit, 0.2)
     earth_engine.script = [stall]
     with pytest.raises(FetchTimeoutError):
         run(attempts=1)

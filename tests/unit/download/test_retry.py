@@ -1,4 +1,5 @@
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -14,44 +15,129 @@ from airflow_provider.earthengine.download.retry import (
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     AssetNotFoundError,
+    DownloadCancelledError,
     DownloadIdExpiredError,
     EarthEngineProviderError,
+    FetchTimeoutError,
+    ObjectExistsError,
     PermanentError,
     PlanError,
     QuotaExceededError,
+    RasterMismatchError,
     RequestRejectedError,
     ServiceUnavailableError,
+    StoredObjectMismatchError,
     TransientError,
+    TruncatedBodyError,
 )
 
-ANSWERS: list[tuple[int, str, str, type[EarthEngineProviderError]]] = [
-    (429, "", "Too Many Requests", QuotaExceededError),
-    (403, "rateLimitExceeded", "", QuotaExceededError),
-    (403, "userRateLimitExceeded", "", QuotaExceededError),
-    (400, "", "Quota exceeded: Too many concurrent aggregations.", QuotaExceededError),
-    (500, "", "", ServiceUnavailableError),
-    (502, "", "Bad Gateway", ServiceUnavailableError),
-    (503, "", "", ServiceUnavailableError),
-    (504, "", "", ServiceUnavailableError),
-    (400, "", "An internal error has occurred", ServiceUnavailableError),
-    (401, "", "", AccessDeniedError),
-    (403, "SERVICE_DISABLED", "", AccessDeniedError),
-    (404, "", "", AssetNotFoundError),
-    (400, "", "Image.load: Image asset 'X' not found (does not exist ...).", AssetNotFoundError),
-    (400, "", "Invalid value at 'file_format'", RequestRejectedError),
-    (302, "", "", RequestRejectedError),
-    (418, "", "", RequestRejectedError),
+DOUBLING = (1.0, 2.0, 4.0, 8.0, 16.0)
+TOO_MANY = "Quota exceeded: Too many concurrent aggregations."
+NOT_FOUND = "Image.load: Image asset 'X' not found (does not exist ...)."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One answer, and what it leads to under the policy as it is, its jitter at its highest.
+
+    :param waits: seconds before each further try; none where there is none.
+    """
+
+    status: int
+    cls: type[EarthEngineProviderError]
+    reason: str = ""
+    message: str = ""
+    retry_after: str | None = None
+    waits: tuple[float, ...] = ()
+
+
+TRUTH = [
+    Row(429, QuotaExceededError, message="Too Many Requests", waits=DOUBLING),
+    Row(429, QuotaExceededError, retry_after="7", waits=(8, 9, 11, 15, 23)),
+    Row(429, QuotaExceededError, retry_after="60", waits=(61, 62, 64, 68, 76)),
+    # Longer than is slept out in the task: left to Airflow's own retry.
+    Row(429, QuotaExceededError, retry_after="61"),
+    Row(429, QuotaExceededError, retry_after="soon", waits=DOUBLING),
+    Row(403, QuotaExceededError, reason="rateLimitExceeded", waits=DOUBLING),
+    Row(403, QuotaExceededError, reason="userRateLimitExceeded", waits=DOUBLING),
+    Row(403, QuotaExceededError, reason="RATE_LIMIT_EXCEEDED", waits=DOUBLING),
+    Row(400, QuotaExceededError, message=TOO_MANY, waits=DOUBLING),
+    Row(500, ServiceUnavailableError, waits=DOUBLING),
+    Row(502, ServiceUnavailableError, message="Bad Gateway", waits=DOUBLING),
+    Row(503, ServiceUnavailableError, waits=DOUBLING),
+    Row(503, ServiceUnavailableError, retry_after="2", waits=(3, 4, 6, 10, 18)),
+    Row(503, ServiceUnavailableError, retry_after="3600"),
+    Row(504, ServiceUnavailableError, waits=DOUBLING),
+    Row(599, ServiceUnavailableError, waits=DOUBLING),
+    Row(400, ServiceUnavailableError, message="An internal error has occurred", waits=DOUBLING),
+    # A smaller tile could succeed; as long as none is cut, nothing but another request helps.
+    Row(400, RequestRejectedError, message="User memory limit exceeded."),
+    Row(400, RequestRejectedError, message="Computation timed out."),
+    Row(401, AccessDeniedError),
+    Row(403, AccessDeniedError),
+    Row(403, AccessDeniedError, reason="SERVICE_DISABLED"),
+    Row(404, AssetNotFoundError),
+    Row(400, AssetNotFoundError, message=NOT_FOUND),
+    Row(400, RequestRejectedError, message="Invalid value at 'file_format'"),
+    Row(400, RequestRejectedError, retry_after="1"),
+    Row(302, RequestRejectedError),
+    Row(418, RequestRejectedError),
 ]
 
 
-@pytest.mark.parametrize(("status", "reason", "message", "cls"), ANSWERS)
-def test_an_answer_means_one_error(
-    status: int, reason: str, message: str, cls: type[EarthEngineProviderError]
-) -> None:
-    error = error_for_answer(action="do it", status=status, reason=reason, message=message)
-    assert type(error) is cls
-    assert error.facts["status"] == status
-    assert f"Earth Engine could not do it (HTTP {status})" in str(error)
+@pytest.mark.parametrize("row", TRUTH, ids=str)
+def test_an_answer_means_one_error_and_so_many_tries(row: Row) -> None:
+    def answer() -> None:
+        calls.append(1)
+        raise error_for_answer(
+            action="do it",
+            status=row.status,
+            reason=row.reason,
+            message=row.message,
+            retry_after_seconds=retry_after_seconds(row.retry_after),
+        )
+
+    calls: list[int] = []
+    waits: list[float] = []
+    with pytest.raises(row.cls) as caught:
+        policy(waits).run(answer)
+    assert type(caught.value) is row.cls
+    assert caught.value.facts["status"] == row.status
+    assert f"Earth Engine could not do it (HTTP {row.status})" in str(caught.value)
+    assert tuple(waits) == row.waits
+    assert len(calls) == len(row.waits) + 1
+
+
+@pytest.mark.parametrize(
+    ("cls", "calls"),
+    [
+        (ServiceUnavailableError, 6),
+        (QuotaExceededError, 6),
+        (FetchTimeoutError, 6),
+        (TruncatedBodyError, 6),
+        # Whoever asked for the id gets a new one; the same request cannot succeed.
+        (DownloadIdExpiredError, 1),
+        (DownloadCancelledError, 1),
+        (RasterMismatchError, 1),
+        (ObjectExistsError, 1),
+        (StoredObjectMismatchError, 1),
+        (KeyError, 1),
+    ],
+)
+def test_an_error_is_tried_again_or_not_by_its_class(cls: type[Exception], calls: int) -> None:
+    operation = Operation(*[cls("no")] * 9)
+    with pytest.raises(cls):
+        policy([]).run(operation)
+    assert operation.calls == calls
+
+
+def test_no_try_begins_after_the_time_is_over() -> None:
+    waits: list[float] = []
+    operation = Operation(*[ServiceUnavailableError("no")] * 9)
+    with pytest.raises(ServiceUnavailableError):
+        policy(waits, total_seconds=3.5).run(operation)
+    # The next wait, 4 s, would end behind the 3.5 s.
+    assert waits == [1, 2]
 
 
 class Operation:

@@ -81,7 +81,7 @@ def verify(tmp_path: Path) -> Callable[..., tuple[RasterFacts, ...]]:
     def run(content: bytes, plan: Download) -> tuple[RasterFacts, ...]:
         path = tmp_path / "body"
         path.write_bytes(content)
-        check_body(path, plan.params.file_format)
+        check_body(path, plan.params.file_format, plan.max_body_byte_count)
         return verify_body(path, plan, tmp_path)
 
     return run

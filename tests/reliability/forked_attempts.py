@@ -1,0 +1,117 @@
+"""Attempts at a download, each in a process of its own, which is forked from one that is warm.
+
+A new interpreter takes seconds until it has imported all that a download needs; a fork does not.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import boto3  # noqa: F401  # warm
+import ee  # noqa: F401  # warm
+import pystac.extensions.file  # warm
+import pystac.extensions.projection  # noqa: F401  # warm
+import rasterio.warp  # noqa: F401  # warm
+import shapely.geometry  # noqa: F401  # warm
+
+from airflow_provider.earthengine.emulator.faults import ArmedFault
+from tests.airflow_task import task_context
+from tests.download_attempt import make_attempt, signal_at
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__])
+_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended: with URIs, with an error, or killed (then neither)."""
+
+    uris: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+class Attempt:
+    """One attempt under way.
+
+    :param fields: the operator's.
+    :param scratch: where its scratch goes.
+    :param kill: the moment at which it is killed, as ``tests.download_attempt`` says it, and by
+        which signal, if not -9.
+    :param context: facts of the task instance, and ``clear_number``.
+    """
+
+    def __init__(
+        self,
+        fields: Mapping[str, Any],
+        scratch: Path,
+        kill: tuple[Any, ...] | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._results, sender = _CONTEXT.Pipe(duplex=False)
+        # The one that is warm has the environment of the test that came first.
+        environment = {
+            name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_")
+        }
+        arguments = (sender, dict(fields), environment, str(scratch), kill, dict(context or {}))
+        self.process: BaseProcess = _CONTEXT.Process(target=_run, args=arguments, daemon=True)
+        self.process.start()
+        sender.close()
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None  # it was started
+        return self.process.pid
+
+    def wait(self, seconds: float = _SECONDS) -> Outcome:
+        """Return how it ended; a killed one gives an empty outcome."""
+        try:
+            if not self._results.poll(seconds):
+                raise TimeoutError(f"the attempt has not ended within {seconds} s")
+            outcome: Outcome = self._results.recv()
+        except EOFError:
+            outcome = Outcome()
+        finally:
+            self.process.join(seconds if self.process.exitcode is None else 0)
+            self._results.close()
+        return outcome
+
+    @property
+    def was_killed(self) -> bool:
+        return self.process.exitcode == -9
+
+
+def wait_until_fired(armed: ArmedFault) -> None:
+    """Wait until a fault has happened as often as it should: somebody waits for its answer."""
+    deadline = time.monotonic() + _SECONDS
+    while armed.remaining:
+        assert time.monotonic() < deadline, armed
+        time.sleep(0.01)
+
+
+def _run(
+    results: Connection,
+    fields: Mapping[str, Any],
+    environment: Mapping[str, str],
+    scratch: str,
+    kill: tuple[Any, ...] | None,
+    context: Mapping[str, Any],
+) -> None:
+    os.environ.update(environment)
+    tempfile.tempdir = scratch
+    if kill:
+        signal_at(*kill)
+    try:
+        outcome = Outcome(uris=make_attempt(fields, task_context(**context)))
+    except Exception as error:  # noqa: BLE001 - it is what the test looks at
+        outcome = Outcome(error=f"{type(error).__name__}: {error}")
+    results.send(outcome)

@@ -1,0 +1,146 @@
+"""What shall come of every fault of the object store, at every request of a download."""
+
+from __future__ import annotations
+
+from tests.reliability.cells import (
+    PER_BAND,
+    TRIES,
+    Cell,
+    Outcome,
+    Stage,
+    expand,
+    passes,
+    stays,
+)
+from tests.reliability.s3_proxy import (
+    Answer,
+    Fault,
+    LoseAnswer,
+    LoseRequest,
+    Stall,
+    WrongChecksum,
+)
+from tests.reliability.workplace import STORED
+
+READ_ITEM, LIST, LOOK = "read item", "list", "look at object"
+OPEN, PART, PART_2 = "open upload", "part 1", "part of file 2"
+RETIRE, COMPLETE, COMPLETE_2 = "retire item", "complete 1", "complete 2"
+LIST_AGAIN, ITEM = "list again", "write item"
+STAGES = (
+    Stage(READ_ITEM, "GetObject", replaces=True),
+    Stage(LIST, "ListObjectsV2"),
+    Stage(LOOK, "HeadObject", replaces=True),
+    Stage(OPEN, "CreateMultipartUpload"),
+    Stage(PART, "UploadPart"),
+    Stage(PART_2, "UploadPart", skip=1, formats=(PER_BAND,)),
+    Stage(RETIRE, "DeleteObject", replaces=True),
+    Stage(COMPLETE, "CompleteMultipartUpload"),
+    Stage(COMPLETE_2, "CompleteMultipartUpload", skip=1, formats=(PER_BAND,)),
+    Stage(LIST_AGAIN, "ListObjectsV2", skip=1),
+    Stage(ITEM, "PutObject"),
+)
+_SENT = {OPEN, PART, PART_2, COMPLETE, COMPLETE_2, ITEM}
+_DOWN, _DENIED = passes("ServiceUnavailableError"), stays("AccessDeniedError")
+_GONE, _DAMAGED = stays("BucketNotFoundError"), stays("ServiceUnavailableError")
+_PASSING = {
+    "503 SlowDown": passes("QuotaExceededError"), "silence": passes("FetchTimeoutError")
+}  # fmt: skip
+_CHECKED = {PART, PART_2, ITEM}
+
+DENIED_ON, GONE_ON = "403 from then on", "bucket gone from then on"
+ANSWER_LOST = "answer lost"
+FAULTS: dict[str, Fault] = {
+    "500": Answer(500, "InternalError"),
+    "503 SlowDown": Answer(503, "SlowDown"),
+    "error with 200": Answer(200, "InternalError"),
+    "request lost": LoseRequest(),
+    "reset in mid part": LoseRequest(0.5),
+    ANSWER_LOST: LoseAnswer(),
+    "answer cut": LoseAnswer(0.5),
+    "silence": Stall(),
+    "400 BadDigest": Answer(400, "BadDigest"),
+    "wrong checksum answered": WrongChecksum(),
+    "412": Answer(412, "PreconditionFailed"),
+    "409": Answer(409, "ConditionalRequestConflict"),
+    "403": Answer(403, "AccessDenied"),
+    DENIED_ON: Answer(403, "AccessDenied", goes_on=True),
+    "bucket gone": Answer(404, "NoSuchBucket"),
+    GONE_ON: Answer(404, "NoSuchBucket", goes_on=True),
+}
+
+
+def expectations() -> dict[tuple[str, str, str], Outcome]:
+    """Return what shall come of it, by fault, stage and format."""
+    found = {}
+    for stage in STAGES:
+        for name in FAULTS:
+            outcome = _expect(name, stage.name)
+            for file_format in stage.formats if outcome else ():
+                found[name, stage.name, file_format] = outcome
+    return {key: outcome for key, outcome in found.items() if outcome}
+
+
+def _expect(fault: str, stage: str) -> Outcome | None:
+    """Return what shall come of a fault; None where it cannot happen."""
+    match fault:
+        case "500" | "request lost" | "answer lost" | "503 SlowDown" | "silence":
+            # An answer to HEAD has no text that could say SlowDown.
+            is_mute = fault == "503 SlowDown" and stage == LOOK
+            return _DOWN if is_mute else _PASSING.get(fault, _DOWN)
+        case "error with 200":
+            # Only this answer begins before the work is done, so that S3 can only say it late.
+            return _DOWN if stage in (COMPLETE, COMPLETE_2) else None
+        case "reset in mid part":
+            return _DOWN if stage in _SENT else None
+        case "400 BadDigest":
+            return _DAMAGED if stage in _CHECKED else None
+        case "wrong checksum answered":
+            return stays("StoredObjectMismatchError") if stage in _CHECKED else None
+        case "403" | "403 from then on":
+            return _DENIED
+        case "412" | "409":
+            return _expect_of_condition(fault, stage)
+        case _:
+            return _expect_of_the_rest(fault, stage)
+
+
+def _expect_of_condition(fault: str, stage: str) -> Outcome | None:
+    if stage in (COMPLETE, COMPLETE_2):
+        return Outcome(STORED, "ServiceUnavailableError", tries=3)
+    if stage == ITEM:
+        return Outcome(STORED, "ServiceUnavailableError", tries=5)
+    if stage == RETIRE:
+        return stays("ObjectExistsError" if fault == "412" else "ServiceUnavailableError")
+    return None
+
+
+def _expect_of_the_rest(fault: str, stage: str) -> Outcome | None:
+    if fault == "answer cut":
+        # Half of an error's or of a small answer's text; the next try reads it whole.
+        return _DOWN if stage in (LIST, LIST_AGAIN) else None
+    # A HEAD says 404 for both, and has no text; the next request tells.
+    if stage == LOOK:
+        return _GONE if fault == GONE_ON else None
+    return _GONE
+
+
+def left_uploads(cell: Cell) -> int:
+    """Return how many open uploads nobody can know of, or may abort; a lifecycle rule does."""
+    if cell.stage.name == OPEN and cell.fault_name == ANSWER_LOST:
+        return cell.times
+    files = 2 if cell.file_format == PER_BAND else 1
+    if cell.fault_name not in (DENIED_ON, GONE_ON):
+        return 0
+    opened = {OPEN: 0, PART: 1, PART_2: 2, RETIRE: files, COMPLETE: files, COMPLETE_2: 1}
+    return opened.get(cell.stage.name, 0)
+
+
+def writes_item(cell: Cell) -> bool:
+    """Return whether the item is there although the download failed: only the answers are lost."""
+    lost = (ANSWER_LOST, "wrong checksum answered")
+    return cell.stage.name == ITEM and cell.fault_name in lost
+
+
+def s3_cells() -> list[Cell]:
+    assert TRIES == 3
+    return list(expand("the object store", FAULTS, STAGES, expectations()))

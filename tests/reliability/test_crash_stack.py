@@ -1,0 +1,261 @@
+"""A scheduler with its LocalExecutor: the supervisor dies, or a user marks the task as failed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider.earthengine.emulator.faults import ArmedFault, Stall
+from airflow_provider.earthengine.emulator.server import Emulator
+from stack.emulator import earthengine_connection
+from stack.postgres import postgres
+from stack.scheduler import scheduled_airflow
+from stack.seaweedfs import SeaweedFS
+
+pytestmark = [
+    pytest.mark.exhaustive,
+    # PostgreSQL's wheel asks platformdirs for a folder that it does not use.
+    pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set"),
+]
+
+PIXELS = "thumbnails.getPixels"
+DAG = """
+import os
+import traceback
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG
+from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
+
+
+class Told(EarthEngineToS3Operator):
+    def execute(self, context):
+        name = f"{{context['params']['prefix']}}-{{context['ti'].try_number}}"
+        path = Path("{place}") / name
+        path.write_text(f"{{os.getpid()}} {{os.getppid()}}")
+        try:
+            uris = super().execute(context)
+        except BaseException:
+            path.with_suffix(".end").write_text(traceback.format_exc())
+            raise
+        path.with_suffix(".end").write_text("returned")
+        return uris
+
+
+with DAG(
+    "scene",
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    params={{"bucket": "", "prefix": ""}},
+    is_paused_upon_creation=False,
+):
+    Told(
+        task_id="download",
+        image="projects/demo/assets/landsat7_olinda",
+        download_params={{"bands": ["B1", "B2", "B3"], "name": "scene"}},
+        s3_bucket="{{{{ params.bucket }}}}",
+        s3_prefix="{{{{ params.prefix }}}}",
+        retries=1,
+        retry_delay=timedelta(seconds=1),
+    )
+"""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where Airflow answers, where the tasks tell their process ids, and where scratch goes."""
+
+    url: str
+    pids: Path
+    scratch: Path
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(f"{self.url}{path}", method=method)
+        if not path.startswith("/auth"):
+            token = self.ask("GET", "/auth/token")["access_token"]
+            request.add_header("Authorization", f"Bearer {token}")
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def trigger(self, bucket: str, prefix: str) -> str:
+        """Start a run and return the path of its task instance."""
+        body = {"logical_date": None, "conf": {"bucket": bucket, "prefix": prefix}}
+        run = self.ask("POST", "/api/v2/dags/scene/dagRuns", body)
+        return f"/api/v2/dags/scene/dagRuns/{run['dag_run_id']}/taskInstances/download"
+
+    def state(self, task_instance: str) -> str:
+        return str(self.ask("GET", task_instance)["state"])
+
+    def processes(self, prefix: str, try_number: int) -> tuple[int, int]:
+        """Return the ids of the task's process and of its supervisor."""
+        path = self.pids / f"{prefix}-{try_number}"
+        wait_until(path.exists)
+        wait_until(lambda: path.read_text() != "")
+        task, supervisor = path.read_text().split()
+        return int(task), int(supervisor)
+
+    def end(self, prefix: str, try_number: int) -> str:
+        """Return how an attempt ended: "returned", or its traceback."""
+        return (self.pids / f"{prefix}-{try_number}.end").read_text()
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so after {seconds} s"
+        time.sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def stack(
+    s3: SeaweedFS, _session_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    dags, pids, scratch, logs = (
+        tmp_path_factory.mktemp(name) for name in ("dags", "pids", "scratch", "logs")
+    )
+    (dags / "scene.py").write_text(DAG.format(place=pids))
+    with ExitStack() as parts:
+        database = parts.enter_context(postgres())
+        url, _ = parts.enter_context(
+            scheduled_airflow(
+                postgres=database,
+                connections={
+                    "earthengine_default": earthengine_connection(_session_emulator.url, "demo"),
+                    "aws_default": s3.airflow_connection,
+                },
+                log_folder=logs,
+                dags_folder=dags,
+                extra={
+                    "AIRFLOW__EARTHENGINE__SCRATCH_DIRECTORY": str(scratch),
+                    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
+                    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+                },
+            )
+        )
+        made = Stack(url, pids, scratch)
+        wait_until(lambda: any(dag["dag_id"] == "scene" for dag in _dags(made)))
+        yield made
+
+
+def _dags(stack: Stack) -> Any:
+    return stack.ask("GET", "/api/v2/dags")["dags"]
+
+
+def contents(s3: SeaweedFS, bucket: str) -> dict[str, bytes]:
+    client = s3.client()
+    return {
+        each["Key"]: client.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
+        for each in client.list_objects_v2(Bucket=bucket).get("Contents", [])
+    }
+
+
+def assert_whole(objects: dict[str, bytes], bucket: str) -> None:
+    (item,) = (key for key in objects if key.endswith(".json"))
+    assets = json.loads(objects[item])["assets"].values()
+    assert len(assets) == 3
+    assert {asset["href"]: asset["file:checksum"] for asset in assets} == {
+        f"s3://{bucket}/{key}": f"1220{hashlib.sha256(content).hexdigest()}"
+        for key, content in objects.items()
+        if key != item
+    }
+
+
+def kill_supervisor(stack: Stack, prefix: str, armed: ArmedFault) -> int:
+    """Kill it while its task waits for pixels; return the task's process, which lives on."""
+    wait_until(lambda: armed.remaining == 0)
+    task, supervisor = stack.processes(prefix, 1)
+    os.kill(supervisor, signal.SIGKILL)
+    time.sleep(1)
+    assert is_running(task)
+    return task
+
+
+# What a task logs goes to its supervisor: without one, its next line of log is its end. Attempts
+# that live on all the same, and finish side by side, are in test_crash_races.
+NO_SUPERVISOR = "BrokenPipeError"
+
+
+def test_an_old_attempt_that_ends_after_the_retry_changes_nothing(
+    stack: Stack, emulator: Emulator, s3: SeaweedFS, bucket: str
+) -> None:
+    with emulator.fault(PIXELS, Stall(0.5, 45)) as armed:
+        task_instance = stack.trigger(bucket, "late")
+        old = kill_supervisor(stack, "late", armed)
+        wait_until(lambda: stack.state(task_instance) == "success")
+        assert is_running(old)
+        retried = contents(s3, bucket)
+        assert_whole(retried, bucket)
+        wait_until(lambda: not is_running(old))
+    assert NO_SUPERVISOR in stack.end("late", 1)
+    assert stack.end("late", 2) == "returned"
+    assert contents(s3, bucket) == retried
+    assert not s3.client().list_multipart_uploads(Bucket=bucket).get("Uploads")
+    assert stack.ask("GET", task_instance)["try_number"] == 2
+    assert list(stack.scratch.iterdir()) == []
+
+
+def test_an_old_attempt_that_ends_beside_the_retry_changes_nothing(
+    stack: Stack, emulator: Emulator, s3: SeaweedFS, bucket: str
+) -> None:
+    with emulator.fault(PIXELS, Stall(0.5, 30)) as first:
+        task_instance = stack.trigger(bucket, "early")
+        old = kill_supervisor(stack, "early", first)
+        with emulator.fault(PIXELS, Stall(0.5, 40)) as second:
+            wait_until(lambda: second.remaining == 0)
+            assert is_running(old)
+            wait_until(lambda: not is_running(old))
+            assert stack.state(task_instance) == "running"
+            assert len(list(stack.scratch.iterdir())) == 1
+            wait_until(lambda: stack.state(task_instance) == "success")
+    assert NO_SUPERVISOR in stack.end("early", 1)
+    assert stack.end("early", 2) == "returned"
+    assert_whole(contents(s3, bucket), bucket)
+    assert not s3.client().list_multipart_uploads(Bucket=bucket).get("Uploads")
+    assert list(stack.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("operation", [PIXELS, "value:compute"])
+def test_a_task_that_is_marked_as_failed_ends_in_order(
+    stack: Stack, emulator: Emulator, s3: SeaweedFS, bucket: str, operation: str
+) -> None:
+    prefix = operation.replace(":", "-").replace(".", "-")
+    with emulator.fault(operation, Stall(0.5, 300)) as armed:
+        task_instance = stack.trigger(bucket, prefix)
+        wait_until(lambda: armed.remaining == 0)
+        task, _ = stack.processes(prefix, 1)
+        stack.ask("PATCH", task_instance, {"new_state": "failed"})
+        marked = time.monotonic()
+        wait_until(lambda: not is_running(task), 30)
+    # A heartbeat, and then at once: five seconds after SIGTERM it would have been killed (-9), and
+    # would have left its scratch.
+    assert time.monotonic() - marked < 15
+    assert list(stack.scratch.iterdir()) == []
+    asked = len(emulator.requests)
+    time.sleep(3)
+    assert len(emulator.requests) == asked
+    assert contents(s3, bucket) == {}
+    assert stack.state(task_instance) == "failed"
+    assert "DownloadCancelledError" in stack.end(prefix, 1)

@@ -1,0 +1,77 @@
+"""Every fault at every stage in every format ends as it shall, and leaves nothing behind.
+
+The quick half is a part of the matrix in which every fault, stage, format and outcome occurs.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.reliability.cells import Cell, quick
+from tests.reliability.earthengine_cells import UNDETECTABLE, earthengine_cells
+from tests.reliability.s3_cells import left_uploads, s3_cells, writes_item
+from tests.reliability.workplace import (
+    STORED,
+    Workplace,
+    assert_item_is_true,
+    assert_right_bytes,
+)
+
+CELL_SECONDS = 12.0
+EARTH_ENGINE = earthengine_cells()
+S3 = s3_cells()
+QUICK = {cell.id for cells in (EARTH_ENGINE, S3) for cell in quick(cells)}
+
+
+def parametrised(cells: list[Cell], quick_ids: set[str]) -> list[object]:
+    """Return the cells as pytest takes them; beyond the quick half they are exhaustive."""
+    return [
+        pytest.param(cell, id=cell.id, marks=() if cell.id in quick_ids else pytest.mark.exhaustive)
+        for cell in cells
+    ]
+
+
+@pytest.mark.parametrize("cell", parametrised(EARTH_ENGINE, QUICK))
+def test_a_fault_of_earth_engine_ends_as_it_shall(workplace: Workplace, cell: Cell) -> None:
+    before = workplace.begin()
+    started = time.monotonic()
+    with workplace.emulator.fault(
+        cell.stage.operation, cell.fault, times=cell.times, skip=cell.stage.skip  # type: ignore[arg-type]  # one of the emulator's
+    ):  # fmt: skip
+        outcome = workplace.attempt(cell.file_format)
+    assert outcome == cell.expected
+    assert time.monotonic() - started < CELL_SECONDS
+    objects = workplace.objects()
+    assert_item_is_true(objects)
+    assert workplace.open_upload_count() == 0
+    workplace.assert_nothing_is_left(before)
+    if outcome != STORED:
+        assert objects == {}
+        assert workplace.attempt(cell.file_format) == STORED
+    if (cell.fault_name, cell.file_format) not in UNDETECTABLE or cell.stage.name != "get pixels":
+        assert_right_bytes(workplace.objects(), cell.file_format)
+
+
+@pytest.mark.parametrize("cell", parametrised(S3, QUICK))
+def test_a_fault_of_the_store_ends_as_it_shall(workplace: Workplace, cell: Cell) -> None:
+    if cell.stage.replaces:
+        workplace.put_older_download(cell.file_format)
+    before = workplace.begin(keep_session=True)
+    started = time.monotonic()
+    with workplace.proxy.fault(
+        cell.stage.operation, cell.fault, times=cell.times, skip=cell.stage.skip  # type: ignore[arg-type]  # one of the proxy's
+    ):  # fmt: skip
+        outcome = workplace.attempt(cell.file_format)
+    assert outcome == cell.expected
+    assert time.monotonic() - started < CELL_SECONDS
+    objects = workplace.objects()
+    assert_item_is_true(objects)
+    assert workplace.open_upload_count() == left_uploads(cell)
+    workplace.assert_nothing_is_left(before, keep_session=True)
+    if outcome != STORED:
+        is_new = workplace.has_item_of_now(cell.file_format)
+        assert is_new == writes_item(cell)
+        assert workplace.attempt(cell.file_format) == STORED
+    assert_right_bytes(workplace.objects(), cell.file_format)

@@ -1,0 +1,58 @@
+"""The committed page says what the matrix checks, and the matrix is whole."""
+
+from __future__ import annotations
+
+from airflow_provider.earthengine.emulator.faults import DAMAGES, Damage
+from tests.reliability import earthengine_cells, s3_cells
+from tests.reliability.cells import Cell, quick
+from tests.reliability.reliability_page import PAGE, filled
+from tests.reliability.s3_proxy import OPERATIONS
+from tests.reliability.workplace import FORMATS
+
+
+def test_the_page_has_the_tables_of_the_matrix() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    hint = "run python -m tests.reliability.reliability_page, look at the difference, commit it"
+    assert page == filled(page), hint
+
+
+def facts(cells: list[Cell]) -> set[tuple[str, str]]:
+    return {
+        fact
+        for cell in cells
+        for fact in (
+            ("fault", cell.fault_name), ("stage", cell.stage.name), ("format", cell.file_format),
+            ("mode", cell.mode), ("expected", cell.expected),
+        )
+    }  # fmt: skip
+
+
+def test_the_quick_half_has_every_fault_stage_format_and_outcome() -> None:
+    for cells in (earthengine_cells.earthengine_cells(), s3_cells.s3_cells()):
+        assert facts(quick(cells)) == facts(cells)
+
+
+def test_no_two_cells_have_one_name() -> None:
+    cells = [*earthengine_cells.earthengine_cells(), *s3_cells.s3_cells()]
+    assert len({cell.id for cell in cells}) == len(cells)
+
+
+def test_every_fault_meets_every_stage_in_every_format() -> None:
+    """What can happen to any answer of Earth Engine is not left out anywhere."""
+    found = {
+        (cell.fault_name, cell.stage.name, cell.file_format)
+        for cell in earthengine_cells.earthengine_cells()
+    }
+    for fault in (*earthengine_cells.STATUSES, *earthengine_cells.WIRE):
+        for stage in earthengine_cells.STAGES:
+            assert {(fault, stage.name, each) for each in FORMATS} <= found
+    damages = {
+        fault.what for fault in earthengine_cells.FAULTS.values() if isinstance(fault, Damage)
+    }
+    assert damages == DAMAGES
+
+
+def test_every_operation_of_the_store_is_a_stage() -> None:
+    # The ninth, AbortMultipartUpload, is only sent after another failed.
+    stages = {stage.operation for stage in s3_cells.STAGES}
+    assert stages == OPERATIONS - {"AbortMultipartUpload"}
