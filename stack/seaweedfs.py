@@ -133,8 +133,8 @@ class SeaweedFS:
     def _start(self) -> None:
         (self._folder / "log").mkdir(parents=True, exist_ok=True)
         command = self._command()
-        # It would otherwise keep the memory of the largest upload. A limit of its memory instead has
-        # it collect garbage without end: a fifth of a core, idle.
+        # It would otherwise keep the memory of the largest upload. A memory limit instead has it
+        # collect garbage without end, which costs a fifth of a core when idle.
         environment = child_environment(self._folder, {"GOGC": "50"})
         log_path = self._folder / "weed.log"
         with interrupts_wait():
