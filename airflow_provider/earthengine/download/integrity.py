@@ -68,6 +68,8 @@ def check_body(path: Path, file_format: str, max_byte_count: int) -> None:
     elif kind == "tif":
         with reading_errors_as_truncated("The GeoTIFF"):
             _check_geotiff(path, max_byte_count)
+    else:
+        open_npy(path)  # Opening maps the whole array, which a cut file cannot hold.
 
 
 def _kind_of(file_format: str) -> str:

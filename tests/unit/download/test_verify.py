@@ -258,6 +258,14 @@ def test_an_npy_with_other_fields_or_another_shape_is_refused(
         verify(content, download("NPY"))
 
 
+@pytest.mark.parametrize("file_format", RIGHT)
+def test_a_cut_body_fails_the_check_that_fetches_it_again(tmp_path: Path, file_format: str) -> None:
+    path = tmp_path / "body"
+    path.write_bytes(RIGHT[file_format][:-100])
+    with pytest.raises(TruncatedBodyError):
+        check_body(path, file_format, 1 << 24)
+
+
 def test_an_npy_that_would_run_code_is_refused(verify: Verify) -> None:
     buffer = io.BytesIO()
     np.save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)
