@@ -113,6 +113,10 @@ class Bucket:
         with self._translated_errors("write", f"{prefix}/"):
             self.is_conditional = honours_conditions(self._client, self.name, prefix)
 
+    def _condition(self, condition: Precondition) -> dict[str, Any]:
+        """Return the condition as the client takes it; nothing where the store knows none."""
+        return condition.arguments() if self.is_conditional else {}
+
     def uri(self, key: str) -> str:
         """Return ``s3://bucket/key``."""
         return f"s3://{self.name}/{key}"
@@ -202,7 +206,7 @@ class Bucket:
                 Key=upload.key,
                 UploadId=upload.upload_id,
                 MultipartUpload={"Parts": list(upload.parts)},
-                **(condition.arguments() if self.is_conditional else {}),
+                **self._condition(condition),
             )
             return answer["ETag"]
 
@@ -248,7 +252,7 @@ class Bucket:
                 Body=content,
                 ContentType=media_type,
                 ChecksumSHA256=checksum,
-                **(Precondition().arguments() if self.is_conditional else {}),
+                **self._condition(Precondition()),
                 **extra_args,
             )
             self._check_checksum(key, checksum, answer)
@@ -259,7 +263,7 @@ class Bucket:
 
         :raises ConditionFailedError: it is gone, or another one.
         """
-        condition = Precondition(etag).arguments() if self.is_conditional else {}
+        condition = self._condition(Precondition(etag))
         with self._translated_errors("delete", key, ConditionFailedError):
             self._client.delete_object(Bucket=self.name, Key=key, **condition)
 

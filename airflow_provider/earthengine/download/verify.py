@@ -8,7 +8,6 @@ into scratch.
 
 from __future__ import annotations
 
-import logging
 import math
 import shutil
 import zipfile
@@ -37,8 +36,6 @@ from airflow_provider.earthengine.download.params import (
 )
 from airflow_provider.earthengine.download.plan import Download, GridAsk, RasterPlan
 from airflow_provider.earthengine.exceptions import RasterMismatchError
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
