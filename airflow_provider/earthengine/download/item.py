@@ -20,6 +20,7 @@ from pystac.extensions.projection import ProjectionExtension
 
 from airflow_provider.earthengine import __version__
 from airflow_provider.earthengine.download.assemble import LocalFile
+from airflow_provider.earthengine.download.facts import BandFacts, RasterFacts
 from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.image import ImageSource
 from airflow_provider.earthengine.download.info import ImageInfo
@@ -33,7 +34,6 @@ from airflow_provider.earthengine.download.record import (
     Identity,
     StoredObject,
 )
-from airflow_provider.earthengine.download.verify import BandFacts, RasterFacts
 
 _WGS84 = "EPSG:4326"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,19 @@ from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider.earthengine.download.bounds import Bounds, read_bounds
 from airflow_provider.earthengine.download.image import (
     ImageFunction,
     ImageSource,
     call_image_function,
     read_image,
 )
+from airflow_provider.earthengine.download.layout import (
+    item_suffix,
+    read_compression,
+    read_layout,
+)
 from airflow_provider.earthengine.download.params import DownloadParams
-from airflow_provider.earthengine.download.plan import item_suffix, read_layout
 from airflow_provider.earthengine.download.reading import read_params
 from airflow_provider.earthengine.download.record import (
     Destination,
@@ -52,6 +58,8 @@ class Job:
     image: ImageSource
     params: DownloadParams
     layout: str
+    compression: str
+    bounds: Bounds
     nodata: float | None
     record: Mapping[str, str]
     destination: Destination
@@ -72,6 +80,8 @@ def read_job(
     """
     params = read_params(_with_region_of_file(operator.download_params, read_uri))
     layout = read_layout(operator.layout, params)
+    compression = read_compression(operator.compression, layout)
+    bounds = read_bounds(operator.limits)
     nodata = _read_nodata(operator.nodata, layout)
     record = _read_record(operator.record)
     prefix = read_prefix(operator.s3_prefix)
@@ -81,6 +91,8 @@ def read_job(
         image=image,
         params=params,
         layout=layout,
+        compression=compression,
+        bounds=bounds,
         nodata=nodata,
         record=record,
         destination=Destination(
@@ -90,7 +102,9 @@ def read_job(
             item_suffix=item_suffix(params, layout),
         ),
         identity=Identity(
-            fingerprint_download(image, params, layout, nodata), _generation_of(context), if_exists
+            fingerprint_download(image, params, layout, nodata, operator.compression),
+            _generation_of(context),
+            if_exists,
         ),
     )
 
@@ -176,6 +190,26 @@ def scratch_place() -> Path | None:
     """Return where the deployment wants scratch files; None: where TMPDIR says."""
     place = conf.get("earthengine", "scratch_directory", fallback="")
     return Path(place) if place else None
+
+
+def tags_of(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of the image's properties that a GeoTIFF can carry: texts and numbers."""
+    return {
+        key: str(value)
+        for key, value in properties.items()
+        if isinstance(value, str | int | float) and "=" not in key
+    }
+
+
+def workload_tag_of(context: Context) -> str:
+    """Return what Earth Engine's usage reports call the task's requests.
+
+    The client takes lower-case letters, digits, dashes and underscores, at most 63. Source:
+    https://github.com/google/earthengine-api, ``python/ee/_state.py``, release 1.7.50.
+    """
+    ti = context["ti"]
+    text = f"{ti.dag_id}--{ti.task_id}".lower()
+    return re.sub(r"[^a-z0-9_-]", "-", text)[:63].strip("-_") or "task"
 
 
 def run_of(context: Context, *, is_conditional: bool) -> Run:
