@@ -8,8 +8,8 @@
     │   ├── PlanError                 (ValueError)       no legal request exists
     │   ├── ConnectionConfigError     (ValueError)       the Airflow connection cannot be used
     │   ├── RequestRejectedError      (ValueError)       400
-    │   │   ├── RequestTooLargeError                         more bytes or pixels than it takes
-    │   │   └── ComputationTooLargeError                     more memory or time than it gives
+    │   │   ├── RequestTooLargeError  (ValueError)       more bytes or pixels than it takes
+    │   │   └── ComputationTooLargeError (ValueError)    more memory or time than it gives
     │   ├── AccessDeniedError         (PermissionError)  401, 403
     │   ├── AssetNotFoundError        (LookupError)      404, or Earth Engine's "not found"
     │   ├── EmptyImageError           (LookupError)      no bands, or no pixels in the region

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from airflow_provider.earthengine.download.canvas import copy_to_canvas
-from airflow_provider.earthengine.download.cog import write_cog
+from airflow_provider.earthengine.download.cog import Watch, write_cog
 from airflow_provider.earthengine.download.connections import Cancellation
 from airflow_provider.earthengine.download.facts import RasterFacts
 from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
@@ -17,6 +18,8 @@ from airflow_provider.earthengine.download.nodata import write_nodata
 from airflow_provider.earthengine.download.params import NPY
 
 _CHUNK_BYTE_COUNT = 1 << 20
+# From here on a COG takes seconds to write, and is uploaded meanwhile.
+_GROWING_BYTE_COUNT = 128 << 20
 
 GEOTIFF_MEDIA_TYPE = "image/tiff; application=geotiff"
 COG_MEDIA_TYPE = f"{GEOTIFF_MEDIA_TYPE}; profile=cloud-optimized"
@@ -41,12 +44,27 @@ class LocalFile:
     rasters: tuple[RasterFacts, ...]
 
 
+@dataclass(frozen=True)
+class GrowingFile:
+    """One file to publish while it is written.
+
+    :param byte_count: it is not longer.
+    :param write: makes the file and returns where it is; calls back with its path now and then.
+    """
+
+    suffix: str
+    byte_count: int
+    media_type: str
+    rasters: tuple[RasterFacts, ...]
+    write: Callable[[Watch], Path]
+
+
 def assemble_files(
     fetched: FetchedRasters,
     tags: Mapping[str, str],
     compression: str,
     cancellation: Cancellation,
-) -> tuple[LocalFile, ...]:
+) -> tuple[LocalFile | GrowingFile, ...]:
     """Return the files in the order of the bands: the zip itself, or one file a raster.
 
     :param tags: of GeoTIFFs that are written here.
@@ -59,38 +77,49 @@ def assemble_files(
                 ".zip", body.path, body.byte_count, body.sha256, ZIP_MEDIA_TYPE, fetched.rasters
             ),
         )
-    return tuple(
-        _local_file(*_finish(raster, fetched, tags, compression, cancellation), raster)
-        for raster in fetched.rasters
-    )
+    if download.layout == COG:
+        return tuple(
+            _cog_of(raster, fetched, partial(write_cog, compression, cancellation), tags)
+            for raster in fetched.rasters
+        )
+    return tuple(_as_served(raster, download.params.file_format) for raster in fetched.rasters)
 
 
-def _finish(
+def _as_served(raster: RasterFacts, file_format: str) -> LocalFile:
+    if file_format == NPY:
+        return _local_file(raster, raster.path, NPY_MEDIA_TYPE)
+    if raster.plan.nodata is not None:
+        write_nodata(raster.path, raster.plan.nodata)
+    return _local_file(raster, raster.path, GEOTIFF_MEDIA_TYPE)
+
+
+def _cog_of(
     raster: RasterFacts,
     fetched: FetchedRasters,
+    write_cog: Callable[[Path, Path, str, Watch], None],
     tags: Mapping[str, str],
-    compression: str,
-    cancellation: Cancellation,
-) -> tuple[Path, str]:
-    """Return the raster's file as it is published, and its media type."""
-    if fetched.download.params.file_format == NPY:
-        return raster.path, NPY_MEDIA_TYPE
-    if fetched.download.layout == COG:
+) -> LocalFile | GrowingFile:
+    """Return the COG of a raster: made, or to be made if it is worth uploading meanwhile."""
+
+    def write(watch: Watch) -> Path:
         canvas = raster.path
         if fetched.body is not None:
             canvas = raster.path.with_suffix(".canvas")
             copy_to_canvas(raster, canvas, tags)
             raster.path.unlink()
-        cog = canvas.with_suffix(".cog")
-        write_cog(canvas, cog, raster.bands[0].dtype, compression, cancellation)
+        path = canvas.with_suffix(".cog.tif")
+        write_cog(canvas, path, raster.bands[0].dtype, watch)
         canvas.unlink()
-        return cog, COG_MEDIA_TYPE
-    if raster.plan.nodata is not None:
-        write_nodata(raster.path, raster.plan.nodata)
-    return raster.path, GEOTIFF_MEDIA_TYPE
+        return path
+
+    if raster.plan.byte_count < _GROWING_BYTE_COUNT:
+        return _local_file(raster, write(lambda _: None), COG_MEDIA_TYPE)
+    # What does not compress grows by a little, and overviews are a third more.
+    most = raster.plan.byte_count * 3 // 2
+    return GrowingFile(raster.plan.suffix, most, COG_MEDIA_TYPE, (raster,), write)
 
 
-def _local_file(path: Path, media_type: str, raster: RasterFacts) -> LocalFile:
+def _local_file(raster: RasterFacts, path: Path, media_type: str) -> LocalFile:
     byte_count = path.stat().st_size
     return LocalFile(
         raster.plan.suffix, path, byte_count, digest_file(path), media_type, (raster,)

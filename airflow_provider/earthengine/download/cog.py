@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from airflow_provider.earthengine.exceptions import ScratchError
 BLOCK_SIDE = 512
 CACHE_MEBIBYTES = 64
 """GDAL's cache of blocks, for the whole process; by default it is a twentieth of the memory."""
+
+Watch = Callable[[Path], None]
 
 _GLANCE_SECONDS = 0.2
 
@@ -45,15 +48,21 @@ def bound_block_cache() -> None:
 
 
 def write_cog(
-    canvas: Path, path: Path, dtype: str, compression: str, cancellation: Cancellation
+    compression: str,
+    cancellation: Cancellation,
+    canvas: Path,
+    path: Path,
+    dtype: str,
+    watch: Watch,
 ) -> None:
     """Write the COG of a canvas: the same pixels, names, nodata and tags, with overviews.
 
     Overviews of floating-point bands are averages. Whole numbers can be classes or bit masks, whose
     averages mean nothing: of those every second pixel is kept.
 
-    :param dtype: numpy's name of the bands' type.
     :param compression: one of :data:`layout.COMPRESSIONS`.
+    :param dtype: numpy's name of the bands' type.
+    :param watch: called with ``path`` several times a second while the file grows.
     :raises ScratchError: when it could not be written whole.
     :raises DownloadCancelledError: at once when the download is cancelled.
     """
@@ -78,6 +87,7 @@ def write_cog(
     while thread.is_alive():
         cancellation.check()
         thread.join(_GLANCE_SECONDS)
+        watch(path)
     if failures:
         raise _translated(failures[0], path) from None
     _check_whole(path)

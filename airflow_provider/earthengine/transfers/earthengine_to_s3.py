@@ -40,11 +40,12 @@ from airflow_provider.earthengine.transfers.planning import Plan, plan_job, scra
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider.earthengine.download.assemble import LocalFile
+    from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
     from airflow_provider.earthengine.download.connections import Cancellation
     from airflow_provider.earthengine.download.facts import RasterFacts
-    from airflow_provider.earthengine.download.publish import Standing
+    from airflow_provider.earthengine.download.publication import Standing
     from airflow_provider.earthengine.download.record import CommitRecord
+    from airflow_provider.earthengine.download.staging import StagedTiles
     from airflow_provider.earthengine.download.store import Bucket
 
 
@@ -210,11 +211,13 @@ class EarthEngineToS3Operator(BaseOperator):
         from airflow_provider.earthengine.download.item import Source, build_item
         from airflow_provider.earthengine.download.publish import publish_files
         from airflow_provider.earthengine.download.scratch import scratch_directory
+        from airflow_provider.earthengine.download.staging import open_stage
 
         started = time.monotonic()
         with scratch_directory(scratch_place()) as scratch:
             plan = plan_job(job, hook)
-            files = self._fetch_files(plan, hook, scratch)
+            stage = open_stage(bucket, job.bounds, job.identity, plan.download, plan.info.version)
+            files = self._fetch_files(plan, hook, scratch, stage)
             bucket.find_out_conditions(job.destination.prefix)
             describe = partial(
                 build_item,
@@ -225,6 +228,8 @@ class EarthEngineToS3Operator(BaseOperator):
                 files,
             )
             record = publish_files(bucket, job.destination, job.identity, standing, files, describe)
+        if stage is not None:
+            stage.sweep()
         self.log.info(
             "Published %s: %d objects, %s bytes, %.1f s in all",
             record.item_uri,
@@ -235,8 +240,8 @@ class EarthEngineToS3Operator(BaseOperator):
         return record
 
     def _fetch_files(
-        self, plan: Plan, hook: EarthEngineHook, scratch: Path
-    ) -> tuple[LocalFile, ...]:
+        self, plan: Plan, hook: EarthEngineHook, scratch: Path, stage: StagedTiles | None
+    ) -> tuple[LocalFile | GrowingFile, ...]:
         """Return the files of the download: verified, complete, and in scratch."""
         from airflow_provider.earthengine.download.assemble import assemble_files
         from airflow_provider.earthengine.download.cog import bound_block_cache
@@ -261,6 +266,7 @@ class EarthEngineToS3Operator(BaseOperator):
             bounds=job.bounds,
             policy=hook.retry_policy,
             cancellation=self._cancellation,
+            stage=stage,
         )
         tags = tags_of(plan.info.properties)
         fetched = fetch_rasters(fetching, download, tags)

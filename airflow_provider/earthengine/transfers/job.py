@@ -85,6 +85,7 @@ def read_job(
     nodata = _read_nodata(operator.nodata, layout)
     record = _read_record(operator.record)
     prefix = read_prefix(operator.s3_prefix)
+    _check_apart(prefix, bounds.staging_prefix)
     if_exists = read_if_exists(operator.if_exists)
     image = _read_image(operator, context, hook)
     return Job(
@@ -154,6 +155,15 @@ def _with_region_of_file(raw: Any, read_uri: Callable[[str], bytes]) -> Any:
                 field="region",
             ) from None
     return {**given, "region": parse_region_file(name, content)}
+
+
+def _check_apart(prefix: str, staging_prefix: str) -> None:
+    if prefix and f"{staging_prefix}/".startswith(f"{prefix}/"):
+        raise DownloadParamsError(
+            f"limits['staging_prefix'] is {shown(staging_prefix)}, inside of s3_prefix, where only "
+            "results are; name another.",
+            field="limits",
+        )
 
 
 def _read_nodata(value: Any, layout: str) -> float | None:
