@@ -22,6 +22,7 @@ class LoggedRequest:
         that the emulator does not know.
     :param status: HTTP status of the answer; 0 where the connection was reset instead.
     :param fault: the kind of the armed fault that happened to it.
+    :param workload_tag: what the caller calls its work in the query, if anything.
     """
 
     method: str
@@ -29,6 +30,7 @@ class LoggedRequest:
     operation: str
     status: int
     fault: str | None = None
+    workload_tag: str | None = None
 
 
 class Journal:

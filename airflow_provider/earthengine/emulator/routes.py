@@ -142,7 +142,8 @@ class Service:
         if isinstance(response, Broken):
             status = response.logged_status
         kind = happened.kind if happened else None
-        logged = LoggedRequest(request.method, request.url.path, operation, status, kind)
+        tag = request.query_params.get("workloadTag")
+        logged = LoggedRequest(request.method, request.url.path, operation, status, kind, tag)
         self.journal.record(logged)
         return response
 

@@ -9,6 +9,7 @@ from pystac.validation import JsonSchemaSTACValidator
 from shapely.geometry import shape
 
 from airflow_provider.earthengine.download.assemble import GEOTIFF_MEDIA_TYPE, LocalFile
+from airflow_provider.earthengine.download.facts import BandFacts, BandStatistics, RasterFacts
 from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.image import read_image
 from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
@@ -22,7 +23,6 @@ from airflow_provider.earthengine.download.record import (
     StoredObject,
     parse_record,
 )
-from airflow_provider.earthengine.download.facts import BandFacts, BandStatistics, RasterFacts
 
 DESTINATION = Destination("demo", "a/b", "scene", ".tif.json")
 IDENTITY = Identity("v1:f", "dag/run/0", IfExists.REPLACE_CHANGED)

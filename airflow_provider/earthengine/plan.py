@@ -1,0 +1,84 @@
+"""``python -m airflow_provider.earthengine.plan``: what a download would take, before it is made.
+
+Earth Engine is asked to describe the image; no pixel is computed, and nothing is published.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from airflow_provider.earthengine.exceptions import DownloadParamsError, EarthEngineProviderError
+from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
+from airflow_provider.earthengine.transfers.job import read_job
+from airflow_provider.earthengine.transfers.planning import plan_job
+
+
+def _refuse_uri(uri: str) -> bytes:
+    raise DownloadParamsError(
+        f"region is {uri}, which only a task reads; give the GeoJSON itself or a local file.",
+        field="region",
+    )
+
+
+# A plan is nobody's run, but a job is always somebody's.
+_NOBODY: Any = {
+    "dag": SimpleNamespace(dag_id="plan"),
+    "dag_run": SimpleNamespace(run_id="plan", clear_number=0),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the plan; return the exit code, 1 where there can be none."""
+    options = _parser().parse_args(arguments)
+    operator = EarthEngineToS3Operator(
+        task_id="plan",
+        image=options.image,
+        download_params=options.params,
+        s3_bucket=options.bucket,
+        s3_prefix=options.prefix,
+        layout=options.layout,
+        nodata=options.nodata,
+        limits=options.limits,
+    )
+    try:
+        with EarthEngineHook(options.earthengine_conn_id) as hook:
+            job = read_job(operator, _NOBODY, hook, _refuse_uri)
+            plan = plan_job(job, hook)
+    except EarthEngineProviderError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
+        return 1
+    lines = [json.dumps(plan.to_dict(), indent=2)] if options.json else plan.lines()
+    print("\n".join(lines))  # noqa: T201 - a command's answer
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider.earthengine.plan", description=__doc__
+    )
+    parser.add_argument("image", help="an asset id, or what ee.Image.serialize() gives")
+    parser.add_argument(
+        "--params", default="{}", help="the parameters of ee.data.getDownloadId, as JSON"
+    )
+    parser.add_argument("--bucket", default="bucket", help="only for the names that are printed")
+    parser.add_argument("--prefix", default="", help="likewise")
+    parser.add_argument("--layout", help="cog, as_served or zip")
+    parser.add_argument("--nodata", help="the value for masked pixels")
+    parser.add_argument("--limits", help="the operator's limits, as JSON")
+    parser.add_argument("--json", action="store_true", help="print the plan as JSON")
+    parser.add_argument(
+        "--earthengine-conn-id",
+        default=EarthEngineHook.default_conn_name,
+        help="an Airflow connection, for example in AIRFLOW_CONN_EARTHENGINE_DEFAULT",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
