@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport VIRTUAL_ENV
 
-.PHONY: help install demo test lint docs oldest-airflow test-slow test-exhaustive up down lock clean
+.PHONY: help install demo test lint docs oldest-airflow test-slow live up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-15s%s\n", name, $$0 }'
@@ -67,12 +67,9 @@ docs: $(STAMP) ## build the documentation into build/docs; a warning is an error
 oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest Airflow
 	$(BIN)/python -m stack.oldest
 
-test-slow: $(STAMP) ## the tests that take minutes
-	@code=0; $(BIN)/python -m pytest -m slow || code=$$?; \
-	if [ $$code -eq 5 ]; then echo "no test is marked slow yet"; else exit $$code; fi
-
-test-exhaustive: $(STAMP) ## every cell of the fault and crash matrices, and a thousand downloads
-	$(BIN)/python -m pytest -m exhaustive
+# Test by test: the fault matrix is one file. What shares a stack is a group, which stays together.
+test-slow: $(STAMP) ## the tests that take minutes: every cell of the fault and crash matrices
+	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadgroup
 
 up: $(STAMP) ## start a kept stack with Airflow's user interface, and print its URL
 	$(BIN)/python -m stack.kept up

@@ -56,7 +56,7 @@ def test_the_program_says_when_it_is_ready_and_stops_when_told(
     with initialised(ready[1], project="other-project"):
         assert ee.Image(DEM).getInfo()["id"] == DEM
     program.send_signal(number)
-    rest, errors = program.communicate(timeout=10)
+    rest, errors = program.communicate(timeout=60)
     assert (program.returncode, rest, errors) == (0, "", "")
 
 
@@ -202,9 +202,10 @@ def test_a_kept_connection_is_answered_at_once(emulator: Emulator) -> None:
     with requests.Session() as session:
         url = f"{emulator.url}/v1/projects/demo/nothing"
         seconds = []
-        for _ in range(10):
+        for _ in range(40):
             start = time.perf_counter()
             session.get(url, timeout=30)
             seconds.append(time.perf_counter() - start)
-    # A delayed acknowledgement would cost 40 ms each; the middle one is not disturbed by others.
-    assert sorted(seconds)[5] < 0.03
+    # A delayed acknowledgement would cost 40 ms each, once the connection has warmed up; on a busy
+    # machine some are late all the same.
+    assert sorted(seconds[20:])[5] < 0.03

@@ -32,6 +32,9 @@ from tests.reliability.workplace import (
 if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator
 
+# One killable server for all of them, where tests run side by side.
+pytestmark = pytest.mark.xdist_group("store faults")
+
 PER_BAND = "ZIPPED_GEO_TIFF_PER_BAND"
 # A server that is killed is back after about one.
 _START_SECONDS = 20.0
