@@ -71,6 +71,9 @@ oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest
 test-slow: $(STAMP) ## the tests that take minutes: every cell of the fault and crash matrices
 	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadgroup
 
+live: $(STAMP) ## the contract tests and downloads, against the real Earth Engine with your account
+	$(BIN)/python -m stack.live
+
 up: $(STAMP) ## start a kept stack with Airflow's user interface, and print its URL
 	$(BIN)/python -m stack.kept up
 

@@ -25,6 +25,7 @@ def fields(connections: object, bucket: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("a thousand downloads")
 def test_a_thousand_downloads_in_one_process_keep_everything_flat(
     fields: dict[str, Any], tmp_path: Path
 ) -> None:
