@@ -22,10 +22,10 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport VIRTUAL_ENV
 
-.PHONY: help install demo test lint docs oldest-airflow test-slow live up down lock clean
+.PHONY: help install demo test lint docs oldest-airflow test-slow reliability-page live up down lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-15s%s\n", name, $$0 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-18s%s\n", name, $$0 }'
 
 install: $(STAMP) ## make .venv from constraints.txt
 
@@ -69,7 +69,10 @@ oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest
 
 # Test by test: the fault matrix is one file. What shares a stack is a group, which stays together.
 test-slow: $(STAMP) ## the tests that take minutes: every cell of the fault and crash matrices
-	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadgroup --junit-xml=build/test-slow.xml
+
+reliability-page: $(STAMP) ## write the fault matrix, and the last test-slow's figures, into its page
+	$(BIN)/python -m tests.reliability.reliability_page
 
 live: $(STAMP) ## the contract tests and downloads, against the real Earth Engine with your account
 	$(BIN)/python -m stack.live
