@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport VIRTUAL_ENV
 
-.PHONY: help install demo test lint docs oldest-airflow test-slow reliability-page live up down lock clean
+.PHONY: help install demo test lint docs oldest-airflow wheel test-slow reliability-page live up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-18s%s\n", name, $$0 }'
@@ -68,7 +68,10 @@ oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest
 	$(BIN)/python -m stack.oldest
 
 # Test by test: the fault matrix is one file. What shares a stack is a group, which stays together.
-test-slow: $(STAMP) ## the tests that take minutes: every cell of the fault and crash matrices
+wheel: $(STAMP) ## build the wheel and install it where its tests find it
+	$(BIN)/python -m stack.wheel
+
+test-slow: wheel ## the tests that take minutes: every cell of the fault and crash matrices
 	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadgroup --junit-xml=build/test-slow.xml
 
 reliability-page: $(STAMP) ## write the fault matrix, and the last test-slow's figures, into its page
