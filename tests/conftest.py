@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from stack.live import IS_LIVE
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # Airflow reads its home once, when it is first imported, and creates it: set before anything else.
 _AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))

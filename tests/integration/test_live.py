@@ -46,6 +46,7 @@ def test_it_does_not_start_without_an_account(
     assert output.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_its_tests_reach_the_service_that_they_are_told(tmp_path: Path) -> None:
     """The emulator stands in for the real service, and asks for the account's credentials."""
     catalog = tmp_path / "catalog"
