@@ -218,6 +218,14 @@ def test_the_readme_names_every_function() -> None:
         assert f"`{name}`" in text
 
 
+SENDERS = ("official client", "geedim", "xee", "GDAL", "DAG")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_a_sender_that_is_named(name: str) -> None:
+    assert any(sender in FUNCTIONS[name].sent_by for sender in SENDERS)
+
+
 LABELS = ("documented", "artefact", "client", "guessed")
 
 
