@@ -38,7 +38,7 @@ def test_a_thousand_downloads_in_one_process_keep_everything_flat(
     first, last = (median(each.seconds for each in some) for some in (warm, late))
     grown = late[-1].memory_byte_count - samples[2].memory_byte_count
     record_property(
-        "processor time of a download, around the 200th and the 900th",
+        "processor time of a download, around the 250th and the 900th",
         f"{first:.3f} s and {last:.3f} s",
     )
     record_property("memory that 850 downloads added", f"{grown / (1 << 20):.1f} MiB")
