@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -54,6 +54,13 @@ def no_faults(emulator: Emulator) -> Iterator[None]:
 def url_of(file_format: str = "GEO_TIFF", bands: tuple[str, ...] = ("B3", "B4")) -> str:
     params = {"image": ee.Image(SENTINEL2_ID).select(list(bands)), "format": file_format}
     return str(ee.data.makeDownloadUrl(ee.data.getDownloadId(params | WINDOW)))
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def fetch(url: str) -> bytes:
@@ -225,6 +232,19 @@ def test_what_waits_goes_on_when_it_is_released(client: Emulator, fault: Fault) 
             time.sleep(0.01)
         armed.release()
         assert late.result().content == whole
+
+
+def test_a_client_that_gives_up_is_no_error_of_the_service(
+    client: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"{client.url}/v1/projects/demo/value:compute"
+    with client.fault("value:compute", Latency(3600)) as armed:
+        with pytest.raises(requests.Timeout):
+            requests.post(url, json={}, timeout=1.0)
+        armed.release()
+        wait_until(lambda: client.requests != [])
+    assert [request.status for request in client.requests] == [499]
+    assert caplog.text == ""
 
 
 def test_latency_is_all_there_is(client: Emulator) -> None:

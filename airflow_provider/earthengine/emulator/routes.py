@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -54,6 +54,8 @@ from airflow_provider.earthengine.emulator.tokens import GrantError, TokenIssuer
 logger = logging.getLogger(__name__)
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+# What nginx writes into its log for a client that closed the connection; it is no answer.
+_CLIENT_GONE = 499
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -156,6 +158,9 @@ class Service:
             return response
         except GrantError as error:
             return JSONResponse(error.body(), error.code)
+        except ClientDisconnect:
+            # It gave up before it had asked; nobody gets this, but the journal has it.
+            return Response(status_code=_CLIENT_GONE)
         except Exception:
             logger.exception("%s failed", request.method)
             internal = ApiError(500, "INTERNAL", "An internal error has occurred.")
