@@ -262,11 +262,9 @@ def _write_npy(part: Part, encoding: Encoding) -> bytes:
         dtype = pixels.values.dtype
         hidden = masked_value(dtype) if encoding.masked_is_least else np.zeros((), dtype)
         array[band.id] = np.where(pixels.is_valid, pixels.values, hidden)
-    header = io.BytesIO()
-    facts = np.lib.format.header_data_from_array_1_0(array)
-    np.lib.format.write_array_header_1_0(header, facts)
-    # What numpy's own function would write, which copies it in small pieces first.
-    return b"".join([header.getvalue(), array.view(np.uint8).data])
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
 
 
 def masked_value(dtype: npt.DTypeLike) -> Any:
