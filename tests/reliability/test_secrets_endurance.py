@@ -42,6 +42,6 @@ def test_a_thousand_downloads_in_one_process_keep_everything_flat(
         f"{first:.3f} s and {last:.3f} s",
     )
     record_property("memory that 850 downloads added", f"{grown / (1 << 20):.1f} MiB")
-    assert last < 1.3 * first
+    assert median(each.cost for each in late) < 1.3 * median(each.cost for each in warm), samples
     assert grown < 32 << 20, samples
     assert list(tmp_path.iterdir()) == []
