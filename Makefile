@@ -22,10 +22,10 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport VIRTUAL_ENV
 
-.PHONY: help install demo test lint docs oldest-airflow test-slow test-exhaustive up down lock clean
+.PHONY: help install demo test lint docs oldest-airflow wheel test-slow reliability-page live up down lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-15s%s\n", name, $$0 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-18s%s\n", name, $$0 }'
 
 install: $(STAMP) ## make .venv from constraints.txt
 
@@ -67,12 +67,18 @@ docs: $(STAMP) ## build the documentation into build/docs; a warning is an error
 oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest Airflow
 	$(BIN)/python -m stack.oldest
 
-test-slow: $(STAMP) ## the tests that take minutes
-	@code=0; $(BIN)/python -m pytest -m slow || code=$$?; \
-	if [ $$code -eq 5 ]; then echo "no test is marked slow yet"; else exit $$code; fi
+# Test by test: the fault matrix is one file. What shares a stack is a group, which stays together.
+wheel: $(STAMP) ## build the wheel and install it where its tests find it
+	$(BIN)/python -m stack.wheel
 
-test-exhaustive: $(STAMP) ## every cell of the fault and crash matrices, and a thousand downloads
-	$(BIN)/python -m pytest -m exhaustive
+test-slow: wheel ## the tests that take minutes: every cell of the fault and crash matrices
+	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadgroup --junit-xml=build/test-slow.xml
+
+reliability-page: $(STAMP) ## write the fault matrix, and the last test-slow's figures, into its page
+	$(BIN)/python -m tests.reliability.reliability_page
+
+live: $(STAMP) ## the contract tests and downloads, against the real Earth Engine with your account
+	$(BIN)/python -m stack.live
 
 up: $(STAMP) ## start a kept stack with Airflow's user interface, and print its URL
 	$(BIN)/python -m stack.kept up

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from stack.environment import PROJECT_FOLDER, installed_program
+from stack.environment import PROJECT_FOLDER
 from stack.processes import StackError
+from stack.uv import run_uv
 
 AIRFLOW_VERSION = "3.1.8"
 _LAST_DAY = "2026-04-01"
@@ -42,8 +42,8 @@ def install() -> None:
         return
     shutil.rmtree(_FOLDERS, ignore_errors=True)
     folder = environment_folder()
-    _run_uv("venv", "--python", sys.executable, str(folder))
-    _run_uv(
+    run_uv("venv", "--python", sys.executable, str(folder))
+    run_uv(
         "pip",
         "install",
         "--python",
@@ -55,14 +55,6 @@ def install() -> None:
         str(PROJECT_FOLDER),
     )
     (folder / _INSTALLED).touch()
-
-
-def _run_uv(*arguments: str) -> None:
-    command = [str(installed_program("uv")), *arguments]
-    # The caller's environment, unlike that of all other children: it may name the package index.
-    result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if result.returncode != 0:
-        raise StackError(f"uv {arguments[0]} failed: {result.stderr.strip()}")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ conditional writes as AWS does.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
 import tempfile
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +45,8 @@ _PORT_FLAGS = (
     "admin.port.grpc",
 )
 _START_ATTEMPTS = 3
+# Of a process alone: a second. Its volumes may tell where they are only at their next heartbeat.
+_READY_SECONDS = 60
 
 
 class SeaweedFS:
@@ -108,6 +112,8 @@ class SeaweedFS:
     def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop the server and start it again on the same data and ports.
 
+        What it had acknowledged can be read when this returns.
+
         :param number: SIGKILL for a crash instead of an orderly stop.
         """
         child = self._running_child()
@@ -141,10 +147,35 @@ class SeaweedFS:
             child = start("SeaweedFS", command, environment=environment, log_path=log_path)
             self._child = child
         try:
-            child.wait_until(lambda: answers(f"{self.endpoint_url}/healthz"), timeout_seconds=30)
+            child.wait_until(
+                lambda: answers(f"{self.endpoint_url}/healthz"), timeout_seconds=_READY_SECONDS
+            )
+            # It says so of the gateway alone, which answers "internal error" to a read or a write
+            # as long as the volumes that hold the bytes have not told the master where they are.
+            child.wait_until(self._keeps_objects, timeout_seconds=_READY_SECONDS)
         except StackError:
             child.kill()
             raise
+
+    def _keeps_objects(self) -> bool:
+        """Say whether an object can be written and read back, and older ones can be read."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        probe = f"ready-{uuid.uuid4().hex}"
+        with contextlib.closing(self.client()) as client:
+            try:
+                for bucket in client.list_buckets()["Buckets"]:
+                    _read_first_object(client, bucket["Name"])
+                client.create_bucket(Bucket=probe)
+                try:
+                    client.put_object(Bucket=probe, Key=probe, Body=probe.encode())
+                    _read_first_object(client, probe)
+                    client.delete_object(Bucket=probe, Key=probe)
+                finally:
+                    client.delete_bucket(Bucket=probe)
+            except (ClientError, BotoCoreError):
+                return False
+        return True
 
     def _command(self) -> list[str | Path]:
         folder = self._folder
@@ -225,3 +256,8 @@ class SeaweedFS:
                 Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)
         if self._kept_folder is None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _read_first_object(client: S3Client, bucket: str) -> None:
+    for found in client.list_objects_v2(Bucket=bucket, MaxKeys=1).get("Contents", []):
+        client.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()

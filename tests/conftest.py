@@ -12,19 +12,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from stack.live import IS_LIVE
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # Airflow reads its home once, when it is first imported, and creates it: set before anything else.
 _AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))
 os.environ["AIRFLOW_HOME"] = str(_AIRFLOW_HOME)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
-# The user's accounts are no part of a test.
+# The user's accounts are no part of a test, except when `make live` asks for one of Google's.
+_IS_LIVE = bool(os.environ.get(IS_LIVE))
+_ACCOUNTS = ("AWS_", "EE_", "AIRFLOW_CONN_", *(() if _IS_LIVE else ("GOOGLE_",)))
 for _name in list(os.environ):
-    if _name.startswith(("AWS_", "GOOGLE_", "EE_", "AIRFLOW_CONN_")):
+    if _name.startswith(_ACCOUNTS):
         del os.environ[_name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 # Where the guard below does not reach (GDAL, children), a proxy that is not there stands in.
-for _name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+for _name in () if _IS_LIVE else ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
     os.environ[_name] = "http://127.0.0.1:9"
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
@@ -53,7 +62,13 @@ def _refuse_beyond_loopback(host: object) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def closed_network() -> Iterator[None]:
-    """Refuse every connection and every name that is not loopback, for the whole session."""
+    """Refuse every connection and every name that is not loopback, for the whole session.
+
+    The live tests alone may go further.
+    """
+    if _IS_LIVE:
+        yield
+        return
     patch = pytest.MonkeyPatch()
     real = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")}
     real_getaddrinfo = socket.getaddrinfo

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator
 
 PROJECT = "my-project"
-_RUN_SECONDS = 240
+_RUN_SECONDS = 480
 # A task that fails is tried again at once, not after five minutes.
 _NO_WAITING = {"AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "0"}
 

@@ -39,7 +39,7 @@ def test_a_shell_block_runs(block: Block, docs_run: DocsRun, tmp_path: Path) -> 
     bucket = docs_run.buckets[block.page]
     ended = subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", in_bucket(block.code, bucket)],
-        env=dict(docs_run.home.environment), cwd=tmp_path, timeout=60,
+        env=dict(docs_run.home.environment), cwd=tmp_path, timeout=240,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout[-3000:]

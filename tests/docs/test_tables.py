@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine import exceptions
+from airflow_provider.earthengine.download import fetch
+from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.store import CLIENT_CONFIG
 from airflow_provider.earthengine.exceptions import PermanentError, TransientError
 from airflow_provider.earthengine.hooks import google_connection
 from airflow_provider.earthengine.hooks.connection_config import (
@@ -18,6 +21,7 @@ from airflow_provider.earthengine.hooks.connection_config import (
     EXTRA_KEYS,
     read_connection,
 )
+from airflow_provider.earthengine.limits import MAX_REQUEST_SECONDS
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.environment import PROJECT_FOLDER
 from stack.seaweedfs import SeaweedFS
@@ -162,3 +166,30 @@ def test_every_test_that_the_parameter_table_names_exists() -> None:
     named = named_in_the_parameter_table()
     assert named <= functions | set(CASES) | set(REFUSED)
     assert set(CASES) | set(REFUSED) <= named
+
+
+# Reliability
+
+
+def test_the_time_limits_of_the_page_are_those_of_the_code() -> None:
+    policy, patience = RetryPolicy(), CLIENT_CONFIG
+    rows = dict(table_rows(section("reliability", "Time limits"), "| what"))
+    first, *_ = waits = [int(policy.first_wait_seconds) * 2**n for n in range(policy.attempts - 1)]
+    assert first == 1
+    limits = {
+        "a connection to Earth Engine": f"{fetch.CONNECT_SECONDS:.0f} s",
+        "silence while Earth Engine computes, until its answer begins": (
+            f"{fetch.READ_SECONDS:.0f} s: it says itself after {MAX_REQUEST_SECONDS} s"
+        ),
+        "silence within a body of pixels": f"{fetch.BODY_SILENCE_SECONDS:.0f} s",
+        "tries of one request to Earth Engine": (
+            f"{policy.attempts}, of which none begins later than {policy.total_seconds:.0f} s"
+        ),
+        "wait between two tries": f"up to {', '.join(map(str, waits))} s",
+        f"a longer Retry-After than {policy.longest_wait_seconds:.0f} s": "not slept out",
+        "a connection to the object store": f"{patience.connect_timeout} s",
+        "silence of the object store": f"{patience.read_timeout} s",
+        "tries of one request to the object store": f"{patience.retries['total_max_attempts']}, by",
+    }
+    assert list(rows) == list(limits)
+    assert [what for what, limit in limits.items() if not rows[what].startswith(limit)] == []

@@ -17,26 +17,30 @@ from rasterio.io import MemoryFile
 
 
 class _Current:
-    """The URL that the client is initialised for, anonymously; None where nobody knows."""
+    """The URL and project that the client is initialised for; None where nobody knows."""
 
-    url: str | None = None
+    place: tuple[str | None, str] | None = None
 
 
-def ensure_initialised(url: str) -> None:
-    """Initialise the client against an emulator, unless it is already."""
-    if _Current.url != url or not ee.data.is_initialized():
+def ensure_initialised(url: str | None, credentials: Any = None, project: str = "demo") -> None:
+    """Initialise the client against a service, unless it is already.
+
+    :param url: None for the real service.
+    :param credentials: None to be anonymous.
+    """
+    if _Current.place != (url, project) or not ee.data.is_initialized():
         reset()
-        _initialise(url, AnonymousCredentials(), "demo")
-        _Current.url = url
+        _initialise(url, credentials or AnonymousCredentials(), project)
+        _Current.place = (url, project)
 
 
 def reset() -> None:
     """Make the client forget whom it talks to."""
-    _Current.url = None
+    _Current.place = None
     ee.Reset()
 
 
-def _initialise(url: str, credentials: Any, project: str) -> None:
+def _initialise(url: str | None, credentials: Any, project: str) -> None:
     # The client would ask the internet for a list of deprecated assets, without a time limit.
     ee.deprecation.deprecated_assets = {}
     ee.deprecation.deprecated_assets["none"] = None

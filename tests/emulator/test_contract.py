@@ -1,6 +1,6 @@
 """What holds of the emulator and of the real service alike: grids, types, files, texts.
 
-The same tests run against the real service when they are asked for (``-m live``), with the default
+The same tests run against the real service by ``make live``, with the application default
 credentials of the machine and the project that EARTHENGINE_LIVE_PROJECT names. Values of pixels are
 no part of them: the emulator's are made up. A test marked ``live`` that cannot run fails; it is
 never skipped.
@@ -9,7 +9,6 @@ never skipped.
 from __future__ import annotations
 
 import io
-import os
 import re
 import struct
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import pytest
 
 from tests.emulator.official_client import Tiff, download, ensure_initialised, members, reset
 from tests.expected import SENTINEL2_BANDS, SENTINEL2_ID, pixels_around, utm_box
+from tests.live.account import live_account
 
 BOX = (-122.5, 37.3, -122.49, 37.31)
 ORIGIN = (499980.0, 4200000.0)
@@ -29,18 +29,14 @@ COLLECTIONS = {"emulator": "projects/demo/assets/s2_daily", "live": "COPERNICUS/
 
 
 @pytest.fixture(params=["emulator", pytest.param("live", marks=pytest.mark.live)])
-def service(request: pytest.FixtureRequest) -> Iterator[str]:
+def service(request: pytest.FixtureRequest) -> str:
     """Initialise the official client against one of both, and return which."""
     if request.param == "emulator":
         ensure_initialised(request.getfixturevalue("emulator").url)
     else:
-        project = os.environ.get("EARTHENGINE_LIVE_PROJECT")
-        assert project, "EARTHENGINE_LIVE_PROJECT must name a project of the real service"
-        reset()
-        ee.Initialize(project=project)
-    yield request.param
-    if request.param == "live":
-        reset()
+        account = live_account()
+        ensure_initialised(account.url, account.credentials(), account.project)
+    return request.param
 
 
 pytestmark = pytest.mark.usefixtures("service")

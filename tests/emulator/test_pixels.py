@@ -258,3 +258,14 @@ def test_masked_pixels_are_zero_in_npy() -> None:
     for band in array.dtype.names:
         assert not array[band][:2, :3].any()
         assert array[band][2:, 3:].any()
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize("crs", [{}, {"crs": "EPSG:32610"}], ids=["own grid", "crs and scale"])
+def test_an_edge_on_a_line_between_pixels_adds_none(crs: dict[str, str]) -> None:
+    west, north = 580980, 4105000
+    box = [west, north - 15 * 20, west + 31 * 20, north]
+    region = ee.Geometry.Rectangle(box, "EPSG:32610", geodesic=False)
+    read = tiff(image=ee.Image(SENTINEL2_ID).select("B3"), region=region, scale=20, **crs)
+    assert read.transform == (20, 0, west, 0, -20, north)
+    assert read.bands.shape == (1, 15, 31)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -11,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import ee
 import httpx
+import numpy as np
 import pytest
 import requests
 
@@ -24,7 +27,7 @@ from airflow_provider.earthengine.emulator.catalog import Catalog
 from airflow_provider.earthengine.emulator.functions import FUNCTIONS
 from airflow_provider.earthengine.emulator.routes import Service, Settings
 from airflow_provider.earthengine.emulator.server import Emulator, serve
-from tests.emulator.official_client import download, initialised
+from tests.emulator.official_client import download, get, initialised
 
 CATALOG = Path(__file__).parents[1] / "data/catalog"
 DEM = "projects/demo/assets/dem_olinda"
@@ -56,7 +59,7 @@ def test_the_program_says_when_it_is_ready_and_stops_when_told(
     with initialised(ready[1], project="other-project"):
         assert ee.Image(DEM).getInfo()["id"] == DEM
     program.send_signal(number)
-    rest, errors = program.communicate(timeout=10)
+    rest, errors = program.communicate(timeout=60)
     assert (program.returncode, rest, errors) == (0, "", "")
 
 
@@ -67,6 +70,55 @@ def test_a_mistake_in_the_catalogue_is_said_at_start(tmp_path: Path) -> None:
     assert (process.returncode, output) == (2, "")
     kinds = "'file', 'formula', 'collection', 'table'"
     assert errors == f"error: {tmp_path}/x.json: kind: must be one of {kinds}, not 'video'\n"
+
+
+@contextmanager
+def running(*options: str) -> Iterator[str]:
+    """Run the program with these options and return its URL."""
+    process = start(*options)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[-1]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_limits_and_encoding_are_options() -> None:
+    options = ["--max-pixels", "900", "--deflate-level", "0", "--npy-masked", "least"]
+    # Beside the elevation model: everything is masked.
+    window = {"crs": "EPSG:31985", "crs_transform": [90, 0, 0, 0, -90, 0]}
+    with running("--catalog", str(CATALOG), *options) as url, initialised(url):
+        params = {"image": ee.Image(DEM), "dimensions": [30, 30], **window}
+        array = np.load(io.BytesIO(download(**params, format="NPY")))
+        assert np.isneginf(array["elevation"]).all()
+        # A block of 256 x 256 that is stored as it is.
+        assert len(download(**params, format="GEO_TIFF")) > 256 * 256 * 4
+        refused = get(**params | {"dimensions": [31, 30], "format": "NPY"})
+        assert refused.json()["error"]["message"] == "User memory limit exceeded."
+
+
+def test_quotas_are_options() -> None:
+    with running("--max-requests-per-second", "1", "--max-concurrent-requests", "1") as url:
+        body = {"expression": {"result": "0", "values": {"0": {"constantValue": 1}}}}
+        compute = f"{url}/v1/projects/demo/value:compute"
+        codes = [requests.post(compute, json=body, timeout=30).status_code for _ in range(20)]
+    assert set(codes) == {200, 429}
+
+
+def test_who_may_ask_and_where_are_options() -> None:
+    with running("--require-auth", "--host", "localhost", "--project", "mine") as url:
+        assert url.startswith("http://localhost:")
+        answer = requests.get(f"{url}/v1/projects/mine/algorithms", timeout=30)
+    assert answer.status_code == 401
+
+
+def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
+    process = start("--certfile", str(tmp_path / "cert.pem"))
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (
+        2, "error: --certfile and --keyfile belong together\n",
+    )  # fmt: skip
 
 
 def test_the_journal_counts_what_was_asked(client: Emulator) -> None:
@@ -166,6 +218,14 @@ def test_the_readme_names_every_function() -> None:
         assert f"`{name}`" in text
 
 
+SENDERS = ("official client", "geedim", "xee", "GDAL", "DAG")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_a_sender_that_is_named(name: str) -> None:
+    assert any(sender in FUNCTIONS[name].sent_by for sender in SENDERS)
+
+
 LABELS = ("documented", "artefact", "client", "guessed")
 
 
@@ -202,9 +262,10 @@ def test_a_kept_connection_is_answered_at_once(emulator: Emulator) -> None:
     with requests.Session() as session:
         url = f"{emulator.url}/v1/projects/demo/nothing"
         seconds = []
-        for _ in range(10):
+        for _ in range(40):
             start = time.perf_counter()
             session.get(url, timeout=30)
             seconds.append(time.perf_counter() - start)
-    # A delayed acknowledgement would cost 40 ms each; the middle one is not disturbed by others.
-    assert sorted(seconds)[5] < 0.03
+    # A delayed acknowledgement would cost 40 ms each, once the connection has warmed up; on a busy
+    # machine some are late all the same.
+    assert sorted(seconds[20:])[5] < 0.03

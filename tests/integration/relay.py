@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.loopback_server import LoopbackServer, QuietHandler, serving
 
 # Headers of one connection, which are not passed on.
 _OF_THE_CONNECTION = frozenset({"connection", "content-length", "host", "transfer-encoding"})
@@ -41,9 +41,7 @@ def relay_to(url: str) -> Iterator[Relay]:
     """
     bodies: list[tuple[str, Any]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             self._pass_on(None)
 
@@ -69,15 +67,5 @@ def relay_to(url: str) -> Iterator[Relay]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: Any) -> None:
-            """Print nothing: a path may hold a download id."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, name="relay", daemon=True)
-    thread.start()
-    try:
-        yield Relay(f"http://127.0.0.1:{server.server_port}", bodies)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(LoopbackServer(Handler)) as server:
+        yield Relay(f"http://127.0.0.1:{server.port}", bodies)

@@ -27,7 +27,7 @@ BANDS = ("B1", "B2", "B3", "B4", "B5", "B7")
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_the_demo_shows_what_is_in_the_bucket(tmp_path: Path) -> None:
     with _demo(tmp_path) as demo:
-        output, _ = demo.communicate(timeout=200)
+        output, _ = demo.communicate(timeout=400)
     assert demo.returncode == 0, output
     row = r"^(s3://\S+)\s+(\d+)\s+(\d+ x \d+)\s+(\S+)\s+[0-9a-f]{12}$"
     rows = {uri: rest for uri, *rest in re.findall(row, output, re.MULTILINE)}
@@ -56,7 +56,7 @@ def test_the_demo_shows_what_is_in_the_bucket(tmp_path: Path) -> None:
 
 def test_a_failing_dag_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
     with _demo(tmp_path, dag_runs='[("sentinel2_daily", "2021-01-10")]') as demo:
-        output, _ = demo.communicate(timeout=120)
+        output, _ = demo.communicate(timeout=300)
     assert demo.returncode == 1, output
     last_line = output.strip().split("\n")[-1]
     assert last_line.startswith("demo: airflow dags test sentinel2_daily 2021-01-10 failed: ")
@@ -76,7 +76,7 @@ def test_an_interrupted_demo_stops_everything(tmp_path: Path, number: signal.Sig
         # S3 server and emulator run, and Airflow's command has just been started.
         children = _wait_for_children(demo.pid, count=3)
         demo.send_signal(number)
-        output, _ = demo.communicate(timeout=60)
+        output, _ = demo.communicate(timeout=180)
     assert demo.returncode == 130, output
     assert "everything it started is stopped" in output
     assert [pid for pid in children if _is_running(pid)] == []
@@ -88,8 +88,8 @@ def test_a_killed_demo_takes_its_children_with_it(tmp_path: Path) -> None:
         children = _wait_for_children(demo.pid, count=2)
         commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in children]
         demo.kill()
-        demo.wait(10)
-        deadline = time.monotonic() + 30
+        demo.wait(60)
+        deadline = time.monotonic() + 60
         while alive := [pid for pid in children if _is_running(pid)]:
             assert time.monotonic() < deadline, f"still running: {alive}"
             time.sleep(0.1)
@@ -125,7 +125,7 @@ def _demo(folder: Path, dag_runs: str = "") -> Iterator[subprocess.Popen[str]]:
 
 
 def _wait_for_children(parent: int, *, count: int) -> list[int]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while len(children := _children(parent)) < count:
         assert time.monotonic() < deadline, f"{len(children)} children of {count}"
         time.sleep(0.05)

@@ -45,7 +45,10 @@ def test_a_crashed_server_comes_back_with_its_objects() -> None:
     with SeaweedFS(buckets=["kept"]) as server:
         server.client().put_object(Bucket="kept", Key="a", Body=b"bytes")
         server.restart(signal.SIGKILL)
-        assert server.client().get_object(Bucket="kept", Key="a")["Body"].read() == b"bytes"
+        client = server.client()
+        assert client.get_object(Bucket="kept", Key="a")["Body"].read() == b"bytes"
+        client.put_object(Bucket="kept", Key="b", Body=b"more")
+        assert [each["Name"] for each in client.list_buckets()["Buckets"]] == ["kept"]
 
 
 def test_a_program_that_ends_early_is_quoted(tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ SILENCE_SECONDS = 1.0
 WAIT_SECONDS = 0.12
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the groups: they take minutes, and nobody would run beside the last one."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @cache
 def _load_file(path: str) -> Any:
     return _read_file(JSONFileLoader(), path)

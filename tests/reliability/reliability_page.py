@@ -1,18 +1,36 @@
-"""The tables of docs/reliability.md, from the cells of the fault matrix.
+"""The tables of docs/reliability.md: the cells of the fault matrix, and the figures of a run.
 
-``python -m tests.reliability.reliability_page`` writes them into the page.
+``make reliability-page`` writes them into the page: the matrix as it is now, and the figures of the
+last ``make test-slow``, if there was one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tests.reliability.cells import ALWAYS, ONCE, Cell
 from tests.reliability.earthengine_cells import earthengine_cells
 from tests.reliability.s3_cells import s3_cells
 from tests.reliability.workplace import FORMATS, STORED
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "reliability.md"
+_PROJECT = Path(__file__).parent.parent.parent
+PAGE = _PROJECT / "docs" / "reliability.md"
+REPORT = _PROJECT / "build" / "test-slow.xml"
+"""What ``make test-slow`` writes of itself, as JUnit does."""
+FIGURES = "figures"
+# What a row of the figures is called, by the test's module.
+PARTS = {
+    "test_fault_matrix": "fault matrix, the cells beyond the quick ones",
+    "test_crash_stages": "task killed (-9) at a stage",
+    "test_crash_races": "16 attempts at once, an old one beside its retry",
+    "test_crash_stack": "supervisor killed, task marked as failed, under a scheduler",
+    "test_s3_faults": "S3 server killed (-9)",
+    "test_hostile_bodies": "5,000 bodies damaged at random",
+    "test_secrets_endurance": "1,000 downloads in one process",
+}
 _NAMES = dict(zip(FORMATS, ("GeoTIFF", "per band", "NPY"), strict=True))
 _BEGIN, _END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
@@ -30,10 +48,52 @@ def tables() -> dict[str, str]:
 def filled(page: str) -> str:
     """Return the page with its tables as the matrix has them."""
     for name, text in tables().items():
-        head, rest = page.split(_BEGIN.format(name))
-        _, tail = rest.split(_END.format(name))
-        page = f"{head}{_BEGIN.format(name)}\n{text}\n{_END.format(name)}{tail}"
+        page = replaced(page, name, text)
     return page
+
+
+def replaced(page: str, name: str, text: str) -> str:
+    """Return the page with a text between the marks of this name."""
+    head, rest = page.split(_BEGIN.format(name))
+    _, tail = rest.split(_END.format(name))
+    return f"{head}{_BEGIN.format(name)}\n{text}\n{_END.format(name)}{tail}"
+
+
+@dataclass(frozen=True)
+class SlowTest:
+    """One test of a run.
+
+    :param part: its module's name.
+    :param facts: what it recorded of itself.
+    """
+
+    part: str
+    has_passed: bool
+    seconds: float
+    facts: dict[str, str]
+
+
+def read_report(report: Path) -> Iterator[SlowTest]:
+    """Yield the tests of a JUnit file that belong here."""
+    for case in ElementTree.parse(report).iter("testcase"):
+        part = case.attrib["classname"].rpartition(".")[2]
+        facts = {each.attrib["name"]: each.attrib["value"] for each in case.iter("property")}
+        ended_badly = {child.tag for child in case} & {"failure", "error", "skipped"}
+        if part in PARTS:
+            yield SlowTest(part, not ended_badly, float(case.attrib["time"]), facts)
+
+
+def figures(report: Path) -> str:
+    """Return what a run of the slow tests counted and measured."""
+    tests = list(read_report(report))
+    lines = ["| part | tests | passed | longest |", "|---|---|---|---|"]
+    for part, name in PARTS.items():
+        found = [test for test in tests if test.part == part]
+        passed = sum(test.has_passed for test in found)
+        longest = max((test.seconds for test in found), default=0.0)
+        lines.append(f"| {name} | {len(found)} | {passed} | {longest:.1f} s |")
+    facts = [f"- {name}: {fact}" for test in tests for name, fact in test.facts.items()]
+    return "\n".join([*lines, *(["", *facts] if facts else [])])
 
 
 def _counts(*sides: list[Cell]) -> str:
@@ -76,4 +136,7 @@ def _short(expected: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    text = filled(PAGE.read_text(encoding="utf-8"))
+    if REPORT.exists():
+        text = replaced(text, FIGURES, figures(REPORT))
+    PAGE.write_text(text, encoding="utf-8")

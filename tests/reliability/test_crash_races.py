@@ -66,13 +66,14 @@ def test_an_old_attempt_that_lives_on_beside_its_retry_finds_its_download(
 ) -> None:  # fmt: skip
     """Both have seen an empty place; the retry publishes while the old one waits for pixels."""
     fields["if_exists"] = if_exists
-    with emulator.fault("thumbnails.getPixels", Stall(0.5, 8)) as armed:
+    with emulator.fault("thumbnails.getPixels", Stall()) as armed:
         old = Attempt(fields, tmp_path)
         wait_until_fired(armed)
         retry = Attempt(fields, tmp_path).wait()
     assert old.process.is_alive()
     published = contents(s3, bucket)
     assert_one_item_that_matches(dict(published), bucket)
+    armed.release()
     assert old.wait().uris == retry.uris
     assert contents(s3, bucket) == published
     assert not s3.client().list_multipart_uploads(Bucket=bucket).get("Uploads")
@@ -84,11 +85,12 @@ def test_an_old_attempt_of_another_run_fails_harmlessly(
 ) -> None:
     """With if_exists "replace", what a later run has published is not its own."""
     fields["if_exists"] = "replace"
-    with emulator.fault("thumbnails.getPixels", Stall(0.5, 8)) as armed:
+    with emulator.fault("thumbnails.getPixels", Stall()) as armed:
         old = Attempt(fields, tmp_path, context={"run_id": "earlier"})
         wait_until_fired(armed)
         assert len(Attempt(fields, tmp_path).wait().uris) == 2
     published = contents(s3, bucket)
+    armed.release()
     assert "ObjectExistsError" in old.wait().error
     assert contents(s3, bucket) == published
     assert not s3.client().list_multipart_uploads(Bucket=bucket).get("Uploads")

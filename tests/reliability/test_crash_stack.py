@@ -24,7 +24,9 @@ from stack.scheduler import scheduled_airflow
 from stack.seaweedfs import SeaweedFS
 
 pytestmark = [
-    pytest.mark.exhaustive,
+    pytest.mark.slow,
+    # One stack for all of them, where tests run side by side.
+    pytest.mark.xdist_group("crash stack"),
     # PostgreSQL's wheel asks platformdirs for a folder that it does not use.
     pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set"),
 ]
@@ -201,13 +203,14 @@ NO_SUPERVISOR = "BrokenPipeError"
 def test_an_old_attempt_that_ends_after_the_retry_changes_nothing(
     stack: Stack, emulator: Emulator, s3: SeaweedFS, bucket: str
 ) -> None:
-    with emulator.fault(PIXELS, Stall(0.5, 45)) as armed:
+    with emulator.fault(PIXELS, Stall()) as armed:
         task_instance = stack.trigger(bucket, "late")
         old = kill_supervisor(stack, "late", armed)
         wait_until(lambda: stack.state(task_instance) == "success")
         assert is_running(old)
         retried = contents(s3, bucket)
         assert_whole(retried, bucket)
+        armed.release()
         wait_until(lambda: not is_running(old))
     assert NO_SUPERVISOR in stack.end("late", 1)
     assert stack.end("late", 2) == "returned"
@@ -220,15 +223,17 @@ def test_an_old_attempt_that_ends_after_the_retry_changes_nothing(
 def test_an_old_attempt_that_ends_beside_the_retry_changes_nothing(
     stack: Stack, emulator: Emulator, s3: SeaweedFS, bucket: str
 ) -> None:
-    with emulator.fault(PIXELS, Stall(0.5, 30)) as first:
+    with emulator.fault(PIXELS, Stall()) as first:
         task_instance = stack.trigger(bucket, "early")
         old = kill_supervisor(stack, "early", first)
-        with emulator.fault(PIXELS, Stall(0.5, 40)) as second:
+        with emulator.fault(PIXELS, Stall()) as second:
             wait_until(lambda: second.remaining == 0)
             assert is_running(old)
+            first.release()
             wait_until(lambda: not is_running(old))
             assert stack.state(task_instance) == "running"
             assert len(list(stack.scratch.iterdir())) == 1
+            second.release()
             wait_until(lambda: stack.state(task_instance) == "success")
     assert NO_SUPERVISOR in stack.end("early", 1)
     assert stack.end("early", 2) == "returned"
@@ -247,11 +252,9 @@ def test_a_task_that_is_marked_as_failed_ends_in_order(
         wait_until(lambda: armed.remaining == 0)
         task, _ = stack.processes(prefix, 1)
         stack.ask("PATCH", task_instance, {"new_state": "failed"})
-        marked = time.monotonic()
-        wait_until(lambda: not is_running(task), 30)
-    # A heartbeat, and then at once: five seconds after SIGTERM it would have been killed (-9), and
-    # would have left its scratch.
-    assert time.monotonic() - marked < 15
+        wait_until(lambda: not is_running(task))
+    # At once: five seconds after SIGTERM it would have been killed (-9), and would have left its
+    # scratch, and told nothing.
     assert list(stack.scratch.iterdir()) == []
     asked = len(emulator.requests)
     time.sleep(3)

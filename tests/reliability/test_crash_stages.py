@@ -20,7 +20,7 @@ from stack.seaweedfs import SeaweedFS
 from tests.reliability.forked_attempts import Attempt, wait_until_fired
 
 # One mode of if_exists shows the stages; the others take another minute.
-EXHAUSTIVE = pytest.mark.exhaustive
+SLOW = pytest.mark.slow
 
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 BANDS = ["B1", "B2", "B3"]
@@ -132,7 +132,7 @@ def assert_whole(objects: dict[str, bytes], uris: list[str], bucket: str) -> Non
 
 @pytest.mark.parametrize(
     "if_exists",
-    ["replace_changed", *(pytest.param(name, marks=EXHAUSTIVE) for name in ("fail", "replace"))],
+    ["replace_changed", *(pytest.param(name, marks=SLOW) for name in ("fail", "replace"))],
 )
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_the_next_attempt_completes_what_a_killed_one_began(
@@ -158,13 +158,11 @@ def test_the_next_attempt_completes_what_a_killed_one_began(
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "if_exists", ["replace_changed", pytest.param("replace", marks=EXHAUSTIVE)]
-)
+@pytest.mark.parametrize("if_exists", ["replace_changed", pytest.param("replace", marks=SLOW)])
 @pytest.mark.parametrize(
     "stage",
     [
-        pytest.param(stage, id=stage.name, marks=() if stage.name in QUICK_STAGES else EXHAUSTIVE)
+        pytest.param(stage, id=stage.name, marks=() if stage.name in QUICK_STAGES else SLOW)
         for stage in REPLACING_STAGES
     ],
 )
@@ -193,7 +191,7 @@ def test_the_next_attempt_completes_a_replacement_that_a_killed_one_began(
     assert is_done or list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES[2:], ids=lambda stage: stage.name)
 def test_another_download_that_has_to_stay_meets_no_half_of_it(
     emulator: Emulator, fields: dict[str, Any], tmp_path: Path,

@@ -63,11 +63,12 @@ def test_scratch_is_where_the_option_says(
     place.mkdir()
     elsewhere.mkdir()
     monkeypatch.setenv(OPTION, str(place))
-    with emulator.fault("thumbnails.getPixels", Latency(1.0)) as armed:
+    with emulator.fault("thumbnails.getPixels", Latency(60)) as armed:
         attempt = Attempt(fields, elsewhere)
         while armed.remaining and attempt.process.is_alive():
             time.sleep(0.01)
         assert [path.name.split("-")[0] for path in place.iterdir()] == ["earthengine"]
+        armed.release()
         assert len(attempt.wait().uris) == 1
     assert list(place.iterdir()) == []
     assert list(elsewhere.iterdir()) == []
@@ -151,13 +152,14 @@ def test_a_disk_that_fills_up_meanwhile_is_told_in_one_sentence(
     fields: dict[str, Any], s3: SeaweedFS, bucket: str, emulator: Emulator, tmp_path: Path
 ) -> None:
     place = tmp_path / "disk"
-    with emulator.fault("thumbnails.getPixels", Latency(1.5)) as armed:
+    with emulator.fault("thumbnails.getPixels", Latency(60)) as armed:
         attempt = attempt_on_disk("size=8m", place, fields)
         while armed.remaining and attempt.poll() is None:
             time.sleep(0.02)
         # Its disk, seen through its own root.
         disk = Path(f"/proc/{attempt.pid}/root{place}")
         _fill(disk / "somebody else's")
+        armed.release()
         told = last_sentence(attempt)
     assert "ScratchError" in told
     assert f"Scratch {place} cannot be used (No space left on device)" in told

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import threading
 import tracemalloc
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from airflow_provider.earthengine.download.fetch import BodyRequest, fetch_body
 from airflow_provider.earthengine.download.params import DownloadId
 from airflow_provider.earthengine.download.verify import verify_body
 from airflow_provider.earthengine.exceptions import RasterMismatchError
+from tests.loopback_server import LoopbackServer, QuietHandler, serving
 from tests.reliability.hostile_bodies import (
     Body,
     damaged_bodies,
@@ -78,7 +77,7 @@ def test_bodies_damaged_at_random_meet_a_documented_error_or_are_right(
     assert len(refused) > count / 3
 
 
-class Bomber(BaseHTTPRequestHandler):
+class Bomber(QuietHandler):
     """Answers with 64 MiB of zeros, packed to 64 KiB."""
 
     packed = b""
@@ -89,13 +88,7 @@ class Bomber(BaseHTTPRequestHandler):
         self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        try:
-            self.wfile.write(content)
-        except OSError:
-            return  # It was not read to its end, as it should not be.
-
-    def log_message(self, *_: Any) -> None:
-        pass
+        self.wfile.write(content)
 
 
 class Client:
@@ -114,10 +107,9 @@ class Client:
 def test_a_body_that_unpacks_while_it_travels_is_left_early(tmp_path: Path) -> None:
     bound = 1 << 20
     Bomber.packed = gzip.compress(bytes(64 << 20))
-    with ThreadingHTTPServer(("127.0.0.1", 0), Bomber) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(LoopbackServer(Bomber)) as server:
         request = BodyRequest({}, "scene", tmp_path / "body", bound, lambda _: None)
-        client = Client(f"http://127.0.0.1:{server.server_port}/")
+        client = Client(f"http://127.0.0.1:{server.port}/")
         tracemalloc.start()
         try:
             with pytest.raises(RasterMismatchError, match="longer than 1,048,576 bytes"):
@@ -125,7 +117,6 @@ def test_a_body_that_unpacks_while_it_travels_is_left_early(tmp_path: Path) -> N
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-            server.shutdown()
     assert not (tmp_path / "body").exists()
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= bound
     assert peak < 16 << 20

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 from airflow_provider.earthengine.emulator.faults import DAMAGES, Damage
 from tests.reliability import earthengine_cells, s3_cells
 from tests.reliability.cells import Cell, quick
-from tests.reliability.reliability_page import PAGE, filled
+from tests.reliability.reliability_page import PAGE, PARTS, filled
 from tests.reliability.s3_proxy import OPERATIONS
 from tests.reliability.workplace import FORMATS
 
 
 def test_the_page_has_the_tables_of_the_matrix() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    hint = "run python -m tests.reliability.reliability_page, look at the difference, commit it"
+    hint = "run `make reliability-page`, look at the difference, commit it"
     assert page == filled(page), hint
+
+
+def test_the_figures_are_of_a_run_of_every_part_in_which_all_passed() -> None:
+    text = PAGE.read_text(encoding="utf-8").partition("<!-- figures: begin -->")[2]
+    table = text.partition("<!-- figures: end -->")[0]
+    rows = re.findall(r"^\| (.+) \| (\d+) \| (\d+) \| [\d.]+ s \|$", table, re.MULTILINE)
+    assert [name for name, _, _ in rows] == list(PARTS.values())
+    assert [name for name, tests, passed in rows if tests != passed or tests == "0"] == []
 
 
 def facts(cells: list[Cell]) -> set[tuple[str, str]]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from airflow_provider.earthengine.download import conditions
 from stack.seaweedfs import SeaweedFS
@@ -33,6 +31,9 @@ from tests.reliability.workplace import (
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator
+
+# One killable server for all of them, where tests run side by side.
+pytestmark = pytest.mark.xdist_group("store faults")
 
 PER_BAND = "ZIPPED_GEO_TIFF_PER_BAND"
 # A server that is killed is back after about one.
@@ -59,19 +60,6 @@ class Killable(SeaweedFS):
 
     def revive(self) -> None:
         self._start()
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._is_readable() and time.monotonic() < deadline:
-            time.sleep(0.1)
-
-    def _is_readable(self) -> bool:
-        # It lists at once, and reads when its volumes have told where they are.
-        client = self.client()
-        try:
-            for each in client.list_objects_v2(Bucket="cells").get("Contents", []):
-                client.get_object(Bucket="cells", Key=each["Key"])["Body"].close()
-        except ClientError:
-            return False
-        return True
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -32,11 +33,8 @@ def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
     place = Path(parent or tempfile.gettempdir())
     with _disk_errors_as_ours(place):
         _remove_abandoned(place)
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as name:
-            directory = Path(name)
-            with (directory / _LOCK).open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield directory
+        with _locked_directory(place) as directory:
+            yield directory
 
 
 def check_free(directory: Path, byte_count: int) -> None:
@@ -50,6 +48,20 @@ def check_free(directory: Path, byte_count: int) -> None:
             f"Scratch {directory.parent} has {free:,} bytes free, and the download can take "
             f"{byte_count:,}; free some, or name another place in [earthengine] scratch_directory."
         )
+
+
+@contextmanager
+def _locked_directory(place: Path) -> Iterator[Path]:
+    while True:
+        with (
+            tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as name,
+            (Path(name) / _LOCK).open("w") as lock,
+        ):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Before it was locked, another process may have taken it for abandoned.
+            if os.fstat(lock.fileno()).st_nlink:
+                yield Path(name)
+                return
 
 
 def _remove_abandoned(place: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from starlette.requests import Request
 
 from airflow_provider.earthengine.emulator.limits import MOST_PAYLOAD_BYTES, payload_too_large
-from airflow_provider.earthengine.emulator.quotas import Gate, Quotas
+from airflow_provider.earthengine.emulator.quotas import Gate
 from airflow_provider.earthengine.emulator.replies import project_denied, unauthenticated
 from airflow_provider.earthengine.emulator.tokens import TokenIssuer
 
@@ -20,13 +20,11 @@ class Admission:
     :param require_auth: whether requests without credentials are refused.
     """
 
-    def __init__(
-        self, tokens: TokenIssuer, project: str, require_auth: bool, quotas: Quotas
-    ) -> None:
+    def __init__(self, tokens: TokenIssuer, project: str, require_auth: bool, gate: Gate) -> None:
         self._tokens = tokens
         self._project = project
         self._require_auth = require_auth
-        self.gate = Gate(quotas)
+        self.gate = gate
 
     @contextmanager
     def admitted(self, request: Request, is_of_project: bool = True) -> Iterator[str | None]:

@@ -7,12 +7,14 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider.earthengine.emulator.faults import (
+    ArmedFault,
     Cut,
     Empty,
     Fault,
@@ -60,25 +62,29 @@ class Host:
         self.close_door: Callable[[float], None] | None = None
         self.is_stopping = False
 
-    async def sleep(self, seconds: float) -> None:
-        """Waits, but not when the server is about to stop."""
+    async def sleep(self, seconds: float, armed: ArmedFault) -> bool:
+        """Waits, until the fault is released at most; returns False if the server stops."""
         end = time.monotonic() + seconds
         # Not an asyncio.Event: another thread says when the server stops.
-        while not self.is_stopping and (left := end - time.monotonic()) > 0:  # noqa: ASYNC110
+        while not (self.is_stopping or armed.is_released):
+            if (left := end - time.monotonic()) <= 0:
+                break
             await asyncio.sleep(min(left, _NAP_SECONDS))
+        return not self.is_stopping
 
 
-async def disturb(fault: Fault, request: Request, reply: Reply, host: Host) -> Response:
+async def disturb(armed: ArmedFault, request: Request, reply: Reply, host: Host) -> Response:
     """Returns the answer to a request that a fault happens to.
 
     :param reply: computes the answer there would be without it.
     """
+    fault = armed.fault
     if isinstance(fault, Latency):
-        await host.sleep(fault.seconds)
+        await host.sleep(fault.seconds, armed)
     if isinstance(fault, Refuse) and host.close_door is not None:
         host.close_door(fault.seconds)
     answer = _instead(fault, request, host)
-    return _changed(await reply(), fault, host) if answer is None else answer
+    return _changed(await reply(), armed, host) if answer is None else answer
 
 
 def _instead(fault: Fault, request: Request, host: Host) -> Response | None:
@@ -91,19 +97,21 @@ def _instead(fault: Fault, request: Request, host: Host) -> Response | None:
         case Empty():
             return Response(b"")
         case Refuse() | Reset(share=None):
-            return Broken(Response(b""), None, host)
+            return Broken(Response(b""))
     return None
 
 
-def _changed(response: Response, fault: Fault, host: Host) -> Response:
+def _changed(response: Response, armed: ArmedFault, host: Host) -> Response:
     """Returns an answer as a fault leaves it."""
-    match fault:
+    match fault := armed.fault:
         case Flip():
             return _with_body(response, lambda body: _flipped(body, fault.count))
         case Cut(tells_length=False):
             return _with_body(response, lambda body: body[: round(len(body) * fault.share)])
-        case Reset() | Cut() | Stall():
-            return Broken(response, fault, host)
+        case Reset() | Cut():
+            return Broken(response, fault)
+        case Stall():
+            return Broken(response, fault, partial(host.sleep, fault.seconds, armed))
     return response
 
 
@@ -144,12 +152,18 @@ class Broken(Response):
     """An answer that does not end as it should.
 
     :param fault: None for one that does not even begin.
+    :param pause: the wait of a stall; returns whether the rest shall be sent.
     """
 
-    def __init__(self, whole: Response, fault: Reset | Cut | Stall | None, host: Host) -> None:
+    def __init__(
+        self,
+        whole: Response,
+        fault: Reset | Cut | Stall | None = None,
+        pause: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
         super().__init__(whole.body, whole.status_code, dict(whole.headers))
         self._fault = fault
-        self._host = host
+        self._pause = pause
 
     @property
     def logged_status(self) -> int:
@@ -168,7 +182,7 @@ class Broken(Response):
         await send({"type": "http.response.body", "body": body[:sent], "more_body": True})
         match self._fault:
             case Stall():
-                if await self._is_patient(receive, self._fault.seconds):
+                if self._pause and await _is_patient(receive, self._pause):
                     await send({"type": "http.response.body", "body": body[sent:]})
                     return None
                 transport.close()
@@ -180,16 +194,17 @@ class Broken(Response):
                 transport.close()
         return await _gone(receive)
 
-    async def _is_patient(self, receive: Receive, seconds: float) -> bool:
-        """Returns whether the client is still there after a time."""
-        pause = asyncio.ensure_future(self._host.sleep(seconds))
-        departure = asyncio.ensure_future(_gone(receive))
-        await asyncio.wait({pause, departure}, return_when=asyncio.FIRST_COMPLETED)
-        is_there = pause.done() and not self._host.is_stopping
-        for task in (pause, departure):
-            task.cancel()
-        await asyncio.gather(pause, departure, return_exceptions=True)
-        return is_there
+
+async def _is_patient(receive: Receive, wait: Callable[[], Awaitable[bool]]) -> bool:
+    """Returns whether the rest shall be sent after a wait, and the client is still there."""
+    pause = asyncio.ensure_future(wait())
+    departure = asyncio.ensure_future(_gone(receive))
+    await asyncio.wait({pause, departure}, return_when=asyncio.FIRST_COMPLETED)
+    is_there = pause.done() and pause.result()
+    for task in (pause, departure):
+        task.cancel()
+    await asyncio.gather(pause, departure, return_exceptions=True)
+    return is_there
 
 
 async def _gone(receive: Receive) -> None:

@@ -189,10 +189,15 @@ class ArmedFault:
         self.times = times
         self.fired = 0
         self.skip = skip
+        self.is_released = False
 
     @property
     def remaining(self) -> int:
         return self.times - self.fired
+
+    def release(self) -> None:
+        """Lets what is late, or has stopped in the middle, go on at once."""
+        self.is_released = True
 
     def as_json(self) -> dict[str, Any]:
         parameters = {"kind": self.fault.kind, **asdict(self.fault)}
@@ -231,8 +236,8 @@ class Faults:
             self._armed.append(armed)
         return armed
 
-    def take(self, operation: str, can_damage: frozenset[str] | None = None) -> Fault | None:
-        """Returns the fault that happens to this request, counted as happened; None for none.
+    def take(self, operation: str, can_damage: frozenset[str] | None = None) -> ArmedFault | None:
+        """Returns the armed fault that happens to this request, counted as happened; None for none.
 
         :param can_damage: None when a request arrives; afterwards, when what it is for is known,
             the damages that can be done to it.
@@ -250,7 +255,7 @@ class Faults:
                     armed.skip -= 1
                     return None
                 armed.fired += 1
-                return fault
+                return armed
         return None
 
     def disarm(self, armed: ArmedFault) -> None:

@@ -7,9 +7,8 @@ Source: https://developers.google.com/earth-engine/guides/usage (2025-08).
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -43,10 +42,14 @@ class Quotas:
 
 
 class Gate:
-    """Lets requests in as long as the quotas allow; safe to use from any thread."""
+    """Lets requests in as long as the quotas allow; safe to use from any thread.
 
-    def __init__(self, quotas: Quotas) -> None:
+    :param clock: seconds; what a second is for the rate.
+    """
+
+    def __init__(self, quotas: Quotas, clock: Callable[[], float]) -> None:
         self._quotas = quotas
+        self._clock = clock
         self._lock = threading.Lock()
         self._inside = 0
         self._beginnings: deque[float] = deque()
@@ -65,7 +68,7 @@ class Gate:
                 self._inside -= 1
 
     def _enter(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         quotas = self._quotas
         with self._lock:
             while self._beginnings and self._beginnings[0] <= now - 1:

@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -45,7 +45,7 @@ from airflow_provider.earthengine.emulator.faults import Damage, Expire, Fault, 
 from airflow_provider.earthengine.emulator.functions.signatures import Session
 from airflow_provider.earthengine.emulator.journal import Journal, LoggedRequest
 from airflow_provider.earthengine.emulator.payloads import check_query, keep_fields
-from airflow_provider.earthengine.emulator.quotas import Quotas
+from airflow_provider.earthengine.emulator.quotas import Gate, Quotas
 from airflow_provider.earthengine.emulator.replies import ApiError, not_found, unsupported
 from airflow_provider.earthengine.emulator.thumbnails import ThumbnailStore
 from airflow_provider.earthengine.emulator.token_routes import TokenRoutes
@@ -54,6 +54,8 @@ from airflow_provider.earthengine.emulator.tokens import GrantError, TokenIssuer
 logger = logging.getLogger(__name__)
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+# What nginx writes into its log for a client that closed the connection; it is no answer.
+_CLIENT_GONE = 499
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -84,9 +86,8 @@ class Service:
         self._settings = settings
         self._thumbnails = ThumbnailStore(settings.clock)
         tokens = TokenIssuer(settings.catalog.identities, settings.clock)
-        self._admission = Admission(
-            tokens, settings.project, settings.require_auth, settings.quotas
-        )
+        gate = Gate(settings.quotas, settings.clock)
+        self._admission = Admission(tokens, settings.project, settings.require_auth, gate)
         self._token_routes = TokenRoutes(tokens, self._admission)
         self.catalog = EditableCatalog(settings.catalog)
         self.journal = Journal()
@@ -131,12 +132,12 @@ class Service:
     async def _answer(self, operation: str, handler: Handler, request: Request) -> Response:
         """Answers a request, or lets an armed fault happen to it, and journals it."""
         reply = partial(self._reply, handler, request)
-        fault = self.faults.take(operation)
-        if fault is None:
+        armed = self.faults.take(operation)
+        if armed is None:
             response = await reply()
         else:
-            request.state.fault = fault
-            response = await disturb(fault, request, reply, self.host)
+            request.state.fault = armed.fault
+            response = await disturb(armed, request, reply, self.host)
         happened: Fault | None = getattr(request.state, "fault", None)
         status = response.status_code
         if isinstance(response, Broken):
@@ -158,6 +159,9 @@ class Service:
             return response
         except GrantError as error:
             return JSONResponse(error.body(), error.code)
+        except ClientDisconnect:
+            # It gave up before it had asked; nobody gets this, but the journal has it.
+            return Response(status_code=_CLIENT_GONE)
         except Exception:
             logger.exception("%s failed", request.method)
             internal = ApiError(500, "INTERNAL", "An internal error has occurred.")
@@ -217,7 +221,8 @@ class Service:
 
     async def _pixels(self, request: Request, operation: str, download: Download) -> Response:
         """Returns the body of a download, computed now."""
-        damage = self.faults.take(operation, possible_damages(download))
+        armed = self.faults.take(operation, possible_damages(download))
+        damage = armed.fault if armed else None
         if isinstance(damage, Damage):
             request.state.fault = damage
         what = damage.what if isinstance(damage, Damage) else None

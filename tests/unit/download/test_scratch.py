@@ -1,11 +1,14 @@
 import errno
+import fcntl
 import multiprocessing
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airflow_provider.earthengine.download import scratch
 from airflow_provider.earthengine.download.scratch import check_free, scratch_directory
 from airflow_provider.earthengine.exceptions import PlanError, ScratchError
 
@@ -33,6 +36,29 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -
         assert list(tmp_path.iterdir()) == [mine]
         with scratch_directory(tmp_path) as another:
             assert set(tmp_path.iterdir()) == {mine, another}
+
+
+def test_what_another_process_took_for_abandoned_before_it_was_locked_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    sweeps = []
+
+    def sweep_first(file: Any, operation: int) -> None:
+        # Two processes would meet here once in thousands of times.
+        if not sweeps:
+            sweeps.append(list(tmp_path.iterdir()))
+            with scratch_directory(tmp_path):
+                pass
+        lock(file, operation)
+
+    monkeypatch.setattr(scratch.fcntl, "flock", sweep_first)
+    with scratch_directory(tmp_path) as directory:
+        assert sweeps == [[removed := sweeps[0][0]]]
+        assert not removed.exists()
+        (directory / "body").write_bytes(b"x")
+        assert list(tmp_path.iterdir()) == [directory]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_folders_are_left_alone(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from socketserver import BaseRequestHandler, ThreadingTCPServer
+from socketserver import BaseRequestHandler
+
+from tests.loopback_server import LoopbackServer, serving
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ def forward_proxy(password: str = "") -> Iterator[ForwardProxy]:
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
             head = _read_head(self.request)
+            if not head:
+                return  # The client looked whether somebody listens.
             method, target, _ = head.split("\r\n", 1)[0].split(" ")
             if method != "CONNECT":
                 self.request.sendall(b"HTTP/1.1 405 Only CONNECT\r\n\r\n")
@@ -50,17 +54,8 @@ def forward_proxy(password: str = "") -> Iterator[ForwardProxy]:
                 _pump(self.request, upstream)
                 back.join()
 
-    class Server(ThreadingTCPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield ForwardProxy(f"127.0.0.1:{server.server_address[1]}", targets)
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(LoopbackServer(Handler)) as server:
+        yield ForwardProxy(f"127.0.0.1:{server.port}", targets)
 
 
 def _read_head(connection: socket.socket) -> str:

@@ -8,13 +8,14 @@ import ssl
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import ee
+
+from tests.loopback_server import LoopbackServer, QuietHandler, serving
 
 _SHIPPED = Path(ee.__file__).parent / "tests"
 # The shipped document describes v1alpha, the client of the same wheel speaks v1.
@@ -111,9 +112,7 @@ def scripted_earthengine(
     requests: list[tuple[str, dict[str, str]]] = []
     paths: list[tuple[str, str]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             self._answer()
 
@@ -122,9 +121,6 @@ def scripted_earthengine(
 
         def _body(self) -> str:
             return self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-
-        def log_message(self, *_args: Any) -> None:
-            """Keep the test's output free of request lines."""
 
         def _answer(self) -> None:
             paths.append((self.path, self._body()))
@@ -141,26 +137,18 @@ def scripted_earthengine(
             self.send_response(answer.status)
             for name, value in {"Content-Length": str(len(body)), **answer.headers}.items():
                 self.send_header(name, value)
-            # A client that gave up waiting is not there any more.
-            with suppress(ConnectionError):
-                self.end_headers()
-                self.wfile.write(body)
+            self.end_headers()
+            self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = LoopbackServer(Handler)
     if tls is not None:
         # The handshake is left to the thread that answers: it must not hold up the others.
         server.socket = tls.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        url = f"{'http' if tls is None else 'https'}://{host}:{server.server_port}"
+    with serving(server):
+        url = f"{'http' if tls is None else 'https'}://{host}:{server.port}"
         yield ScriptedEarthEngine(url, script, requests, paths)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def _clamp(session: Session, arguments: Arguments) -> Image:
 
 
 _ARITHMETIC = "an NDVI or another index of a DAG"
-_CONDITION = "the condition of a cloud mask"
+_CONDITION = "a DAG with a cloud mask, for its condition"
 
 FUNCTIONS = (
     _binary("add", _by_corners(lambda a, b: a + b), np.add, _ARITHMETIC),
@@ -193,8 +193,8 @@ FUNCTIONS = (
     _binary("gte", _boolean, np.greater_equal, _CONDITION),
     _binary("and", _boolean, np.logical_and, _CONDITION),
     _binary("or", _boolean, np.logical_or, _CONDITION),
-    _binary("bitwiseAnd", _bits, np.bitwise_and, "the condition of a cloud mask of quality bits"),
-    _binary("bitwiseOr", _bits, np.bitwise_or, "the condition of a cloud mask of quality bits"),
+    _binary("bitwiseAnd", _bits, np.bitwise_and, "a DAG with a cloud mask, for its quality bits"),
+    _binary("bitwiseOr", _bits, np.bitwise_or, "a DAG with a cloud mask, for its quality bits"),
     _unary("not", lambda _: BOOLEAN, np.logical_not, _CONDITION),
     _unary("abs", _magnitude, np.abs, _ARITHMETIC),
     Function(
