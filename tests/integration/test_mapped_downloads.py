@@ -1,4 +1,4 @@
-"""Mapped downloads in a real Airflow, the newest and the oldest: what is listed is expanded as it is.
+"""Mapped downloads in a real Airflow, newest and oldest: what is listed is expanded as it is.
 
 Airflow renders what it maps over in its own way. Here ids hold what would be a template, and one
 that fails if it is ever rendered.
