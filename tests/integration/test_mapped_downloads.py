@@ -63,7 +63,7 @@ series()
 """
 
 
-# Twice as long, and the oldest Airflow is not made by `make install`.
+# The same again, only slower.
 @pytest.fixture(params=["newest", pytest.param("oldest", marks=pytest.mark.slow)])
 def airflow(
     request: pytest.FixtureRequest, tmp_path: Path, bucket: str, make_airflow: MakeAirflow
