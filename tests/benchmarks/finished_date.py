@@ -92,9 +92,10 @@ def report(name: str, dates: int, emulator: Emulator, work: Callable[[], None]) 
     requests = ", ".join(
         f"{count / dates:g} {kind}" for kind, count in sorted(CountingOperator.sent.items())
     )
+    making = sum(CountingOperator.client_seconds)
     sys.stdout.write(
         f"{name}: {1000 * processor / dates:.1f} ms of processor time, "
-        f"{1000 * sum(CountingOperator.client_seconds) / dates:.1f} of them boto3's to make a client; "
+        f"{1000 * making / dates:.1f} of them boto3's to make a client; "
         f"{1000 * clock / dates:.1f} ms on the clock; {requests}; "
         f"{len(emulator.requests) / dates:g} requests to Earth Engine\n"
     )
