@@ -10,6 +10,7 @@ processed again since it was downloaded is found by comparing versions. Run it f
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow.sdk import Param, dag, task
 from airflow.timetables.interval import CronDataIntervalTimetable
@@ -21,7 +22,7 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 AREA = [-122.0859, 37.0436, -122.0626, 37.0586]
 PREFIX = "sentinel2/%Y/%m"
 # What both tasks that download have in common; the rest comes from what they are expanded over.
-DOWNLOAD = {
+DOWNLOAD: dict[str, Any] = {
     "download_params": {
         "bands": ["B4", "B8"],
         # A mosaic has no grid of its own: name one.
@@ -35,8 +36,11 @@ DOWNLOAD = {
 
 
 @task
-def report(downloaded: list[list[str]]) -> list[str]:
-    """Return the URIs of all mapped downloads as one list."""
+def report(downloaded: Any) -> list[str]:
+    """Return the URIs of all mapped downloads as one list.
+
+    :param downloaded: a list of URIs for each.
+    """
     return [uri for uris in downloaded for uri in uris]
 
 
@@ -55,7 +59,7 @@ def report(downloaded: list[list[str]]) -> list[str]:
     doc_md=__doc__,
 )
 def sentinel2_ingestion() -> None:
-    images = {
+    images: dict[str, Any] = {
         "collection": "{{ params.collection }}",
         "start": "{{ data_interval_end - macros.timedelta(days=30) }}",
         "end": "{{ data_interval_end }}",
