@@ -11,6 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from rasterio.io import MemoryFile
 
+from airflow_provider.earthengine.emulator.faults import Status
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.operators.list_images import EarthEngineListImagesOperator
 from stack.bucket import list_keys, read_item
@@ -279,6 +280,19 @@ def test_an_image_that_is_deleted_after_it_was_listed_fails_by_its_name(
     series.put_asset(collection(gaps=[0]))
     with pytest.raises(AirflowFailException, match=r"AssetNotFoundError.*20210101T1000"):
         download(bucket, fields)
+
+
+def test_a_service_that_fails_for_a_moment_is_asked_again(series: Emulator) -> None:
+    with series.fault("value:compute", Status(503), times=1):
+        assert len(list_images()) == 10
+
+
+def test_a_table_may_be_the_region(series: Emulator) -> None:
+    # Its two fields lie near Half Moon Bay, outside of these images and within the tile's.
+    region = "projects/demo/assets/regions"
+    assert list_images(region=region) == []
+    daily = "projects/demo/assets/s2_daily"
+    assert len(list_images(collection=daily, region=region, min_coverage_percent=100)) == 2
 
 
 def test_what_is_listed_is_json_without_numbers_that_are_none() -> None:

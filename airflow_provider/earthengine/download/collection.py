@@ -70,7 +70,10 @@ class ImageQuery:
             return image.set(_COVERAGE, coverage_percent(image.geometry(_MAX_ERROR_METRES), region))
 
         least = self.min_coverage_percent - COVERAGE_TOLERANCE_PERCENT
-        return images.map(measure).filter(ee.Filter.gte(_COVERAGE, least))
+        enough = images.map(measure).filter(ee.Filter.gte(_COVERAGE, least))
+        # The images themselves, not those that were made of them: these have a version for sure.
+        indexes = enough.aggregate_array("system:index")
+        return images.filter(ee.Filter.inList("system:index", indexes))
 
     def availability(self) -> Any:
         """Return the computation of how many images there are, and the time of the newest change.

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider.earthengine.download.collection import TIME_START, ImageQuery
 from airflow_provider.earthengine.download.property_conditions import read_conditions
-from airflow_provider.earthengine.download.region import read_region
+from airflow_provider.earthengine.download.region import Region, is_region_file, read_region
 from airflow_provider.earthengine.download.values import read_number, read_text, shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
@@ -35,7 +35,7 @@ def read_query(
     """
     begins, ends = read_time("start", start), read_time("end", end)
     check_window(begins, ends)
-    place = None if region in (None, "") else read_region(region)
+    place = None if region in (None, "") else _read_region(region)
     return ImageQuery(
         collection=_read_collection(collection),
         start=begins,
@@ -109,6 +109,16 @@ def _read_collection(value: Any) -> str:
             field="collection",
         )
     return collection
+
+
+def _read_region(value: Any) -> Region:
+    if is_region_file(value):
+        raise DownloadParamsError(
+            f"region is {shown(value)}, the name of a file, which only downloads read; give the "
+            "GeoJSON itself.",
+            field="region",
+        )
+    return read_region(value)
 
 
 def _read_coverage(value: Any, *, has_region: bool) -> float | None:

@@ -106,6 +106,8 @@ def test_what_is_no_condition_is_refused(written: Any, words: str) -> None:
         ({"min_coverage_percent": 101, "region": BOX}, "from 0 to 100"),
         ({"min_coverage_percent": 50}, "without region"),
         ({"region": "nowhere"}, "region is"),
+        ({"region": "s3://bucket/area.geojson"}, "give the GeoJSON itself"),
+        ({"region": "areas/one.geojson"}, "give the GeoJSON itself"),
         ({"sort": "-"}, "sort is"),
     ],
 )

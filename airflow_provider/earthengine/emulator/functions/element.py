@@ -178,7 +178,7 @@ FUNCTIONS = (
         "Collection.geometry",
         (
             Parameter("collection", "FeatureCollection"),
-            Parameter("maxError", "ErrorMargin", None, is_served=False),
+            Parameter("maxError", "ErrorMargin", None),
         ),
         "Geometry",
         "the official client for a region that is a table",
