@@ -194,3 +194,28 @@ def test_errors_are_told_in_these_words() -> None:
         r"|Pixel grid dimensions \(\d+x\d+\) must be less than or equal to 32768\.)",
         text,
     )
+
+
+def test_the_version_is_read_as_a_property() -> None:
+    image = scene()
+    assert image.get("system:version").getInfo() == image.getInfo()["version"]
+
+
+def test_a_listing_has_rows_with_the_index_time_and_version(service: str) -> None:
+    images = ee.ImageCollection(COLLECTIONS[service]).filterDate("2021-01-01", "2021-01-12")
+    images = images.filterBounds(ee.Geometry.BBox(*BOX)).sort("system:time_start")
+    columns = ["system:index", "system:time_start", "system:version", "NO_SUCH_PROPERTY"]
+    rows = images.reduceColumns(ee.Reducer.toList(4, 3), columns).get("list").getInfo()
+    assert len(rows) == images.size().getInfo() > 0
+    assert [row[1] for row in rows] == sorted(row[1] for row in rows)
+    for index, start, version, missing in rows:
+        assert isinstance(index, str)
+        assert start > 1_600_000_000_000
+        assert isinstance(version, int)
+        assert missing is None
+
+
+def test_an_outline_covers_a_region_within_it() -> None:
+    region = ee.Geometry.Rectangle(list(BOX), "EPSG:4326", False)
+    covered = scene().geometry(1).intersection(region, 1).area(1)
+    assert covered.divide(region.area(1)).getInfo() == pytest.approx(1, abs=1e-3)

@@ -468,12 +468,12 @@ def test_a_plan_is_printed_by_a_command(
     assert main(arguments) == 0
     assert capsys.readouterr().out.strip().splitlines()[-2:] == [
         (
-            f"Plan: {SENTINEL2_ID} as GEO_TIFF, 20 requests of 2.4 MiB in all as Earth Engine counts, "
-            "to s3://demo/scene.tif.json"
+            f"Plan: {SENTINEL2_ID} as GEO_TIFF, 20 requests of 2.4 MiB in all as Earth Engine "
+            "counts, to s3://demo/scene.tif.json"
         ),
         (
-            "  scene.tif: B3 (uint16), B4 (uint16); 700 x 600 px of 10 x -10 at (499980, 4200000) in "
-            "EPSG:32610"
+            "  scene.tif: B3 (uint16), B4 (uint16); 700 x 600 px of 10 x -10 at (499980, 4200000) "
+            "in EPSG:32610"
         ),
     ]
     assert main([*arguments, "--json"]) == 0
