@@ -254,18 +254,17 @@ def _read_compression(text: str) -> Compression:
 
 
 def _options() -> argparse.Namespace:
-    page = PROJECT_FOLDER / "docs" / "performance.md"
     results = PROJECT_FOLDER / "build" / "benchmarks" / "results.json"
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--cells", nargs="*", default=[], help=f"of {[c.key for c in CELLS]}")
     parser.add_argument("--contestants", nargs="*", default=[], help="by name; default: all")
-    parser.add_argument("--quick", action="store_true", help="two small cells, and no page")
+    parser.add_argument("--quick", action="store_true", help="two small cells; no page by default")
     parser.add_argument("--quick-mebibytes", type=int, default=24, metavar="N")
     parser.add_argument("--minutes", type=float, default=45, help="begin nothing after so long")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for one contestant")
     parser.add_argument("--layout", default="as_served", choices=("cog", "as_served"))
     parser.add_argument("--compression", type=_read_compression, default="zstd:1:predictor")
-    parser.add_argument("--page", type=Path, default=page)
+    parser.add_argument("--page", type=Path, help="to be written; default: docs/performance.md")
     parser.add_argument("--results", type=Path, default=results, help="kept here; cells add up")
     parser.add_argument("--tmp", type=Path, help="where everything temporary is")
     return parser.parse_args()
@@ -274,8 +273,8 @@ def _options() -> argparse.Namespace:
 def main() -> int:
     """Run what was chosen; 1 if anybody failed."""
     options = _options()
-    if options.quick:
-        options.page = None
+    if options.page is None and not options.quick:
+        options.page = PROJECT_FOLDER / "docs" / "performance.md"
     cells = quick_cells(options.quick_mebibytes) if options.quick else CELLS
     unknown = set(options.cells) - {cell.key for cell in cells}
     if unknown:

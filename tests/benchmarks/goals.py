@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.benchmarks.contestants import COG_FLOOR, GEEDIM, OURS, RAW_FLOOR
 from tests.benchmarks.measuring import Measurement
 from tests.benchmarks.results import Results
-from tests.benchmarks.scenes import CELLS, MEBIBYTE
+from tests.benchmarks.scenes import MEBIBYTE
 
 _SPEEDUP = 2.0
 _OVER_FLOOR = 1.15
@@ -39,28 +39,27 @@ class Judged:
 def judge(results: Results) -> list[Judged]:
     """Return every goal that the measurements are enough to judge."""
     judged: list[Judged] = []
-    for cell in CELLS:
-        found = results.succeeded(cell.key)
+    for key in results.cell_keys():
+        found, where = results.succeeded(key), results.title(key)
         if OURS not in found:
             continue
         ours = found[OURS]
-        judged += _judge_memory(cell.title, ours)
-        if GEEDIM in found and not cell.is_for_memory:
-            judged += _judge_against_geedim(cell.title, ours, found[GEEDIM])
-        floor = found.get(COG_FLOOR if results.facts(cell.key)["layout"] == "cog" else RAW_FLOOR)
-        if floor and cell.latency_seconds == _LATENCY_OF_FLOOR and not cell.is_for_memory:
-            ratio = ours.seconds / floor.seconds
-            wanted = f"at most {_OVER_FLOOR} x"
-            judged.append(
-                Judged(
-                    "wall, of its floor",
-                    cell.title,
-                    wanted,
-                    f"{ratio:.2f} x",
-                    1 - ratio / _OVER_FLOOR,
-                )
-            )
+        judged += _judge_memory(where, ours)
+        if results.is_for_memory(key):
+            continue
+        if GEEDIM in found:
+            judged += _judge_against_geedim(where, ours, found[GEEDIM])
+        floor = found.get(COG_FLOOR if results.facts(key)["layout"] == "cog" else RAW_FLOOR)
+        if floor and results.latency_seconds(key) == _LATENCY_OF_FLOOR:
+            judged += _judge_against_floor(where, ours, floor)
     return sorted([*judged, *_judge_flatness(results)], key=lambda each: each.goal)
+
+
+def _judge_against_floor(where: str, ours: Measurement, floor: Measurement) -> Iterator[Judged]:
+    ratio = ours.seconds / floor.seconds
+    wanted = f"at most {_OVER_FLOOR} x"
+    margin = 1 - ratio / _OVER_FLOOR
+    yield Judged("wall seconds, of the floor's", where, wanted, f"{ratio:.2f} x", margin)
 
 
 def _judge_against_geedim(where: str, ours: Measurement, other: Measurement) -> Iterator[Judged]:
@@ -83,9 +82,14 @@ def _judge_memory(where: str, ours: Measurement) -> Iterator[Judged]:
 
 
 def _judge_flatness(results: Results) -> Iterator[Judged]:
-    ours = [results.succeeded(cell.key).get(OURS) for cell in CELLS if cell.is_for_memory]
-    if all(ours):
-        small, large = (measured.peak_byte_count for measured in ours if measured)
-        ratio = large / small
+    keys = [key for key in results.cell_keys() if results.is_for_memory(key)]
+    peaks = {
+        results.gibibytes(key): results.succeeded(key)[OURS].peak_byte_count
+        for key in keys
+        if OURS in results.succeeded(key)
+    }
+    if len(peaks) > 1:
+        ratio = peaks[max(peaks)] / peaks[min(peaks)]
+        where = f"{min(peaks):.2g} to {max(peaks):.2g} GiB"
         wanted, got = f"at most {_FLAT} x", f"{ratio:.2f} x"
-        yield Judged("VmHWM flat", "0.2 to 4 GiB", wanted, got, 1 - ratio / _FLAT)
+        yield Judged("VmHWM flat", where, wanted, got, 1 - ratio / _FLAT)

@@ -9,7 +9,7 @@ from tests.benchmarks.goals import judge
 from tests.benchmarks.measuring import Measurement
 from tests.benchmarks.plot import draw
 from tests.benchmarks.results import Results
-from tests.benchmarks.scenes import CELLS, MEBIBYTE
+from tests.benchmarks.scenes import MEBIBYTE
 
 _BEGIN, _END = "<!-- {}: begin -->", "<!-- {}: end -->"
 PICTURE = "performance.png"
@@ -40,7 +40,7 @@ def write_section(page: Path, name: str, text: str) -> None:
 
 
 def _measured(results: Results) -> str:
-    keys = [cell.key for cell in CELLS if cell.key in results]
+    keys = results.cell_keys()
     if not keys:
         return "Nothing is measured yet: run `make bench`."
     parts = [_goals(results), f"![Seconds and memory of each contestant]({PICTURE})"]

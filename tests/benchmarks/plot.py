@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.benchmarks.contestants import CONTESTANTS, OURS
 from tests.benchmarks.results import Results
-from tests.benchmarks.scenes import CELLS, MEBIBYTE
+from tests.benchmarks.scenes import MEBIBYTE
 
 _OURS, _FLOOR, _OTHER = "#1b7837", "#bbbbbb", "#7b6fa8"
 
@@ -19,14 +19,14 @@ def draw(results: Results, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    cells = [cell for cell in CELLS if results.succeeded(cell.key)]
-    if not cells:
+    keys = [key for key in results.cell_keys() if results.succeeded(key)]
+    if not keys:
         return
-    figure = Figure(figsize=(11, 0.6 + 1.9 * len(cells)), layout="constrained")
+    figure = Figure(figsize=(11, 0.6 + 1.9 * len(keys)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(cells), 2, squeeze=False)
-    for (seconds, memory), cell in zip(axes, cells, strict=True):
-        found = results.succeeded(cell.key)
+    axes = figure.subplots(len(keys), 2, squeeze=False)
+    for (seconds, memory), key in zip(axes, keys, strict=True):
+        found = results.succeeded(key)
         names = [each.name for each in reversed(CONTESTANTS) if each.name in found]
         colours = [_colour(name) for name in names]
         for panel, values in (
@@ -39,7 +39,7 @@ def draw(results: Results, path: Path) -> None:
             panel.spines[["top", "right"]].set_visible(False)
             panel.tick_params(labelsize=8)
         memory.set_yticklabels([])
-        seconds.set_title(f"{cell.title}: seconds", fontsize=9, loc="left")
+        seconds.set_title(f"{results.title(key)}: seconds", fontsize=9, loc="left")
         memory.set_title("memory (VmHWM), MiB", fontsize=9, loc="left")
     # No date nor version in the file: the same numbers give the same bytes.
     figure.savefig(path, dpi=90, metadata={"Software": None})

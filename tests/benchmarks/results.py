@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.measuring import Measurement
-from tests.benchmarks.scenes import Cell
+from tests.benchmarks.scenes import CELLS, Cell
 
 
 class Results:
@@ -32,6 +32,7 @@ class Results:
             "title": cell.title,
             "byte_count": byte_count,
             "latency_seconds": cell.latency_seconds,
+            "is_for_memory": cell.is_for_memory,
             "facts": facts,
             "measurements": [],
         }
@@ -45,8 +46,10 @@ class Results:
         part.write_text(json.dumps(self._cells, indent=1))
         part.replace(self._path)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._cells
+    def cell_keys(self) -> list[str]:
+        """Return the cells that were measured, the full ones in their own order first."""
+        own = [cell.key for cell in CELLS]
+        return sorted(self._cells, key=lambda key: own.index(key) if key in own else len(own))
 
     def title(self, key: str) -> str:
         return str(self._cells[key]["title"])
@@ -54,6 +57,12 @@ class Results:
     def gibibytes(self, key: str) -> float:
         """Return the size of a cell's raster, uncompressed."""
         return float(self._cells[key]["byte_count"]) / 2**30
+
+    def latency_seconds(self, key: str) -> float:
+        return float(self._cells[key]["latency_seconds"])
+
+    def is_for_memory(self, key: str) -> bool:
+        return bool(self._cells[key]["is_for_memory"])
 
     def facts(self, key: str) -> dict[str, str]:
         return dict(self._cells[key]["facts"])
@@ -67,7 +76,7 @@ class Results:
         """Return the same of those that did not fail."""
         return {
             name: measured
-            for name, measured in (self.measurements(key) if key in self._cells else {}).items()
+            for name, measured in self.measurements(key).items()
             if measured.error is None
         }
 
