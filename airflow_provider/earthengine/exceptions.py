@@ -8,6 +8,8 @@
     │   ├── PlanError                 (ValueError)       no legal request exists
     │   ├── ConnectionConfigError     (ValueError)       the Airflow connection cannot be used
     │   ├── RequestRejectedError      (ValueError)       400
+    │   │   ├── RequestTooLargeError  (ValueError)       more bytes or pixels than it takes
+    │   │   └── ComputationTooLargeError (ValueError)    more memory or time than it gives
     │   ├── AccessDeniedError         (PermissionError)  401, 403
     │   ├── AssetNotFoundError        (LookupError)      404, or Earth Engine's "not found"
     │   ├── EmptyImageError           (LookupError)      no bands, or no pixels in the region
@@ -20,6 +22,7 @@
         ├── ServiceUnavailableError   (OSError)          500, 502, 503, 504, connection lost
         ├── DownloadIdExpiredError    (OSError)          404 for an id that was created
         ├── DownloadCancelledError    (InterruptedError) somebody stopped it
+        ├── SourceChangedError        (OSError)          the asset was replaced meanwhile
         ├── FetchTimeoutError         (TimeoutError)     no answer in time
         ├── ScratchError              (OSError)          no room on the worker's disk
         └── TruncatedBodyError        (OSError)          the body ended early or does not decode
@@ -89,6 +92,14 @@ class RequestRejectedError(PermanentError, ValueError):
     """Earth Engine answered 400: the request itself is wrong."""
 
 
+class RequestTooLargeError(RequestRejectedError):
+    """Earth Engine refused the size; facts ``byte_count``, ``max_byte_count``, ``max_side``."""
+
+
+class ComputationTooLargeError(RequestRejectedError):
+    """Computing the pixels takes more memory or time than a request gets; fewer pixels may do."""
+
+
 class AccessDeniedError(PermanentError, PermissionError):
     """The credentials are not accepted, or not allowed to do this."""
 
@@ -141,6 +152,10 @@ class DownloadIdExpiredError(TransientError, OSError):
 
 class DownloadCancelledError(TransientError, InterruptedError):
     """The download was stopped from outside; another attempt may complete it."""
+
+
+class SourceChangedError(TransientError, OSError):
+    """The source was replaced meanwhile: pieces of two versions do not go together."""
 
 
 class FetchTimeoutError(TransientError, TimeoutError):

@@ -61,12 +61,36 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "DownloadParamsError: dimensions is -4; write a whole number of pixels above 0",
     ),
     "dimensions over the limit": (
-        {"download_params": {**FIRST_BAND, **TILE, "dimensions": [40_000, 1]}},
+        {
+            "download_params": {**FIRST_BAND, **TILE, "dimensions": [40_000, 1]},
+            "layout": "as_served",
+        },
         "PlanError: The download has a side of 40,000 px .* at most 32,768",
     ),
     "dimensions of more than a request": (
-        {"download_params": {**FIRST_BAND, **TILE, "dimensions": [30_000, 30_000]}},
+        {
+            "download_params": {**FIRST_BAND, **TILE, "dimensions": [30_000, 30_000]},
+            "layout": "as_served",
+        },
         "PlanError: The download is 1,800,000,000 bytes .* at most 50,331,648",
+    ),
+    "dimensions of more than may be fetched": (
+        {
+            "download_params": {**FIRST_BAND, **TILE, "dimensions": [30_000, 30_000]},
+            "limits": {"max_requests": 50},
+        },
+        r"PlanError: The download takes 53 requests, and limits\['max_requests'\] is 50",
+    ),
+    "dimensions of more bytes than may be fetched": (
+        {
+            "download_params": {**FIRST_BAND, **TILE, "dimensions": [30_000, 30_000]},
+            "limits": {"max_byte_count": 1_000_000_000},
+        },
+        r"PlanError: The download is 1,800,000,000 bytes .* limits\['max_byte_count'\]",
+    ),
+    "dimensions that no raster has": (
+        {"download_params": {**FIRST_BAND, **TILE, "dimensions": [3_000_000_000, 10]}},
+        "PlanError: Band B1 is 3,000,000,000 x 10 px, and no raster has more",
     ),
     "region with scale and dimensions": (
         {"download_params": {"region": REGION, "scale": 30, "dimensions": [5, 5]}},

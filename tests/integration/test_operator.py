@@ -293,7 +293,10 @@ BAD = [
         {"download_params": {"bands": ["B9"], "format": "GEO_TIFF"}},
         "DownloadParamsError.*names B9.*it has B1, B2",
     ),
-    ({"layout": "cog"}, "DownloadParamsError.*known are as_served, zip"),
+    ({"layout": "tiff"}, "DownloadParamsError.*known are cog, as_served, zip"),
+    ({"layout": "zip", "compression": "zstd"}, "DownloadParamsError.*keeps what Earth Engine sent"),
+    ({"compression": "lossy"}, "DownloadParamsError.*known are deflate, zstd, lzw, none"),
+    ({"limits": {"max_request": 1}}, "DownloadParamsError.*did you mean max_requests"),
     ({"if_exists": "overwrite"}, "DownloadParamsError.*known are fail"),
     ({"s3_prefix": "../up"}, "DownloadParamsError.*s3_prefix"),
     ({"s3_bucket": ""}, "DownloadParamsError.*s3_bucket"),
@@ -318,8 +321,8 @@ BAD = [
     ),
     ({"image": {"result": "0", "values": {"0": {"valueReference": "1"}}}}, "DownloadParamsError"),
     (
-        {"image": SENTINEL2_ID, "download_params": {"bands": ["B3"]}},
-        r"PlanError.*361,681,200 bytes.*at most 50,331,648",
+        {"image": SENTINEL2_ID, "download_params": {"bands": ["B3"]}, "layout": "as_served"},
+        r"PlanError.*361,681,200 bytes.*at most 50,331,648; layout='cog' takes any size",
     ),
     (
         {"image": SENTINEL2_ID, "download_params": {"bands": ["B3"], "region": [0, 0, 1, 1]}},

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
+from airflow_provider.earthengine.download.bounds import Bounds
+from airflow_provider.earthengine.download.values import read_boolean
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from airflow_provider.earthengine.transfers.job import Job, read_job
@@ -84,6 +86,8 @@ def test_all_parameters_may_come_as_one_json_text(native: bool) -> None:
         ("s3_bucket", "bucket-{{ params.asset }}", "bucket-B"),
         ("s3_prefix", "x/{{ ds }}", "x/2026-01-01"),
         ("layout", "{{ 'zip' }}", "zip"),
+        ("compression", "{{ 'zstd' }}", "zstd"),
+        ("limits", {"resume": "{{ 'never' }}"}, {"resume": "never"}),
         ("if_exists", "{{ 'fail' }}", "fail"),
         ("on_empty", "{{ 'skip' }}", "skip"),
         ("record", {"licence": "{{ 'CC-BY-4.0' }}"}, {"licence": "CC-BY-4.0"}),
@@ -108,6 +112,19 @@ def test_every_other_field_is_templated(
 def test_a_nodata_value_is_what_was_meant(native: bool, it: float, wanted: float) -> None:
     _, job = job_of(native, {"it": it}, nodata="{{ params.it }}")
     assert job.nodata == wanted
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_limits_are_what_was_meant(native: bool) -> None:
+    limits = {"max_requests": 100, "total_seconds": 60.5, "max_byte_count": 10**9}
+    _, job = job_of(native, {"it": limits}, limits="{{ params.it | tojson }}")
+    assert job.bounds == Bounds(max_requests=100, total_seconds=60.5, max_byte_count=10**9)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_whether_only_a_plan_is_wanted_is_what_was_meant(native: bool) -> None:
+    operator, _ = job_of(native, {"it": True}, plan_only="{{ params.it }}")
+    assert read_boolean("plan_only", operator.plan_only) is True
 
 
 def make_image(band: str) -> None:
@@ -137,7 +154,7 @@ def test_a_function_is_not_called_while_the_fields_are_rendered(native: bool) ->
 
 def test_every_field_is_covered() -> None:
     tested = {"download_params", "nodata", "image", "image_kwargs", "s3_bucket", "s3_prefix",
-              "layout", "if_exists", "on_empty", "record", "s3_extra_args", "earthengine_conn_id",
+              "layout", "compression", "limits", "plan_only", "if_exists", "on_empty", "record", "s3_extra_args", "earthengine_conn_id",
               "aws_conn_id"}  # fmt: skip
     assert set(EarthEngineToS3Operator.template_fields) == tested
 

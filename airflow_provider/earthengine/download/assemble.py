@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from airflow_provider.earthengine.download.fetch import FetchedBody
+from airflow_provider.earthengine.download.canvas import copy_to_canvas
+from airflow_provider.earthengine.download.cog import Watch, write_cog
+from airflow_provider.earthengine.download.connections import Cancellation
+from airflow_provider.earthengine.download.facts import RasterFacts
+from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
+from airflow_provider.earthengine.download.layout import COG, ZIP
 from airflow_provider.earthengine.download.nodata import write_nodata
 from airflow_provider.earthengine.download.params import NPY
-from airflow_provider.earthengine.download.plan import ZIP, Download
-from airflow_provider.earthengine.download.verify import RasterFacts
 
 _CHUNK_BYTE_COUNT = 1 << 20
+# From here on a COG takes seconds to write, and is uploaded meanwhile.
+_GROWING_BYTE_COUNT = 128 << 20
 
 GEOTIFF_MEDIA_TYPE = "image/tiff; application=geotiff"
+COG_MEDIA_TYPE = f"{GEOTIFF_MEDIA_TYPE}; profile=cloud-optimized"
 NPY_MEDIA_TYPE = "application/vnd.npy"
 ZIP_MEDIA_TYPE = "application/zip"
 
@@ -36,35 +44,86 @@ class LocalFile:
     rasters: tuple[RasterFacts, ...]
 
 
-def assemble_files(
-    download: Download, body: FetchedBody, rasters: tuple[RasterFacts, ...]
-) -> tuple[LocalFile, ...]:
-    """Return the files in the order of the bands: the zip itself, or each raster as served.
+@dataclass(frozen=True)
+class GrowingFile:
+    """One file to publish while it is written.
 
-    A GeoTIFF whose masked pixels hold a value of the user's gets that value's nodata tag.
+    :param byte_count: it is not longer.
+    :param write: makes the file and returns where it is; calls back with its path now and then.
     """
-    if download.layout == ZIP:
+
+    suffix: str
+    byte_count: int
+    media_type: str
+    rasters: tuple[RasterFacts, ...]
+    write: Callable[[Watch], Path]
+
+
+def assemble_files(
+    fetched: FetchedRasters,
+    tags: Mapping[str, str],
+    compression: str,
+    cancellation: Cancellation,
+) -> tuple[LocalFile | GrowingFile, ...]:
+    """Return the files in the order of the bands: the zip itself, or one file a raster.
+
+    :param tags: of GeoTIFFs that are written here.
+    :param compression: of COGs.
+    """
+    download, body = fetched.download, fetched.body
+    if download.layout == ZIP and body is not None:
         return (
-            LocalFile(".zip", body.path, body.byte_count, body.sha256, ZIP_MEDIA_TYPE, rasters),
+            LocalFile(
+                ".zip", body.path, body.byte_count, body.sha256, ZIP_MEDIA_TYPE, fetched.rasters
+            ),
         )
-    if download.params.file_format == NPY:
-        media_type = NPY_MEDIA_TYPE
-    else:
-        media_type = GEOTIFF_MEDIA_TYPE
-        for raster in rasters:
-            if raster.plan.nodata is not None:
-                write_nodata(raster.path, raster.plan.nodata)
-    return tuple(
-        LocalFile(
-            raster.plan.suffix,
-            raster.path,
-            raster.path.stat().st_size,
-            digest_file(raster.path),
-            media_type,
-            (raster,),
+    if download.layout == COG:
+        return tuple(
+            _cog_of(raster, fetched, partial(write_cog, compression, cancellation), tags)
+            for raster in fetched.rasters
         )
-        for raster in rasters
-    )
+    return tuple(_as_served(raster, download.params.file_format) for raster in fetched.rasters)
+
+
+def _as_served(raster: RasterFacts, file_format: str) -> LocalFile:
+    if file_format == NPY:
+        return _local_file(raster, raster.path, NPY_MEDIA_TYPE)
+    if raster.plan.nodata is not None:
+        write_nodata(raster.path, raster.plan.nodata)
+    return _local_file(raster, raster.path, GEOTIFF_MEDIA_TYPE)
+
+
+def _cog_of(
+    raster: RasterFacts,
+    fetched: FetchedRasters,
+    write_cog: Callable[[Path, Path, str, Watch], None],
+    tags: Mapping[str, str],
+) -> LocalFile | GrowingFile:
+    """Return the COG of a raster: made, or to be made if it is worth uploading meanwhile."""
+
+    def write(watch: Watch) -> Path:
+        canvas = raster.path
+        if fetched.body is not None:
+            canvas = raster.path.with_suffix(".canvas")
+            copy_to_canvas(raster, canvas, tags)
+            raster.path.unlink()
+        path = canvas.with_suffix(".cog.tif")
+        write_cog(canvas, path, raster.bands[0].dtype, watch)
+        canvas.unlink()
+        return path
+
+    if raster.plan.byte_count < _GROWING_BYTE_COUNT:
+        return _local_file(raster, write(lambda _: None), COG_MEDIA_TYPE)
+    # What does not compress grows by a little, and overviews are a third more.
+    most = raster.plan.byte_count * 3 // 2
+    return GrowingFile(raster.plan.suffix, most, COG_MEDIA_TYPE, (raster,), write)
+
+
+def _local_file(raster: RasterFacts, path: Path, media_type: str) -> LocalFile:
+    byte_count = path.stat().st_size
+    return LocalFile(
+        raster.plan.suffix, path, byte_count, digest_file(path), media_type, (raster,)
+    )  # fmt: skip
 
 
 def digest_file(path: Path) -> str:

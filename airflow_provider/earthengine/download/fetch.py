@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -25,6 +24,7 @@ from airflow_provider.earthengine.download.connections import (
     InterruptibleAdapter,
     open_session,
 )
+from airflow_provider.earthengine.download.gate import RequestGate
 from airflow_provider.earthengine.download.params import DownloadId
 from airflow_provider.earthengine.download.retry import (
     RetryPolicy,
@@ -43,6 +43,8 @@ from airflow_provider.earthengine.exceptions import (
 )
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CHUNK_BYTE_COUNT = 1 << 20
 CONNECT_SECONDS = 10.0
@@ -88,7 +90,8 @@ class BodyRequest:
     :param what: its name in logs and errors.
     :param path: where the body goes; it appears there only when it is complete and checked.
     :param max_byte_count: a longer body is not what was asked for.
-    :param check: raises TruncatedBodyError for a body that does not decode.
+    :param check: raises TruncatedBodyError for a body that does not decode; no place is held while
+        it works.
     """
 
     params: Mapping[str, Any]
@@ -98,69 +101,131 @@ class BodyRequest:
     check: Callable[[Path], None]
 
 
+class BodyFetcher:
+    """Fetches bodies, one after the other, over connections that it keeps.
+
+    Several of them work side by side, each in a thread of its own.
+
+    :param client: retries its own requests, or leaves them to ``policy``.
+    :param policy: for each request.
+    :param cancellation: ends what is under way at any time.
+    :param gate: gives requests their places; None: there is no other request.
+    :param attempt_seconds: the longest that a body may be computed; None: as long as Earth Engine
+        does.
+    :param count: is told of bytes as they arrive; None: the log is.
+    """
+
+    def __init__(
+        self,
+        client: EarthEngineClient,
+        policy: RetryPolicy,
+        cancellation: Cancellation,
+        *,
+        gate: RequestGate | None = None,
+        attempt_seconds: float | None = None,
+        count: Callable[[int], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._policy = policy
+        self._cancellation = cancellation
+        self._gate = gate
+        self._silence_seconds = min(READ_SECONDS, attempt_seconds or READ_SECONDS)
+        self._count = count
+        self._adapter = InterruptibleAdapter()
+        self._session = open_session(self._adapter)
+        cancellation.call_when_cancelled(self._adapter.interrupt)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def fetch(self, request: BodyRequest) -> FetchedBody:
+        """Return the body on disk.
+
+        :raises TransientError: when it still failed after all tries.
+        :raises PermanentError: when Earth Engine will not give it.
+        """
+        started = time.monotonic()
+        attempts = 0
+
+        def create() -> DownloadId:
+            return self._client.get_download_id(request.params)
+
+        def get() -> tuple[int, str]:
+            nonlocal attempts
+            attempts += 1
+            return self._get_body(self._client.make_download_url(download_id), request)
+
+        def get_checked() -> tuple[int, str]:
+            got = self._at_its_place(get)
+            request.check(_part_of(request.path))
+            return got
+
+        download_id = self._policy.run(lambda: self._at_its_place(create))
+        try:
+            byte_count, sha256 = self._policy.run(get_checked)
+        except DownloadIdExpiredError:
+            log.warning("The download id of %s has expired; asking for a new one.", request.what)
+            download_id = self._policy.run(lambda: self._at_its_place(create))
+            byte_count, sha256 = self._policy.run(get_checked)
+        _part_of(request.path).replace(request.path)
+        return FetchedBody(request.path, byte_count, sha256, attempts, time.monotonic() - started)
+
+    def _at_its_place(self, operation: Callable[[], T]) -> T:
+        self._cancellation.check()
+        with self._gate.place() if self._gate else nullcontext():
+            return operation()
+
+    def _get_body(self, url: str, request: BodyRequest) -> tuple[int, str]:
+        with (
+            _translated_errors(request.what),
+            self._session.get(
+                url,
+                stream=True,
+                timeout=(CONNECT_SECONDS, self._silence_seconds),
+                allow_redirects=False,
+            ) as response,
+        ):
+            self._adapter.limit_silence(BODY_SILENCE_SECONDS)
+            if response.status_code != 200:
+                _raise_for_answer(response, request.what)
+            return _write_body(response, request, self._count)
+
+
 def fetch_body(
     client: EarthEngineClient,
     request: BodyRequest,
     policy: RetryPolicy | None = None,
     cancellation: Cancellation | None = None,
+    attempt_seconds: float | None = None,
 ) -> FetchedBody:
-    """Return the body on disk.
+    """Return one body on disk; see :class:`BodyFetcher`.
 
-    :param policy: for the GET; the client retries its own requests.
-    :param cancellation: ends it at any time.
-    :raises TransientError: when it still failed after all tries.
-    :raises PermanentError: when Earth Engine will not give it.
+    :param policy: for the GET, and for what the client does not retry by itself.
     """
-    started = time.monotonic()
     cancellation = cancellation or Cancellation()
     policy = policy or RetryPolicy(sleep=cancellation.sleep)
-    attempts = 0
-
-    adapter = InterruptibleAdapter()
-    cancellation.call_when_cancelled(adapter.interrupt)
-    with open_session(adapter) as session:
-
-        def attempt() -> tuple[int, str]:
-            nonlocal attempts
-            attempts += 1
-            cancellation.check()
-            return _get_body(session, adapter, client.make_download_url(download_id), request)
-
-        download_id = client.get_download_id(request.params)
-        try:
-            byte_count, sha256 = policy.run(attempt)
-        except DownloadIdExpiredError:
-            log.warning("The download id of %s has expired; asking for a new one.", request.what)
-            download_id = client.get_download_id(request.params)
-            byte_count, sha256 = policy.run(attempt)
-    return FetchedBody(request.path, byte_count, sha256, attempts, time.monotonic() - started)
+    with BodyFetcher(client, policy, cancellation, attempt_seconds=attempt_seconds) as fetcher:
+        return fetcher.fetch(request)
 
 
-def _get_body(
-    session: requests.Session, adapter: InterruptibleAdapter, url: str, request: BodyRequest
+def _part_of(path: Path) -> Path:
+    """Return where a body is until it is complete and checked."""
+    return path.with_name(f"{path.name}.part")
+
+
+def _write_body(
+    response: requests.Response,
+    request: BodyRequest,
+    count: Callable[[int], None] | None,
 ) -> tuple[int, str]:
-    part = request.path.with_name(f"{request.path.name}.part")
-    with (
-        _translated_errors(request.what),
-        session.get(
-            url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False
-        ) as response,
-    ):
-        adapter.limit_silence(BODY_SILENCE_SECONDS)
-        if response.status_code != 200:
-            _raise_for_answer(response, request.what)
-        byte_count, sha256 = _write_body(response, part, request)
-    request.check(part)
-    part.replace(request.path)
-    return byte_count, sha256
-
-
-def _write_body(response: requests.Response, part: Path, request: BodyRequest) -> tuple[int, str]:
     digest = hashlib.sha256()
     byte_count = 0
     announced = response.headers.get("Content-Length", "")
     next_progress = time.monotonic() + PROGRESS_SECONDS
-    with part.open("wb") as file:
+    with _part_of(request.path).open("wb") as file:
         for chunk in response.iter_content(CHUNK_BYTE_COUNT):
             byte_count += len(chunk)
             if byte_count > request.max_byte_count:
@@ -173,13 +238,13 @@ def _write_body(response: requests.Response, part: Path, request: BodyRequest) -
                 )
             digest.update(chunk)
             file.write(chunk)
-            if time.monotonic() >= next_progress:
+            if count is not None:
+                count(len(chunk))
+            elif time.monotonic() >= next_progress:
                 next_progress = time.monotonic() + PROGRESS_SECONDS
                 log.info(
                     "%s: %s of %s bytes", request.what, f"{byte_count:,}", announced or "unknown"
                 )
-        file.flush()
-        os.fsync(file.fileno())
     return byte_count, digest.hexdigest()
 
 

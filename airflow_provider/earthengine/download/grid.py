@@ -33,6 +33,29 @@ class PixelGrid:
         a, b, c, d, e, f = self.transform
         return a * column + b * row + c, d * column + e * row + f
 
+    def window(self, column: int, row: int, width: int, height: int) -> PixelGrid:
+        """Return the grid of ``width`` x ``height`` of the pixels, from (column, row)."""
+        a, b, _, d, e, _ = self.transform
+        x, y = self.corner(column, row)
+        return PixelGrid(self.crs, (a, b, x, d, e, y), width, height)
+
+    def around(self, other: PixelGrid) -> PixelGrid | None:
+        """Return the grid that just holds both; None if their pixels are not of one lattice."""
+        if self.crs != other.crs or not other.is_on_lattice_of(self.transform):
+            return None
+        column, row = (round(steps) for steps in self._steps_to(other.corner(0, 0)))
+        left, top = min(0, column), min(0, row)
+        right = max(self.width, column + other.width)
+        bottom = max(self.height, row + other.height)
+        return self.window(left, top, right - left, bottom - top)
+
+    def _steps_to(self, corner: tuple[float, float]) -> tuple[float, float]:
+        """Return (columns, rows) from the upper-left corner to a place in units of the crs."""
+        a, b, c, d, e, f = self.transform
+        x, y = corner[0] - c, corner[1] - f
+        determinant = a * e - b * d
+        return (e * x - b * y) / determinant, (a * y - d * x) / determinant
+
     def outline(self, points_per_side: int = 21) -> list[tuple[float, float]]:
         """Return the closed ring of the grid's edge as (x, y), with points along each side.
 
@@ -76,10 +99,8 @@ class PixelGrid:
             for got, wanted in zip(mine[:2] + mine[3:5], (a, b, d, e), strict=True)
         ):
             return False
-        x, y = mine[2] - c, mine[5] - f
-        determinant = a * e - b * d
-        column, row = (e * x - b * y) / determinant, (a * y - d * x) / determinant
-        return all(abs(steps - round(steps)) < _PIXEL_TOLERANCE for steps in (column, row))
+        steps = PixelGrid("", (a, b, c, d, e, f), 1, 1)._steps_to((mine[2], mine[5]))
+        return all(abs(each - round(each)) < _PIXEL_TOLERANCE for each in steps)
 
     def is_close_to(self, other: PixelGrid) -> bool:
         """Return whether both grids have the same pixels, but for the last bits of the terms."""

@@ -22,6 +22,7 @@ from airflow_provider.earthengine.exceptions import (
     EmptyImageError,
     PlanError,
     RequestRejectedError,
+    SourceChangedError,
 )
 
 _NO_SUCH_BAND = "did not match any bands"
@@ -100,6 +101,24 @@ def describe_image(client: ValueComputer, image: Any, params: DownloadParams) ->
     info = select_bands(read_info(downloaded), params)
     _check_overlap(read_info(whole), info)
     return info
+
+
+def check_unchanged(
+    client: ValueComputer, image: Any, params: DownloadParams, info: ImageInfo
+) -> None:
+    """Raise if the image is no longer the one that was described; asks only if it has a version.
+
+    :raises SourceChangedError: always then.
+    """
+    if info.version is None:
+        return
+    now = describe_image(client, image, params)
+    if now.version != info.version:
+        raise SourceChangedError(
+            f"The image was replaced in Earth Engine (version {info.version}, now {now.version}) "
+            "while it was downloaded, and its tiles may be of both; run again.",
+            version=now.version,
+        )
 
 
 def _check_payload(image: Any) -> None:

@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, BinaryIO
@@ -42,7 +43,7 @@ _CHUNK_BYTE_COUNT = 1 << 20
 _WIDEST_SAMPLE_BYTE_COUNT = 8
 # "Adobe deflate" and its older code, which Earth Engine writes.
 # Source: https://www.awaresystems.be/imaging/tiff/tifftags/compression.html, read 2026-11.
-_DEFLATE_NAMES = frozenset({"DEFLATE", "ADOBE_DEFLATE"})
+DEFLATE_NAMES = frozenset({"DEFLATE", "ADOBE_DEFLATE"})
 
 
 def check_body(path: Path, file_format: str, max_byte_count: int) -> None:
@@ -187,14 +188,24 @@ def _check_geotiff(path: Path, max_byte_count: int) -> None:
     with open_geotiff(path, max_byte_count) as dataset, path.open("rb") as file:
         for _, window in dataset.block_windows(1):
             dataset.read(window=window)
-        if dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION") in _DEFLATE_NAMES:
+        if dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION") in DEFLATE_NAMES:
             bound = max_byte_count * _WIDEST_SAMPLE_BYTE_COUNT
-            for offset, byte_count in _blocks(dataset):
-                _check_block(file, offset, byte_count, bound)
+            for block in stored_blocks(dataset):
+                _check_block(file, block, bound)
 
 
-def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int]]:
-    """Yield (offset, length) in bytes of every block of the file."""
+@dataclass(frozen=True)
+class StoredBlock:
+    """Where a block is in its file, in bytes, and in its raster, in blocks."""
+
+    offset: int
+    byte_count: int
+    row: int
+    column: int
+
+
+def stored_blocks(dataset: DatasetReader) -> Iterator[StoredBlock]:
+    """Yield every block of the file; all bands of a place are one where they are interleaved."""
     interleaved = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL"
     for band in [1] if interleaved else dataset.indexes:
         for (row, column), _ in dataset.block_windows(band):
@@ -202,15 +213,17 @@ def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int]]:
             offset = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=band)
             byte_count = dataset.get_tag_item(f"BLOCK_SIZE_{place}", "TIFF", bidx=band)
             if offset and byte_count:  # A block without pixels may be left out of the file.
-                yield int(offset), int(byte_count)
+                yield StoredBlock(int(offset), int(byte_count), row, column)
 
 
-def _check_block(file: BinaryIO, offset: int, byte_count: int, bound: int) -> None:
-    file.seek(offset)
-    packed, unpacked = file.read(byte_count), 0
+def _check_block(file: BinaryIO, block: StoredBlock, bound: int) -> None:
+    file.seek(block.offset)
+    packed, unpacked = file.read(block.byte_count), 0
     inflater = zlib.decompressobj()
     while packed and not inflater.eof and unpacked <= bound:
         unpacked += len(inflater.decompress(packed, _CHUNK_BYTE_COUNT))
         packed = inflater.unconsumed_tail
     if not inflater.eof:
-        raise TruncatedBodyError(f"The GeoTIFF's block at byte {offset:,} is cut, or overlong.")
+        raise TruncatedBodyError(
+            f"The GeoTIFF's block at byte {block.offset:,} is cut, or overlong."
+        )

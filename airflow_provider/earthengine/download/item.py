@@ -19,7 +19,8 @@ from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
 
 from airflow_provider.earthengine import __version__
-from airflow_provider.earthengine.download.assemble import LocalFile
+from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
+from airflow_provider.earthengine.download.facts import BandFacts, RasterFacts
 from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.image import ImageSource
 from airflow_provider.earthengine.download.info import ImageInfo
@@ -33,7 +34,6 @@ from airflow_provider.earthengine.download.record import (
     Identity,
     StoredObject,
 )
-from airflow_provider.earthengine.download.verify import BandFacts, RasterFacts
 
 _WGS84 = "EPSG:4326"
 
@@ -68,7 +68,7 @@ def build_item(
     identity: Identity,
     source: Source,
     run: Run,
-    files: Sequence[LocalFile],
+    files: Sequence[LocalFile | GrowingFile],
     stored: Sequence[StoredObject],
 ) -> bytes:
     """Return the item as JSON.
@@ -123,7 +123,9 @@ def _describe(
     }
 
 
-def _describe_asset(asset: pystac.Asset, file: LocalFile, stored: StoredObject) -> None:
+def _describe_asset(
+    asset: pystac.Asset, file: LocalFile | GrowingFile, stored: StoredObject
+) -> None:
     recorded = FileExtension.ext(asset, add_if_missing=True)
     recorded.size = stored.byte_count
     recorded.checksum = f"{SHA256_MULTIHASH}{stored.sha256}"

@@ -13,8 +13,8 @@ from typing import Any
 
 import rasterio
 
+from airflow_provider.earthengine.download.clipping import clip_to_region
 from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.image import prepare_request
 from airflow_provider.earthengine.download.info import BandInfo, ImageInfo, smallest_dtype
 from airflow_provider.earthengine.download.params import (
     ZIPPED_GEO_TIFF_PER_BAND,
@@ -36,8 +36,7 @@ def fill_masked(
         go with one.
     :raises PlanError: when the bands that share a file have unlike grids.
     """
-    if _masks_outside(params):
-        image = image.clip(_geometry_of(params))
+    image = clip_to_region(image, params)
     bands = tuple(replace(band, dtype=_widened(band, nodata)) for band in info.bands)
     pinned = replace(params, region=None, crs=None, crs_transform=None, dimensions=None, scale=None)
     if params.file_format == ZIPPED_GEO_TIFF_PER_BAND:
@@ -59,34 +58,6 @@ def write_nodata(path: Path, nodata: float) -> None:
     """Write the tag into a GeoTIFF; its pixels stay as they are."""
     with rasterio.open(path, "r+", driver="GTiff") as dataset:
         dataset.nodata = nodata
-
-
-def _masks_outside(params: DownloadParams) -> bool:
-    """Return whether Earth Engine masks what is outside the region: for a region alone it does."""
-    if params.region is None:
-        return False
-    merged = [params.band(band) for band in params.bands or (BandParams(""),)]
-    crops = {bool(band.dimensions or (band.scale and not band.crs_transform)) for band in merged}
-    if len(crops) > 1:
-        raise DownloadParamsError(
-            "nodata is given, and region with a scale for some bands only, so that some would be "
-            "masked outside the region and some not; give a scale for all bands or for none.",
-            field="nodata",
-        )
-    return not crops.pop()
-
-
-def _geometry_of(params: DownloadParams) -> Any:
-    import ee
-
-    region = prepare_request(params)["region"]
-    if isinstance(region, ee.Geometry):
-        return region
-    if isinstance(region, dict):
-        return ee.Geometry(region, None, geodesic=False)
-    if len(region) == 4 and not isinstance(region[0], list):
-        return ee.Geometry.Rectangle(region, None, geodesic=False)
-    return ee.Geometry.Polygon(region, None, geodesic=False)
 
 
 def _widened(band: BandInfo, nodata: float) -> str:

@@ -1,91 +1,57 @@
-"""Which request makes a download, and which rasters come out of it.
+"""Which requests make a download, and which rasters come out of it.
 
 Image info and parameters -> :class:`Download`. A download that fits one request is sent with the
-user's parameters as they are; larger ones are refused here, with the numbers.
+user's parameters as they are; a larger one is cut into tiles on the grid that Earth Engine named.
+Nothing is sent here; what may not be sent is refused here, with the numbers.
 """
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider.earthengine import limits
+from airflow_provider.earthengine.download.bounds import Bounds
 from airflow_provider.earthengine.download.grid import PixelGrid
+from airflow_provider.earthengine.download.layout import AS_SERVED, ZIP
 from airflow_provider.earthengine.download.params import (
     NPY,
-    ZIPPED_FORMATS,
     ZIPPED_GEO_TIFF_PER_BAND,
-    BandParams,
     DownloadParams,
 )
-from airflow_provider.earthengine.download.values import shown
-from airflow_provider.earthengine.exceptions import DownloadParamsError, EmptyImageError, PlanError
+from airflow_provider.earthengine.download.raster_plan import RasterPlan, common_grid, plan_rasters
+from airflow_provider.earthengine.download.tiles import (
+    BandGroup,
+    Tile,
+    bytes_per_pixel,
+    bytes_per_sample,
+    cut_group,
+)
+from airflow_provider.earthengine.exceptions import EmptyImageError, PlanError
 
 if TYPE_CHECKING:
     # It imports rasterio, and DAG files import this module on every parse.
     from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
 
-AS_SERVED = "as_served"
-ZIP = "zip"
-LAYOUTS = (AS_SERVED, ZIP)
-
-_BYTES_PER_SAMPLE = {
-    "uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4, "float32": 4,
-    "float64": 8,
-}  # fmt: skip
-# What a key may hold without meaning something else in a URI or a path.
-_NAMING_BAND_ID = re.compile(r"[\w()+@-][\w.()+@ -]{0,199}")
 _BLOCK_SIDE = 256
 _HEADER_BYTE_COUNT = 1 << 20
-
-
-@dataclass(frozen=True)
-class GridAsk:
-    """What the user said of a raster's grid; None where it is left to Earth Engine.
-
-    :param crs: for example "EPSG:32610".
-    :param crs_transform: affine terms a b c d e f that the pixels lie on.
-    :param dimensions: (width, height) in pixels.
-    """
-
-    crs: str | None = None
-    crs_transform: tuple[float, ...] | None = None
-    dimensions: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True)
-class RasterPlan:
-    """One raster to come.
-
-    :param suffix: what its object's name has behind the base name, for example ".B3.tif".
-    :param bands: its bands, in order, with the dtypes and grids that are predicted.
-    :param ask: what must be so; everything else is a prediction.
-    :param nodata: the value that was put into masked pixels; None: Earth Engine's own.
-    """
-
-    suffix: str
-    bands: tuple[BandInfo, ...]
-    ask: GridAsk
-    nodata: float | None = None
-
-    @property
-    def grid(self) -> PixelGrid | None:
-        """The predicted grid; None where the bands' grids differ and Earth Engine chooses."""
-        grids = {band.grid for band in self.bands}
-        return grids.pop() if len(grids) == 1 else None
+# GDAL counts columns and rows in 32 bits.
+_MAX_SIDE = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Download:
-    """One request, and what is made of its answer.
+    """The requests, and what is made of their answers.
 
-    :param params: what is sent.
-    :param layout: one of :data:`LAYOUTS`.
-    :param rasters: what the answer holds, in the order asked for.
+    :param params: what is sent when one request does it.
+    :param layout: what becomes of the answers.
+    :param rasters: what comes out, in the order asked for.
     :param byte_count: the size as Earth Engine accounts it, mask bytes included.
-    :param max_body_byte_count: no right answer is longer, compressed or not.
+    :param max_body_byte_count: of the one request: no right answer is longer.
+    :param groups: the bands that tiles are cut from; empty where there can be none.
+    :param tiles: what is sent, when one request does not do it.
     """
 
     params: DownloadParams
@@ -93,84 +59,104 @@ class Download:
     rasters: tuple[RasterPlan, ...]
     byte_count: int
     max_body_byte_count: int
+    groups: tuple[BandGroup, ...] = ()
+    tiles: tuple[Tile, ...] = ()
 
+    @property
+    def request_count(self) -> int:
+        """How many bodies are fetched, if none has to be cut further."""
+        return len(self.tiles) or 1
 
-def read_layout(value: object, params: DownloadParams) -> str:
-    """Return the layout, checked against the format.
-
-    :raises DownloadParamsError: for an unknown layout, or a zip of a format that is not zipped.
-    """
-    if value not in LAYOUTS:
-        raise DownloadParamsError(
-            f"layout is {shown(value)}; known are {', '.join(LAYOUTS)}.", field="layout"
-        )
-    if value == ZIP and params.file_format not in ZIPPED_FORMATS:
-        raise DownloadParamsError(
-            f"layout is 'zip', but Earth Engine does not zip format {params.file_format}; use "
-            f"one of {', '.join(sorted(ZIPPED_FORMATS))}.",
-            field="layout",
-        )
-    return str(value)
-
-
-def item_suffix(params: DownloadParams, layout: str) -> str:
-    """Return what the item's name has behind the base name; known before anything is planned."""
-    if layout == ZIP:
-        return ".zip.json"
-    if params.file_format == NPY:
-        return ".npy.json"
-    return ".bands.json" if params.file_format == ZIPPED_GEO_TIFF_PER_BAND else ".tif.json"
+    @property
+    def raster_byte_count(self) -> int:
+        """The values of all rasters, without mask bytes and before any compression."""
+        return sum(raster.byte_count for raster in self.rasters)
 
 
 def plan_download(
-    info: ImageInfo, params: DownloadParams, layout: str, nodata: float | None = None
+    info: ImageInfo,
+    params: DownloadParams,
+    layout: str,
+    nodata: float | None = None,
+    bounds: Bounds = Bounds(),  # noqa: B008 - frozen, so it can be shared
 ) -> Download:
-    """Return the one request for the download.
+    """Return the requests for the download: one if it fits, else tiles.
 
     :param nodata: the value that is in masked pixels already; None: Earth Engine's own.
+    :param bounds: what may be sent at most.
 
-    :raises PlanError: when no single request may carry it; says the numbers.
+    :raises PlanError: when no legal requests make it; says the numbers.
     """
     grids = [_bounded_grid(band) for band in info.bands]
-    byte_count = _accounted_byte_count(info.bands, grids)
-    _check_limits(grids, byte_count)
+    byte_count = sum(
+        grid.width * grid.height * bytes_per_pixel([band])
+        for band, grid in zip(info.bands, grids, strict=True)
+    )
+    bounds.check_byte_count(byte_count)
+    refusal = _refusal_of_one_request(grids, byte_count, bounds.request_byte_count)
+    groups = _group_bands(info, params)
+    tiles: tuple[Tile, ...] = ()
+    if refusal:
+        if layout == ZIP or (layout == AS_SERVED and params.file_format != NPY):
+            raise refusal
+        tiles = _cut(groups, params, byte_count, bounds)
     return Download(
         params=params,
         layout=layout,
-        rasters=_plan_rasters(info, params, nodata),
+        rasters=plan_rasters(info, params, nodata),
         byte_count=byte_count,
-        max_body_byte_count=_max_body_byte_count(info.bands, grids),
+        max_body_byte_count=max_body_byte_count(info.bands, grids),
+        groups=groups,
+        tiles=tiles,
     )
 
 
-def _plan_rasters(
-    info: ImageInfo, params: DownloadParams, nodata: float | None
-) -> tuple[RasterPlan, ...]:
+def _group_bands(info: ImageInfo, params: DownloadParams) -> tuple[BandGroup, ...]:
+    """Return the bands that tiles are cut from; none where a file's bands have unlike pixels.
+
+    Bands with files of their own share a request only if they share their type: Earth Engine would
+    promote them, and masked pixels would hold another value.
+    """
     if params.file_format != ZIPPED_GEO_TIFF_PER_BAND:
-        suffix = ".npy" if params.file_format == NPY else ".tif"
-        return (RasterPlan(suffix, info.bands, _ask_of(params, None), nodata),)
-    for band in info.bands:
-        _check_band_id(band.id)
-    asked = {band.id: band for band in params.bands}
+        grid = common_grid(info.bands)
+        places = tuple((0, index) for index in range(1, len(info.bands) + 1))
+        return (BandGroup(info.bands, grid, places),) if grid else ()
+    alike: dict[tuple[PixelGrid | None, str], list[int]] = {}
+    for index, band in enumerate(info.bands):
+        alike.setdefault((band.grid, band.dtype), []).append(index)
     return tuple(
-        RasterPlan(f".{band.id}.tif", (band,), _ask_of(params, asked.get(band.id)), nodata)
-        for band in info.bands
+        BandGroup(
+            tuple(info.bands[index] for index in indexes),
+            grid,
+            tuple((index, 1) for index in indexes),
+        )
+        for (grid, _), indexes in alike.items()
+        if grid
     )
 
 
-def _check_band_id(band_id: str) -> None:
-    if not _NAMING_BAND_ID.fullmatch(band_id) or ".." in band_id:
+def _cut(
+    groups: tuple[BandGroup, ...], params: DownloadParams, byte_count: int, bounds: Bounds
+) -> tuple[Tile, ...]:
+    if not groups:
         raise PlanError(
-            f"Band {shown(band_id)} would become part of an object's name, and is none; rename it "
-            "in the image (letters, digits, . _ - and blanks, at most 200), or take format "
-            "GEO_TIFF, which has one file for all bands."
+            "The download is more than one request, and its bands have unlike pixels in one file; "
+            "give scale, or crs and crs_transform, or take format ZIPPED_GEO_TIFF_PER_BAND."
         )
-
-
-def _ask_of(params: DownloadParams, band: BandParams | None) -> GridAsk:
-    asked = params.band(band or BandParams(""))
-    dimensions = asked.dimensions if len(asked.dimensions or ()) == 2 else None
-    return GridAsk(asked.crs, asked.crs_transform, dimensions)
+    # Before they are counted one by one: a grid can be wider than any list of its tiles.
+    bounds.check_request_count(byte_count // bounds.tiles.byte_count)
+    tiles = tuple(
+        tile for index, group in enumerate(groups) for tile in cut_group(index, group, bounds.tiles)
+    )
+    bounds.check_request_count(len(tiles))
+    slices = {tile.first_band for tile in tiles}
+    dtypes = {band.dtype for band in groups[0].bands}
+    if params.file_format not in (ZIPPED_GEO_TIFF_PER_BAND, NPY) and len(slices) > 1 < len(dtypes):
+        raise PlanError(
+            f"The download has {len(groups[0].bands):,} bands of unlike types in one file, more "
+            "than a request takes; name fewer in bands, or cast them to one type."
+        )
+    return tiles
 
 
 def _bounded_grid(band: BandInfo) -> PixelGrid:
@@ -184,48 +170,57 @@ def _bounded_grid(band: BandInfo) -> PixelGrid:
             f"Band {band.id} is {band.grid.width} x {band.grid.height} px: the region does not "
             "meet the image; if it is written as latitude, longitude, swap them."
         )
+    a, b, _, d, e, _ = band.grid.transform
+    if not all(map(math.isfinite, band.grid.transform)) or a * e == b * d:
+        raise PlanError(
+            f"Band {band.id} has the transform {list(band.grid.transform)}, which places no "
+            "pixels; give crs and crs_transform."
+        )
+    if max(band.grid.width, band.grid.height) > _MAX_SIDE:
+        raise PlanError(
+            f"Band {band.id} is {band.grid.width:,} x {band.grid.height:,} px, and no raster has "
+            f"more than {_MAX_SIDE:,} along a side; take a smaller region or a coarser scale."
+        )
     return band.grid
 
 
-def _accounted_byte_count(bands: Sequence[BandInfo], grids: Sequence[PixelGrid]) -> int:
-    return sum(
-        grid.width * grid.height * (_BYTES_PER_SAMPLE[band.dtype] + limits.MASK_BYTES_PER_SAMPLE)
-        for band, grid in zip(bands, grids, strict=True)
-    )
-
-
-def _check_limits(grids: Sequence[PixelGrid], byte_count: int) -> None:
+def _refusal_of_one_request(
+    grids: Sequence[PixelGrid], byte_count: int, most: int
+) -> PlanError | None:
+    """Return why one request does not carry it all, or None if one does."""
     largest = max(grids, key=lambda grid: grid.width * grid.height)
     what = f"{len(grids)} bands of at most {largest.width} x {largest.height} px"
-    if byte_count > limits.MAX_REQUEST_BYTE_COUNT:
-        raise PlanError(
+    advice = "layout='cog' takes any size"
+    if byte_count > most:
+        return PlanError(
             f"The download is {byte_count:,} bytes as Earth Engine counts them ({what}, one mask "
-            f"byte a sample), and one request carries at most {limits.MAX_REQUEST_BYTE_COUNT:,}; "
-            "take a smaller region, a coarser scale or fewer bands.",
+            f"byte a sample), and one request carries at most {most:,}; "
+            f"{advice}, or take a smaller region, a coarser scale or fewer bands.",
             byte_count=byte_count,
         )
     side = max(max(grid.width, grid.height) for grid in grids)
     if side > limits.MAX_GRID_SIDE:
-        raise PlanError(
+        return PlanError(
             f"The download has a side of {side:,} px ({what}), and one request has at most "
-            f"{limits.MAX_GRID_SIDE:,}; take a smaller region or a coarser scale.",
+            f"{limits.MAX_GRID_SIDE:,}; {advice}, or take a smaller region or a coarser scale.",
             side=side,
         )
     if len(grids) > limits.MAX_BANDS:
-        raise PlanError(
+        return PlanError(
             f"The download has {len(grids):,} bands, and one request has at most "
-            f"{limits.MAX_BANDS:,}; name fewer in bands.",
+            f"{limits.MAX_BANDS:,}; {advice}, or name fewer in bands.",
             bands=len(grids),
         )
+    return None
 
 
-def _max_body_byte_count(bands: Sequence[BandInfo], grids: Sequence[PixelGrid]) -> int:
-    """Bound the body: whole blocks, a hundredth for deflate on noise, and room for headers."""
+def max_body_byte_count(bands: Sequence[BandInfo], grids: Sequence[PixelGrid]) -> int:
+    """Bound a body: whole blocks, a hundredth for deflate on noise, and room for headers."""
 
     def padded(side: int) -> int:
         return -(-side // _BLOCK_SIDE) * _BLOCK_SIDE
 
     # A file that promotes unlike bands gives each the bytes of the widest, on the finest grid.
-    widest = max(_BYTES_PER_SAMPLE[band.dtype] for band in bands)
+    widest = max(bytes_per_sample(band.dtype) for band in bands)
     pixels = max(padded(grid.width) * padded(grid.height) for grid in grids)
     return pixels * widest * len(bands) * 101 // 100 + _HEADER_BYTE_COUNT * (1 + len(bands))

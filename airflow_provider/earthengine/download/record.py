@@ -133,9 +133,15 @@ class CommitRecord:
 
 
 def fingerprint_download(
-    image: ImageSource, params: DownloadParams, layout: str, nodata: float | None = None
+    image: ImageSource,
+    params: DownloadParams,
+    layout: str,
+    nodata: float | None = None,
+    compression: str | None = None,
 ) -> str:
     """Return what is the same for the same program, parameters, layout and nodata alone.
+
+    :param compression: as the user named it; None: not named.
 
     The project, the endpoint, the run and the versions of libraries do not enter it.
     """
@@ -144,6 +150,8 @@ def fingerprint_download(
     }  # fmt: skip
     if nodata is not None:
         parts["nodata"] = nodata
+    if compression is not None:
+        parts["compression"] = compression
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return f"v1:{hashlib.sha256(canonical.encode()).hexdigest()}"
 

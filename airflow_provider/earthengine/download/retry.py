@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     AssetNotFoundError,
+    ComputationTooLargeError,
     DownloadCancelledError,
     DownloadIdExpiredError,
     EarthEngineProviderError,
     QuotaExceededError,
     RequestRejectedError,
+    RequestTooLargeError,
     ServiceUnavailableError,
     TransientError,
 )
@@ -40,6 +42,18 @@ _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_L
 # Source: https://developers.google.com/earth-engine/guides/debugging, read 2025-08.
 _RATE_TEXT = re.compile(r"too many concurrent aggregations", re.IGNORECASE)
 _INTERNAL_TEXT = re.compile(r"internal error", re.IGNORECASE)
+# Fewer pixels may be computed where these were not.
+_COMPUTATION_TEXT = re.compile(
+    r"user memory limit exceeded|computation timed out|output of image computation is too large",
+    re.IGNORECASE,
+)
+# Source: https://github.com/google/Xee/issues/50, read 2025-08; and of the sides, error texts in
+# public notes of cubexpress and others.
+_SIZE_TEXT = re.compile(
+    r"request size \((?P<byte_count>\d+) bytes\).*?(?P<max_byte_count>\d+) bytes"
+    r"|grid dimensions \(\d+x\d+\).*?(?P<max_side>\d+)",
+    re.IGNORECASE,
+)
 _NOT_FOUND_TEXT = re.compile(r"\bnot found\b", re.IGNORECASE)
 
 _SECRETS = re.compile(
@@ -114,6 +128,13 @@ def error_for_answer(
         return AssetNotFoundError(
             f"{head}: it does not exist, or these credentials may not see it.", **facts
         )
+    if _COMPUTATION_TEXT.search(message):
+        return ComputationTooLargeError(
+            f"{head}: it takes more memory or time than one request gets.", **facts
+        )
+    if size := _SIZE_TEXT.search(message):
+        facts |= {key: int(number) for key, number in size.groupdict().items() if number}
+        return RequestTooLargeError(f"{head}: it is larger than one request may be.", **facts)
     return RequestRejectedError(f"{head}: the request was refused.", **facts)
 
 

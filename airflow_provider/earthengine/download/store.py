@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 
 from airflow_provider.earthengine.download.conditions import honours_conditions
 from airflow_provider.earthengine.download.store_errors import (
@@ -39,16 +40,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# S3 takes at most 10,000 parts of at least 5 MiB each; a part is held in memory.
-# Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read 2026-11.
-_PART_BYTE_COUNT = 16 << 20
-_MAX_PARTS = 10_000
+_CHUNK_BYTE_COUNT = 1 << 20
 
 # The client tries again by itself; a store that says nothing is left after some four minutes. What
 # the connection's config_kwargs say goes before this.
 CLIENT_CONFIG = Config(
     connect_timeout=10,
     read_timeout=60,
+    max_pool_connections=32,
     retries={"mode": "standard", "total_max_attempts": 4},
 )
 
@@ -72,7 +71,7 @@ class HeadedObject:
 
 @dataclass(frozen=True)
 class OpenUpload:
-    """A multipart upload with all its parts; nothing of it is visible until it is completed."""
+    """A multipart upload and its parts; nothing of it is visible until it is completed."""
 
     key: str
     upload_id: str
@@ -155,43 +154,39 @@ class Bucket:
                     raise
                 return None
 
-    def upload_parts(
-        self, key: str, path: Path, media_type: str, metadata: Mapping[str, str]
-    ) -> OpenUpload:
-        """Return an upload that holds the whole file; the store has checked every part."""
+    def create_upload(self, key: str, media_type: str, metadata: Mapping[str, str]) -> OpenUpload:
+        """Return an upload that has no part yet."""
         with self._translated_errors("upload", key):
-            upload_id = self._client.create_multipart_upload(
+            answer = self._client.create_multipart_upload(
                 Bucket=self.name,
                 Key=key,
                 ContentType=media_type,
                 Metadata=dict(metadata),
                 ChecksumAlgorithm="SHA256",
                 **self._extra_args,
-            )["UploadId"]
-            upload = OpenUpload(key, upload_id, ())
-            try:
-                return OpenUpload(key, upload_id, tuple(self._send_parts(upload, path)))
-            except BaseException:
-                self.drop_uploads([upload])
-                raise
+            )
+            return OpenUpload(key, answer["UploadId"], ())
 
-    def _send_parts(self, upload: OpenUpload, path: Path) -> Iterator[CompletedPartTypeDef]:
-        part_byte_count = max(_PART_BYTE_COUNT, -(-path.stat().st_size // _MAX_PARTS))
-        with path.open("rb") as file:
-            number = 0
-            while chunk := file.read(part_byte_count):
-                number += 1
-                checksum = base64.b64encode(hashlib.sha256(chunk).digest()).decode()
-                answer = self._client.upload_part(
-                    Bucket=self.name,
-                    Key=upload.key,
-                    UploadId=upload.upload_id,
-                    PartNumber=number,
-                    Body=chunk,
-                    ChecksumSHA256=checksum,
-                )
-                self._check_checksum(upload.key, checksum, answer)
-                yield {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+    def upload_part(
+        self, upload: OpenUpload, number: int, content: bytes, digest: bytes
+    ) -> CompletedPartTypeDef:
+        """Send a part, or send it again; the store checks it.
+
+        :param number: counts from 1.
+        :param digest: its sha256.
+        """
+        checksum = base64.b64encode(digest).decode()
+        with self._translated_errors("upload", upload.key):
+            answer = self._client.upload_part(
+                Bucket=self.name,
+                Key=upload.key,
+                UploadId=upload.upload_id,
+                PartNumber=number,
+                Body=content,
+                ChecksumSHA256=checksum,
+            )
+            self._check_checksum(upload.key, checksum, answer)
+            return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
     def complete_upload(self, upload: OpenUpload, condition: Precondition) -> str:
         """Make the object visible and return its ETag.
@@ -236,6 +231,46 @@ class Bucket:
                 if code_of(error) != "NoSuchUpload":
                     raise
 
+    def put_file(self, key: str, path: Path, digest: bytes) -> None:
+        """Write an object that is nobody's result, whatever is there.
+
+        :param digest: the file's sha256.
+        """
+        with self._translated_errors("write", key), path.open("rb") as file:
+            self._client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=file,
+                ChecksumSHA256=base64.b64encode(digest).decode(),
+                **self._extra_args_of_small,
+            )
+
+    def get_file(self, key: str, path: Path) -> str | None:
+        """Write the object's content to ``path``; return its sha256, or None if there is none."""
+        with self._translated_errors("read", key):
+            try:
+                body = self._client.get_object(Bucket=self.name, Key=key)["Body"]
+            except ClientError as error:
+                if code_of(error) not in NOT_FOUND:
+                    raise
+                return None
+            with path.open("wb") as file:
+                return _copy(body, file.write)
+
+    def digest_object(self, key: str, etag: str) -> str:
+        """Return the sha256 of an object's content, read for it.
+
+        :raises ConditionFailedError: it has another ETag by now.
+        """
+        with self._translated_errors("read", key, ConditionFailedError):
+            body = self._client.get_object(Bucket=self.name, Key=key, IfMatch=etag)["Body"]
+            return _copy(body, lambda _: None)
+
+    @property
+    def _extra_args_of_small(self) -> dict[str, Any]:
+        """How objects are written that are read again soon: in the store's standard class."""
+        return {key: each for key, each in self._extra_args.items() if key != "StorageClass"}
+
     def create_object(self, key: str, content: bytes, media_type: str) -> str:
         """Write a small object where none is, and return its ETag.
 
@@ -244,7 +279,6 @@ class Bucket:
         :raises UploadConflictError: another write was under way.
         """
         checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        extra_args = {key: each for key, each in self._extra_args.items() if key != "StorageClass"}
         with self._translated_errors("write", key, ConditionFailedError, UploadConflictError):
             answer = self._client.put_object(
                 Bucket=self.name,
@@ -253,7 +287,7 @@ class Bucket:
                 ContentType=media_type,
                 ChecksumSHA256=checksum,
                 **self._condition(Precondition()),
-                **extra_args,
+                **self._extra_args_of_small,
             )
             self._check_checksum(key, checksum, answer)
             return answer["ETag"]
@@ -279,3 +313,13 @@ class Bucket:
         self, action: str, key: str, *signals: type[Exception]
     ) -> AbstractContextManager[None]:
         return translated_errors(self.name, action, self.uri(key), *signals)
+
+
+def _copy(body: StreamingBody, write: Callable[[bytes], object]) -> str:
+    """Pass a body on in chunks; return its sha256."""
+    digest = hashlib.sha256()
+    with body:
+        for chunk in body.iter_chunks(_CHUNK_BYTE_COUNT):
+            digest.update(chunk)
+            write(chunk)
+    return digest.hexdigest()

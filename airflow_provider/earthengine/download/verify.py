@@ -8,20 +8,23 @@ into scratch.
 
 from __future__ import annotations
 
-import math
 import shutil
 import zipfile
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
+from airflow_provider.earthengine.download.facts import (
+    BandFacts,
+    RasterFacts,
+    StatisticsGatherer,
+    check_asks,
+    mismatch,
+    name_of_crs,
+    unmet_predictions,
+)
 from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.integrity import (
     open_geotiff,
@@ -34,45 +37,9 @@ from airflow_provider.earthengine.download.params import (
     ZIPPED_FORMATS,
     ZIPPED_GEO_TIFF_PER_BAND,
 )
-from airflow_provider.earthengine.download.plan import Download, GridAsk, RasterPlan
+from airflow_provider.earthengine.download.plan import Download
+from airflow_provider.earthengine.download.raster_plan import RasterPlan
 from airflow_provider.earthengine.exceptions import RasterMismatchError
-
-
-@dataclass(frozen=True)
-class BandStatistics:
-    """What the valid pixels of a band hold; None everywhere but ``valid_percent`` if none is."""
-
-    minimum: float | None
-    maximum: float | None
-    mean: float | None
-    valid_percent: float
-
-
-@dataclass(frozen=True)
-class BandFacts:
-    """One band as it was read."""
-
-    id: str
-    dtype: str
-    nodata: float | None
-    statistics: BandStatistics
-
-
-@dataclass(frozen=True)
-class RasterFacts:
-    """One raster on disk, verified.
-
-    :param path: the file, in scratch.
-    :param plan: what it was checked against.
-    :param grid: as read; for NPY, which has none, as predicted.
-    :param warnings: predictions that did not come true, one sentence each.
-    """
-
-    path: Path
-    plan: RasterPlan
-    grid: PixelGrid | None
-    bands: tuple[BandFacts, ...]
-    warnings: tuple[str, ...]
 
 
 def verify_body(body: Path, download: Download, directory: Path) -> tuple[RasterFacts, ...]:
@@ -154,19 +121,19 @@ def _verify_geotiff(path: Path, plan: RasterPlan, max_byte_count: int) -> Raster
         open_geotiff(path, max_byte_count) as dataset,
     ):
         if dataset.count != len(plan.bands):
-            raise _mismatch("bands", len(plan.bands), dataset.count)
+            raise mismatch("bands", len(plan.bands), dataset.count)
         grid = PixelGrid(
-            _name_of_crs(dataset.crs),
+            name_of_crs(dataset.crs),
             tuple(dataset.transform)[:6],
             dataset.width,
             dataset.height,
         )
-        _check_asks(plan, grid, dataset.crs)
+        check_asks(plan, grid, dataset.crs)
         bands = tuple(
             _describe_band(dataset, index, band.id, plan.nodata)
             for index, band in enumerate(plan.bands, start=1)
         )
-    return RasterFacts(path, plan, grid, bands, _unmet_predictions(plan, grid, bands))
+    return RasterFacts(path, plan, grid, bands, unmet_predictions(plan, grid, bands))
 
 
 def _describe_band(
@@ -174,111 +141,32 @@ def _describe_band(
 ) -> BandFacts:
     if nodata is None:
         nodata = dataset.nodatavals[index - 1]
-    blocks = (dataset.read(index, window=window) for _, window in dataset.block_windows(index))
-    return BandFacts(band_id, dataset.dtypes[index - 1], nodata, _statistics(blocks, nodata))
+    gatherer = StatisticsGatherer(nodata)
+    for _, window in dataset.block_windows(index):
+        gatherer.add(dataset.read(index, window=window))
+    return BandFacts(band_id, dataset.dtypes[index - 1], nodata, gatherer.statistics())
 
 
 def _verify_npy(path: Path, plan: RasterPlan) -> RasterFacts:
     array = open_npy(path)
     wanted = tuple(band.id for band in plan.bands)
     if array.dtype.names != wanted:
-        raise _mismatch("bands", list(wanted), list(array.dtype.names or ())[:10])
+        raise mismatch("bands", list(wanted), list(array.dtype.names or ())[:10])
     if any(array.dtype[name].kind not in "iuf" for name in wanted):
-        raise _mismatch("dtypes", "numbers", str(array.dtype)[:80])
+        raise mismatch("dtypes", "numbers", str(array.dtype)[:80])
     if array.ndim != 2:
-        raise _mismatch("dimensions", "two", array.shape)
+        raise mismatch("dimensions", "two", array.shape)
     height, width = array.shape
     if plan.ask.dimensions and plan.ask.dimensions != (width, height):
-        raise _mismatch("dimensions", plan.ask.dimensions, (width, height))
+        raise mismatch("dimensions", plan.ask.dimensions, (width, height))
     grid = plan.grid
     if grid and (grid.width, grid.height) != (width, height):
-        raise _mismatch("dimensions", (grid.width, grid.height), (width, height))
-    bands = tuple(
-        BandFacts(
-            band.id, array.dtype[band.id].name, plan.nodata,
-            _statistics([array[band.id]], plan.nodata),
-        )
-        for band in plan.bands
-    )  # fmt: skip
-    return RasterFacts(path, plan, grid, bands, _unmet_predictions(plan, grid, bands))
+        raise mismatch("dimensions", (grid.width, grid.height), (width, height))
+    bands = tuple(_describe_field(array[name], name, plan.nodata) for name in wanted)
+    return RasterFacts(path, plan, grid, bands, unmet_predictions(plan, grid, bands))
 
 
-def _check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
-    """Compare with what was asked in so many words."""
-    asked = _crs_of(plan.ask)
-    if asked and crs != asked:
-        raise _mismatch("crs", plan.ask.crs, grid.crs)
-    if plan.ask.crs_transform and not grid.is_on_lattice_of(plan.ask.crs_transform):
-        raise _mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
-    if plan.ask.dimensions and plan.ask.dimensions != (grid.width, grid.height):
-        raise _mismatch("dimensions", plan.ask.dimensions, (grid.width, grid.height))
-    # Together they say where the first pixel is; without dimensions, the region says it.
-    if plan.ask.crs_transform and plan.ask.dimensions:
-        a, b, c, d, e, f = plan.ask.crs_transform
-        if not grid.is_close_to(replace(grid, transform=(a, b, c, d, e, f))):
-            raise _mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
-
-
-def _crs_of(ask: GridAsk) -> Any:
-    """Return the crs that was asked for; None where PROJ does not know what Earth Engine knows."""
-    try:
-        return CRS.from_user_input(ask.crs) if ask.crs else None
-    except CRSError:
-        return None
-
-
-def _unmet_predictions(
-    plan: RasterPlan, grid: PixelGrid | None, bands: tuple[BandFacts, ...]
-) -> tuple[str, ...]:
-    warnings = []
-    if plan.ask.crs and not _crs_of(plan.ask):
-        warnings.append(f"Whether the crs is {plan.ask.crs} cannot be told here.")
-    if plan.grid and grid and not (grid.is_close_to(plan.grid) and grid.crs == plan.grid.crs):
-        warnings.append(f"The grid is {grid}; {plan.grid} was predicted.")
-    for band, predicted in zip(bands, plan.bands, strict=True):
-        if band.dtype != predicted.dtype:
-            warnings.append(f"Band {band.id} is {band.dtype}; {predicted.dtype} was predicted.")
-    return tuple(warnings)
-
-
-def _mismatch(field: str, wanted: object, got: object) -> RasterMismatchError:
-    return RasterMismatchError(
-        f"Earth Engine sent a raster whose {field} is {got}; {wanted} was asked for.",
-        field=field,
-        wanted=wanted,
-        got=got,
-    )
-
-
-def _name_of_crs(crs: Any) -> str:
-    """Return "EPSG:n" where there is one, else WKT, else ""."""
-    if not crs:
-        return ""
-    code = crs.to_epsg(confidence_threshold=100)
-    return f"EPSG:{code}" if code else str(crs.to_wkt())
-
-
-def _statistics(blocks: Iterable[npt.NDArray[Any]], nodata: float | None) -> BandStatistics:
-    """Return the statistics of all blocks together, one block in memory at a time."""
-    total, valid, value_sum = 0, 0, 0.0
-    low, high = float("inf"), float("-inf")
-    for block in blocks:
-        values = _valid_values(block, nodata)
-        total, valid = total + block.size, valid + values.size
-        if values.size:
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
-            with np.errstate(over="ignore"):
-                value_sum += float(values.sum(dtype="float64"))
-    if not valid:
-        return BandStatistics(None, None, None, 0.0)
-    # The sum of huge values may be no number any more.
-    mean = value_sum / valid if math.isfinite(value_sum) else None
-    return BandStatistics(low, high, mean, 100.0 * valid / total)
-
-
-def _valid_values(block: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[Any]:
-    values: np.ndarray[Any, Any] = block
-    if nodata is not None:
-        values = values[values != nodata]
-    # Masked pixels of floating-point bands arrive as NaN or -inf, often without a nodata tag.
-    return values[np.isfinite(values)] if values.dtype.kind == "f" else values
+def _describe_field(values: npt.NDArray[Any], band_id: str, nodata: float | None) -> BandFacts:
+    gatherer = StatisticsGatherer(nodata)
+    gatherer.add(values)
+    return BandFacts(band_id, values.dtype.name, nodata, gatherer.statistics())

@@ -65,6 +65,7 @@ class EarthEngineHook(BaseHook):
         ``google_cloud_platform``.
     :param retry_policy: for every request, those that open the session included.
     :param deadline_seconds: the longest silence of the server while it computes.
+    :param workload_tag: what Earth Engine's usage reports call this hook's requests.
     """
 
     conn_name_attr = "earthengine_conn_id"
@@ -78,11 +79,13 @@ class EarthEngineHook(BaseHook):
         *,
         retry_policy: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen, so it can be shared
         deadline_seconds: float = DEADLINE_SECONDS,
+        workload_tag: str = "",
     ) -> None:
         super().__init__()
         self.earthengine_conn_id = earthengine_conn_id
         self.retry_policy = retry_policy
         self.deadline_seconds = deadline_seconds
+        self.workload_tag = workload_tag
         self._pool: ThreadPoolExecutor | None = None
         self._pool_lock = threading.Lock()
         self._is_interrupted = False
@@ -121,6 +124,19 @@ class EarthEngineHook(BaseHook):
             for secret in secrets_of(json.loads(config.key_text, strict=False)):
                 mask_secret(secret)
         return config
+
+    def trying_once(self) -> EarthEngineHook:
+        """Return a hook of the same session that sends each request once.
+
+        It is for callers that have a retry of their own.
+        """
+        once = dataclasses.replace(self.retry_policy, attempts=1)
+        return EarthEngineHook(
+            self.earthengine_conn_id,
+            retry_policy=once,
+            deadline_seconds=self.deadline_seconds,
+            workload_tag=self.workload_tag,
+        )
 
     def interrupt(self) -> None:
         """End the requests that are under way, and send none for this hook any more.
@@ -232,7 +248,20 @@ class EarthEngineHook(BaseHook):
     ) -> T:
         """Return what the operation makes of the ``ee`` module; open, hold and retry as needed."""
         policy = policy or self.retry_policy
-        return _run(operation, self._settings(deadline_seconds), policy, self._check_interruption)
+        return _run(
+            self._tagged(operation),
+            self._settings(deadline_seconds),
+            policy,
+            self._check_interruption,
+        )
+
+    def _tagged(self, operation: Callable[[Any], T]) -> Callable[[Any], T]:
+        def tagged(client: Any) -> T:
+            # The client keeps it beside the session, for the whole process.
+            client.data.setWorkloadTag(self.workload_tag)
+            return operation(client)
+
+        return tagged
 
     def _create_download_id(
         self, params: Mapping[str, Any], settings: SessionSettings
@@ -242,7 +271,7 @@ class EarthEngineHook(BaseHook):
                 answer = client.data.getDownloadId(dict(params))
                 return DownloadId(docid=answer["docid"], token=answer["token"])
 
-        return _run(create, settings, self.retry_policy, self._check_interruption)
+        return _run(self._tagged(create), settings, self.retry_policy, self._check_interruption)
 
     def _call_back(
         self,

@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider.earthengine.download.image import ImageFunction
 from airflow_provider.earthengine.download.retry import RetryPolicy
-from airflow_provider.earthengine.download.values import read_json, shown
+from airflow_provider.earthengine.download.values import read_boolean, read_json, shown
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
     EmptyImageError,
@@ -32,21 +32,21 @@ from airflow_provider.earthengine.transfers.job import (
     read_on_empty,
     run_of,
     scratch_place,
+    tags_of,
+    workload_tag_of,
 )
+from airflow_provider.earthengine.transfers.planning import Plan, plan_job, scratch_byte_count
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider.earthengine.download.assemble import LocalFile
+    from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
     from airflow_provider.earthengine.download.connections import Cancellation
-    from airflow_provider.earthengine.download.item import Source
-    from airflow_provider.earthengine.download.plan import Download
-    from airflow_provider.earthengine.download.publish import Standing
+    from airflow_provider.earthengine.download.facts import RasterFacts
+    from airflow_provider.earthengine.download.publication import Standing
     from airflow_provider.earthengine.download.record import CommitRecord
+    from airflow_provider.earthengine.download.staging import StagedTiles
     from airflow_provider.earthengine.download.store import Bucket
-    from airflow_provider.earthengine.download.verify import RasterFacts
-
-_MEBIBYTE = 1 << 20
 
 
 class EarthEngineToS3Operator(BaseOperator):
@@ -67,7 +67,9 @@ class EarthEngineToS3Operator(BaseOperator):
         crs_transform, dimensions, scale, region, filePerBand, format. (templated)
     :param s3_bucket: the bucket; it must exist. (templated)
     :param s3_prefix: what the keys begin with. (templated)
-    :param layout: "as_served", Earth Engine's files, unzipped; or "zip", its zip. (templated)
+    :param layout: "cog", cloud-optimised GeoTIFFs of any size, by default; "as_served", Earth
+        Engine's files, unzipped, the default of format NPY; or "zip", its zip. (templated)
+    :param compression: of COGs: "deflate", by default, "zstd", "lzw" or "none". (templated)
     :param if_exists: what becomes of another download at the same keys: "replace_changed" it,
         "fail", or "replace" even the same download, once a run. (templated)
     :param on_empty: what becomes of the task when the image has no bands or no pixels in the
@@ -77,6 +79,11 @@ class EarthEngineToS3Operator(BaseOperator):
     :param record: what the item says beside the facts: ``licence``, ``attribution``. (templated)
     :param s3_extra_args: how objects are written: ServerSideEncryption, SSEKMSKeyId,
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
+    :param limits: hard stops and the way of large downloads: max_requests, max_byte_count,
+        max_concurrent_requests, attempt_seconds, total_seconds, resume, staging_prefix; see
+        :class:`~airflow_provider.earthengine.download.bounds.Bounds`. (templated)
+    :param plan_only: log the requests, bytes and files that it would take, push them under the XCom
+        key ``plan``, and fetch and publish nothing. (templated)
     :param earthengine_conn_id: the Earth Engine connection. (templated)
     :param aws_conn_id: the AWS connection; its endpoint and role are honoured. (templated)
     """
@@ -88,11 +95,14 @@ class EarthEngineToS3Operator(BaseOperator):
         "s3_bucket",
         "s3_prefix",
         "layout",
+        "compression",
         "if_exists",
         "on_empty",
         "nodata",
         "record",
         "s3_extra_args",
+        "limits",
+        "plan_only",
         "earthengine_conn_id",
         "aws_conn_id",
     )
@@ -104,6 +114,7 @@ class EarthEngineToS3Operator(BaseOperator):
         "download_params": "json",
         "record": "json",
         "s3_extra_args": "json",
+        "limits": "json",
     }
     ui_color = "#dff0d8"
 
@@ -115,12 +126,15 @@ class EarthEngineToS3Operator(BaseOperator):
         download_params: Mapping[str, Any] | str,
         s3_bucket: str,
         s3_prefix: str = "",
-        layout: str = "as_served",
+        layout: str | None = None,
+        compression: str | None = None,
         if_exists: str = "replace_changed",
         on_empty: str = FAIL,
         nodata: float | str | None = None,
         record: Mapping[str, str] | str | None = None,
         s3_extra_args: Mapping[str, Any] | str | None = None,
+        limits: Mapping[str, Any] | str | None = None,
+        plan_only: bool | str = False,
         earthengine_conn_id: str = EarthEngineHook.default_conn_name,
         aws_conn_id: str = "aws_default",
         **kwargs: Any,
@@ -132,11 +146,14 @@ class EarthEngineToS3Operator(BaseOperator):
         self.s3_bucket = s3_bucket
         self.s3_prefix = s3_prefix
         self.layout = layout
+        self.compression = compression
         self.if_exists = if_exists
         self.on_empty = on_empty
         self.nodata = nodata
         self.record = record
         self.s3_extra_args = s3_extra_args
+        self.limits = limits
+        self.plan_only = plan_only
         self.earthengine_conn_id = earthengine_conn_id
         self.aws_conn_id = aws_conn_id
 
@@ -158,10 +175,16 @@ class EarthEngineToS3Operator(BaseOperator):
         policy = RetryPolicy(sleep=self._cancellation.sleep)
         with (
             self._told_to_airflow(),
-            EarthEngineHook(self.earthengine_conn_id, retry_policy=policy) as hook,
+            EarthEngineHook(
+                self.earthengine_conn_id,
+                retry_policy=policy,
+                workload_tag=workload_tag_of(context),
+            ) as hook,
         ):
             self._cancellation.call_when_cancelled(hook.interrupt)
             job = read_job(self, context, hook, self._read_uri)
+            if read_boolean("plan_only", self.plan_only):
+                return self._tell_plan(plan_job(job, hook), context)
             with closing(self._open_bucket(job)) as bucket:
                 standing = look_at_destination(bucket, job.destination, job.identity)
                 if standing.done:
@@ -169,6 +192,12 @@ class EarthEngineToS3Operator(BaseOperator):
                 record = standing.done or self._download(job, hook, bucket, standing, context)
         context["ti"].xcom_push(key="item", value=record.item_uri)
         return list(record.uris)
+
+    def _tell_plan(self, plan: Plan, context: Context) -> list[str]:
+        for line in plan.lines():
+            self.log.info("%s", line)
+        context["ti"].xcom_push(key="plan", value=plan.to_dict())
+        return []
 
     def _download(
         self,
@@ -179,23 +208,28 @@ class EarthEngineToS3Operator(BaseOperator):
         context: Context,
     ) -> CommitRecord:
         """Return the record of the download, fetched, verified and published."""
-        from airflow_provider.earthengine.download.item import build_item
+        from airflow_provider.earthengine.download.item import Source, build_item
         from airflow_provider.earthengine.download.publish import publish_files
         from airflow_provider.earthengine.download.scratch import scratch_directory
+        from airflow_provider.earthengine.download.staging import open_stage
 
         started = time.monotonic()
         with scratch_directory(scratch_place()) as scratch:
-            source, files = self._fetch_files(job, hook, scratch)
+            plan = plan_job(job, hook)
+            stage = open_stage(bucket, job.bounds, job.identity, plan.download, plan.info.version)
+            files = self._fetch_files(plan, hook, scratch, stage)
             bucket.find_out_conditions(job.destination.prefix)
             describe = partial(
                 build_item,
                 job.destination,
                 job.identity,
-                source,
+                Source(job.image, plan.info, job.params, job.record),
                 run_of(context, is_conditional=bucket.is_conditional),
                 files,
             )
             record = publish_files(bucket, job.destination, job.identity, standing, files, describe)
+        if stage is not None:
+            stage.sweep()
         self.log.info(
             "Published %s: %d objects, %s bytes, %.1f s in all",
             record.item_uri,
@@ -206,45 +240,40 @@ class EarthEngineToS3Operator(BaseOperator):
         return record
 
     def _fetch_files(
-        self, job: Job, hook: EarthEngineHook, scratch: Path
-    ) -> tuple[Source, tuple[LocalFile, ...]]:
-        """Return what was downloaded, and its files: verified, complete, and in scratch."""
+        self, plan: Plan, hook: EarthEngineHook, scratch: Path, stage: StagedTiles | None
+    ) -> tuple[LocalFile | GrowingFile, ...]:
+        """Return the files of the download: verified, complete, and in scratch."""
         from airflow_provider.earthengine.download.assemble import assemble_files
-        from airflow_provider.earthengine.download.fetch import BodyRequest, fetch_body
-        from airflow_provider.earthengine.download.image import prepare_request
-        from airflow_provider.earthengine.download.info import describe_image
-        from airflow_provider.earthengine.download.integrity import check_body
-        from airflow_provider.earthengine.download.item import Source
-        from airflow_provider.earthengine.download.nodata import fill_masked
-        from airflow_provider.earthengine.download.plan import plan_download
+        from airflow_provider.earthengine.download.cog import bound_block_cache
+        from airflow_provider.earthengine.download.fetch_rasters import fetch_rasters
+        from airflow_provider.earthengine.download.fetch_tiles import Fetching
         from airflow_provider.earthengine.download.scratch import check_free
-        from airflow_provider.earthengine.download.verify import verify_body
 
-        hook.get_conn()
-        image, params = job.image.to_ee(), job.params
-        info = describe_image(hook, image, params)
-        if job.nodata is not None:
-            image, params, info = fill_masked(image, params, info, job.nodata)
-        download = plan_download(info, params, job.layout, job.nodata)
-        self._log_plan(job, download)
-        check_free(scratch, 2 * download.max_body_byte_count)
-        request = BodyRequest(
-            params={**prepare_request(params), "image": image},
+        job, download = plan.job, plan.download
+        for sentence in job.params.ignored:
+            self.log.warning(sentence)
+        for line in plan.lines():
+            self.log.info("%s", line)
+        check_free(scratch, scratch_byte_count(download, job.bounds))
+        bound_block_cache()
+        once = hook.trying_once()
+        self._cancellation.call_when_cancelled(once.interrupt)
+        fetching = Fetching(
+            client=once,
+            image=plan.image,
             what=job.destination.base,
-            path=scratch / "body",
-            max_byte_count=download.max_body_byte_count,
-            check=partial(
-                check_body,
-                file_format=params.file_format,
-                max_byte_count=download.max_body_byte_count,
-            ),
+            scratch=scratch,
+            bounds=job.bounds,
+            policy=hook.retry_policy,
+            cancellation=self._cancellation,
+            stage=stage,
         )
-        body = fetch_body(hook, request, cancellation=self._cancellation)
-        self.log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
-        rasters = verify_body(body.path, download, scratch)
-        self._log_rasters(job, rasters)
-        files = assemble_files(download, body, rasters)
-        return Source(job.image, info, job.params, job.record), files
+        tags = tags_of(plan.info.properties)
+        fetched = fetch_rasters(fetching, download, tags)
+        if fetched.body is None:
+            plan.check_unchanged(hook)
+        self._log_rasters(job, fetched.rasters)
+        return assemble_files(fetched, tags, job.compression, self._cancellation)
 
     def image_arguments(self) -> Mapping[str, Any]:
         """Return what the image function is called with, by name."""
@@ -301,20 +330,6 @@ class EarthEngineToS3Operator(BaseOperator):
         # An upload that was begun is still dropped.
         if model.name != "AbortMultipartUpload":
             self._cancellation.check()
-
-    def _log_plan(self, job: Job, download: Download) -> None:
-        for sentence in job.params.ignored:
-            self.log.warning(sentence)
-        self.log.info(
-            "Plan: %s as %s, one request of %.1f MiB as Earth Engine counts, to %s",
-            job.image.asset_id or "a computed image",
-            job.params.file_format,
-            download.byte_count / _MEBIBYTE,
-            job.destination.item_uri,
-        )
-        for raster in download.rasters:
-            bands = ", ".join(f"{band.id} ({band.dtype})" for band in raster.bands)
-            self.log.info("  %s%s: %s; %s", job.destination.base, raster.suffix, bands, raster.grid)
 
     def _log_rasters(self, job: Job, rasters: Sequence[RasterFacts]) -> None:
         for raster in rasters:

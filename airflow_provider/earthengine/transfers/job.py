@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,19 @@ from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider.earthengine.download.bounds import Bounds, read_bounds
 from airflow_provider.earthengine.download.image import (
     ImageFunction,
     ImageSource,
     call_image_function,
     read_image,
 )
+from airflow_provider.earthengine.download.layout import (
+    item_suffix,
+    read_compression,
+    read_layout,
+)
 from airflow_provider.earthengine.download.params import DownloadParams
-from airflow_provider.earthengine.download.plan import item_suffix, read_layout
 from airflow_provider.earthengine.download.reading import read_params
 from airflow_provider.earthengine.download.record import (
     Destination,
@@ -52,6 +58,8 @@ class Job:
     image: ImageSource
     params: DownloadParams
     layout: str
+    compression: str
+    bounds: Bounds
     nodata: float | None
     record: Mapping[str, str]
     destination: Destination
@@ -72,15 +80,20 @@ def read_job(
     """
     params = read_params(_with_region_of_file(operator.download_params, read_uri))
     layout = read_layout(operator.layout, params)
+    compression = read_compression(operator.compression, layout)
+    bounds = read_bounds(operator.limits)
     nodata = _read_nodata(operator.nodata, layout)
     record = _read_record(operator.record)
     prefix = read_prefix(operator.s3_prefix)
+    _check_apart(prefix, bounds.staging_prefix)
     if_exists = read_if_exists(operator.if_exists)
     image = _read_image(operator, context, hook)
     return Job(
         image=image,
         params=params,
         layout=layout,
+        compression=compression,
+        bounds=bounds,
         nodata=nodata,
         record=record,
         destination=Destination(
@@ -90,7 +103,9 @@ def read_job(
             item_suffix=item_suffix(params, layout),
         ),
         identity=Identity(
-            fingerprint_download(image, params, layout, nodata), _generation_of(context), if_exists
+            fingerprint_download(image, params, layout, nodata, operator.compression),
+            _generation_of(context),
+            if_exists,
         ),
     )
 
@@ -142,6 +157,15 @@ def _with_region_of_file(raw: Any, read_uri: Callable[[str], bytes]) -> Any:
     return {**given, "region": parse_region_file(name, content)}
 
 
+def _check_apart(prefix: str, staging_prefix: str) -> None:
+    if prefix and f"{staging_prefix}/".startswith(f"{prefix}/"):
+        raise DownloadParamsError(
+            f"limits['staging_prefix'] is {shown(staging_prefix)}, inside of s3_prefix, where only "
+            "results are; name another.",
+            field="limits",
+        )
+
+
 def _read_nodata(value: Any, layout: str) -> float | None:
     if value is None:
         return None
@@ -176,6 +200,26 @@ def scratch_place() -> Path | None:
     """Return where the deployment wants scratch files; None: where TMPDIR says."""
     place = conf.get("earthengine", "scratch_directory", fallback="")
     return Path(place) if place else None
+
+
+def tags_of(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of the image's properties that a GeoTIFF can carry: texts and numbers."""
+    return {
+        key: str(value)
+        for key, value in properties.items()
+        if isinstance(value, str | int | float) and "=" not in key
+    }
+
+
+def workload_tag_of(context: Context) -> str:
+    """Return what Earth Engine's usage reports call the task's requests.
+
+    The client takes lower-case letters, digits, dashes and underscores, at most 63. Source:
+    https://github.com/google/earthengine-api, ``python/ee/_state.py``, release 1.7.50.
+    """
+    ti = context["ti"]
+    text = f"{ti.dag_id}--{ti.task_id}".lower()
+    return re.sub(r"[^a-z0-9_-]", "-", text)[:63].strip("-_") or "task"
 
 
 def run_of(context: Context, *, is_conditional: bool) -> Run:

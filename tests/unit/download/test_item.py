@@ -13,7 +13,7 @@ from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.image import read_image
 from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
 from airflow_provider.earthengine.download.item import Run, Source, build_item
-from airflow_provider.earthengine.download.plan import GridAsk, RasterPlan
+from airflow_provider.earthengine.download.raster_plan import GridAsk, RasterPlan
 from airflow_provider.earthengine.download.reading import read_params
 from airflow_provider.earthengine.download.record import (
     Destination,
@@ -22,7 +22,7 @@ from airflow_provider.earthengine.download.record import (
     StoredObject,
     parse_record,
 )
-from airflow_provider.earthengine.download.verify import BandFacts, BandStatistics, RasterFacts
+from airflow_provider.earthengine.download.facts import BandFacts, BandStatistics, RasterFacts
 
 DESTINATION = Destination("demo", "a/b", "scene", ".tif.json")
 IDENTITY = Identity("v1:f", "dag/run/0", IfExists.REPLACE_CHANGED)

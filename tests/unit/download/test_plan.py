@@ -4,13 +4,9 @@ import pytest
 
 from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
-from airflow_provider.earthengine.download.plan import (
-    Download,
-    GridAsk,
-    item_suffix,
-    plan_download,
-    read_layout,
-)
+from airflow_provider.earthengine.download.layout import item_suffix, read_layout
+from airflow_provider.earthengine.download.plan import Download, plan_download
+from airflow_provider.earthengine.download.raster_plan import GridAsk
 from airflow_provider.earthengine.download.reading import read_params
 from airflow_provider.earthengine.exceptions import DownloadParamsError, EmptyImageError, PlanError
 
@@ -100,10 +96,10 @@ def test_a_band_s_own_asks_go_before_the_downloads() -> None:
 @pytest.mark.parametrize(
     ("layout", "params", "words"),
     [
-        ("cog", {}, "known are as_served, zip"),
+        ("cog", {"format": "NPY"}, "layout is 'cog', and format NPY gives an array"),
         ("zip", {"format": "GEO_TIFF"}, "does not zip format GEO_TIFF"),
         ("zip", {"format": "NPY"}, "does not zip format NPY"),
-        (None, {}, "known are as_served, zip"),
+        ("tiff", {}, "known are cog, as_served, zip"),
     ],
 )
 def test_a_layout_that_does_not_go_with_the_format_is_refused(

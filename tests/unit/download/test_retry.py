@@ -15,6 +15,7 @@ from airflow_provider.earthengine.download.retry import (
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     AssetNotFoundError,
+    ComputationTooLargeError,
     DownloadCancelledError,
     DownloadIdExpiredError,
     EarthEngineProviderError,
@@ -25,6 +26,7 @@ from airflow_provider.earthengine.exceptions import (
     QuotaExceededError,
     RasterMismatchError,
     RequestRejectedError,
+    RequestTooLargeError,
     ServiceUnavailableError,
     StoredObjectMismatchError,
     TransientError,
@@ -33,6 +35,8 @@ from airflow_provider.earthengine.exceptions import (
 
 DOUBLING = (1.0, 2.0, 4.0, 8.0, 16.0)
 TOO_MANY = "Quota exceeded: Too many concurrent aggregations."
+TOO_LARGE = "Total request size (56623104 bytes) must be less than or equal to 50331648 bytes."
+TOO_WIDE = "Pixel grid dimensions (103439x55072) must be less than or equal to 32768."
 NOT_FOUND = "Image.load: Image asset 'X' not found (does not exist ...)."
 
 
@@ -70,9 +74,11 @@ TRUTH = [
     Row(504, ServiceUnavailableError, waits=DOUBLING),
     Row(599, ServiceUnavailableError, waits=DOUBLING),
     Row(400, ServiceUnavailableError, message="An internal error has occurred", waits=DOUBLING),
-    # A smaller tile could succeed; as long as none is cut, nothing but another request helps.
-    Row(400, RequestRejectedError, message="User memory limit exceeded."),
-    Row(400, RequestRejectedError, message="Computation timed out."),
+    # The same again cannot help, but less may.
+    Row(400, ComputationTooLargeError, message="User memory limit exceeded."),
+    Row(400, ComputationTooLargeError, message="Computation timed out."),
+    Row(400, RequestTooLargeError, message=TOO_LARGE),
+    Row(400, RequestTooLargeError, message=TOO_WIDE),
     Row(401, AccessDeniedError),
     Row(403, AccessDeniedError),
     Row(403, AccessDeniedError, reason="SERVICE_DISABLED"),

@@ -17,7 +17,8 @@ from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
 from airflow_provider.earthengine.download.integrity import check_body
 from airflow_provider.earthengine.download.plan import Download, plan_download
 from airflow_provider.earthengine.download.reading import read_params
-from airflow_provider.earthengine.download.verify import RasterFacts, verify_body
+from airflow_provider.earthengine.download.facts import RasterFacts
+from airflow_provider.earthengine.download.verify import verify_body
 from airflow_provider.earthengine.exceptions import RasterMismatchError, TruncatedBodyError
 
 TRANSFORM = (10.0, 0.0, 499980.0, 0.0, -10.0, 4200000.0)

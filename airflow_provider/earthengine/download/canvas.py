@@ -1,0 +1,277 @@
+"""Where the pieces of a raster come together, on disk and in any order.
+
+A GeoTIFF's canvas is itself a GeoTIFF, uncompressed and in blocks, from which the COG is made; an
+array's canvas is the NPY file that is wanted. Statistics are gathered while the pixels pass, so
+that nothing is read again for them.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.io import DatasetWriter
+from rasterio.windows import Window
+
+from airflow_provider.earthengine.download.decode import DecodedRaster
+from airflow_provider.earthengine.download.facts import (
+    BandFacts,
+    RasterFacts,
+    StatisticsGatherer,
+    check_asks,
+    mismatch,
+    name_of_crs,
+    unmet_predictions,
+)
+from airflow_provider.earthengine.download.grid import PixelGrid
+from airflow_provider.earthengine.download.raster_plan import RasterPlan
+from airflow_provider.earthengine.download.tiles import BLOCK_SIDE
+
+
+class Canvas(ABC):
+    """A raster that is written piece by piece, by several threads, one at a time.
+
+    :param path: the file; it is made with the first piece, which says what the bands are.
+    """
+
+    def __init__(self, path: Path, plan: RasterPlan, grid: PixelGrid) -> None:
+        self.path = path
+        self._plan = plan
+        self._grid = grid
+        self._lock = threading.Lock()
+        self._gatherers: list[StatisticsGatherer] = []
+
+    def write(
+        self, raster: DecodedRaster, column: int, row: int, places: Mapping[int, int]
+    ) -> None:
+        """Write a piece.
+
+        :param column: where its left edge is; ``row`` is where its top is.
+        :param places: which of its bands are written, from 0, and as which band of this raster,
+            from 1.
+        :raises RasterMismatchError: when it does not go with the pieces before it.
+        """
+        gathered = {index: self._gather(raster, position) for position, index in places.items()}
+        with self._lock:
+            if not self._gatherers:
+                self._begin(raster)
+                nodata = self._nodata_of(raster)
+                self._gatherers = [StatisticsGatherer(nodata) for _ in self._plan.bands]
+            self._check(raster)
+            self._write(raster, column, row, places)
+            for index, gatherer in gathered.items():
+                self._gatherers[index - 1].merge(gatherer)
+
+    def _gather(self, raster: DecodedRaster, position: int) -> StatisticsGatherer:
+        gatherer = StatisticsGatherer(self._nodata_of(raster))
+        gatherer.add(raster.band(position))
+        return gatherer
+
+    def finish(self) -> RasterFacts:
+        """Return the facts of the raster, once all of it is written."""
+        self.close()
+        pixels = self._grid.width * self._grid.height
+        for gatherer in self._gatherers or [StatisticsGatherer(None)]:
+            if gatherer.pixel_count != pixels:
+                raise mismatch("pixels", f"{pixels:,}", f"{gatherer.pixel_count:,}")
+        bands = tuple(
+            BandFacts(band.id, dtype, gatherer.nodata, gatherer.statistics())
+            for band, dtype, gatherer in zip(
+                self._plan.bands, self._dtypes(), self._gatherers, strict=True
+            )
+        )
+        warnings = unmet_predictions(self._plan, self._grid, bands)
+        return RasterFacts(self.path, self._plan, self._grid, bands, warnings)
+
+    def _nodata_of(self, raster: DecodedRaster) -> float | None:
+        return raster.nodata if self._plan.nodata is None else self._plan.nodata
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the file, whether it is finished or not."""
+
+    @abstractmethod
+    def _begin(self, raster: DecodedRaster) -> None: ...
+
+    @abstractmethod
+    def _check(self, raster: DecodedRaster) -> None: ...
+
+    @abstractmethod
+    def _write(
+        self, raster: DecodedRaster, column: int, row: int, places: Mapping[int, int]
+    ) -> None: ...
+
+    @abstractmethod
+    def _dtypes(self) -> list[str]: ...
+
+
+class GeoTiffCanvas(Canvas):
+    """An uncompressed GeoTIFF with everything that the final one has: names, nodata, tags.
+
+    :param tags: of the whole file, for example Earth Engine's properties of the image.
+    """
+
+    def __init__(
+        self, path: Path, plan: RasterPlan, grid: PixelGrid, tags: Mapping[str, str]
+    ) -> None:
+        super().__init__(path, plan, grid)
+        self._tags = tags
+        self._dataset: Any = None
+        self._dtype = ""
+        self._crs: Any = None
+
+    def _begin(self, raster: DecodedRaster) -> None:
+        self._dtype, self._crs = raster.array.dtype.name, raster.crs
+        self._grid = PixelGrid(
+            name_of_crs(raster.crs), self._grid.transform, self._grid.width, self._grid.height
+        )
+        check_asks(self._plan, self._grid, raster.crs)
+        self._dataset = _create_geotiff(
+            self.path,
+            self._plan,
+            self._grid,
+            self._dtype,
+            raster.crs,
+            self._nodata_of(raster),
+            self._tags,
+        )
+
+    def _check(self, raster: DecodedRaster) -> None:
+        if raster.array.dtype.name != self._dtype:
+            raise mismatch("dtype", self._dtype, raster.array.dtype.name)
+        if raster.crs != self._crs:
+            raise mismatch("crs", self._grid.crs, name_of_crs(raster.crs))
+
+    def _write(
+        self, raster: DecodedRaster, column: int, row: int, places: Mapping[int, int]
+    ) -> None:
+        positions = list(places)
+        is_whole = positions == list(range(raster.band_count))
+        self._dataset.write(
+            raster.array if is_whole else raster.array[positions],
+            indexes=list(places.values()),
+            window=Window(column, row, raster.width, raster.height),
+        )
+
+    def _dtypes(self) -> list[str]:
+        return [self._dtype] * len(self._plan.bands)
+
+    def close(self) -> None:
+        """Write what GDAL still holds, and close the file."""
+        if self._dataset is not None:
+            self._dataset.close()
+
+
+def copy_to_canvas(raster: RasterFacts, path: Path, tags: Mapping[str, str]) -> None:
+    """Write a GeoTIFF that came whole as a canvas is written, a row of blocks at a time."""
+    nodata = raster.bands[0].nodata
+    with rasterio.open(raster.path, driver="GTiff") as served:
+        grid = PixelGrid("", tuple(served.transform)[:6], served.width, served.height)
+        dtype = served.dtypes[0]
+        with _create_geotiff(
+            path, raster.plan, grid, dtype, served.crs, nodata, tags
+        ) as canvas:  # fmt: skip
+            for top in range(0, served.height, BLOCK_SIDE):
+                rows = min(BLOCK_SIDE, served.height - top)
+                window = Window(0, top, served.width, rows)
+                canvas.write(served.read(window=window), window=window)
+
+
+def _create_geotiff(
+    path: Path,
+    plan: RasterPlan,
+    grid: PixelGrid,
+    dtype: str,
+    crs: Any,
+    nodata: float | None,
+    tags: Mapping[str, str],
+) -> DatasetWriter:
+    dataset = rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=grid.width,
+        height=grid.height,
+        count=len(plan.bands),
+        dtype=dtype,
+        crs=crs,
+        transform=rasterio.Affine(*grid.transform),
+        nodata=nodata,
+        tiled=True,
+        blockxsize=BLOCK_SIDE,
+        blockysize=BLOCK_SIDE,
+        interleave="pixel",
+        bigtiff="IF_SAFER",
+        sparse_ok=True,
+    )
+    dataset.update_tags(**tags)
+    for index, band in enumerate(plan.bands, start=1):
+        dataset.set_band_description(index, band.id)
+    return dataset
+
+
+class NpyCanvas(Canvas):
+    """An NPY file of records, one field a band, as Earth Engine sends it for a small raster."""
+
+    def __init__(self, path: Path, plan: RasterPlan, grid: PixelGrid) -> None:
+        super().__init__(path, plan, grid)
+        self._file: Any = None
+        self._start = 0
+        self._dtype: np.dtype[Any] = np.dtype(
+            [(band.id, np.dtype(band.dtype).newbyteorder("<")) for band in plan.bands]
+        )
+
+    def _begin(self, raster: DecodedRaster) -> None:
+        if raster.band_count == len(self._plan.bands):
+            self._dtype = raster.array.dtype
+        self._file = self.path.open("w+b")
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._grid.height, self._grid.width),
+        }
+        np.lib.format.write_array_header_1_0(self._file, header)
+        self._start = self._file.tell()
+
+    def _check(self, raster: DecodedRaster) -> None:
+        for name in raster.array.dtype.names or ():
+            got = raster.array.dtype[name]
+            if got != self._dtype[name]:
+                raise mismatch(f"field {name}", self._dtype[name].str, got.str)
+
+    def _write(
+        self, raster: DecodedRaster, column: int, row: int, places: Mapping[int, int]
+    ) -> None:
+        names = raster.array.dtype.names or ()
+        for line in range(raster.height):
+            pixel = (row + line) * self._grid.width + column
+            self._file.seek(self._start + pixel * self._dtype.itemsize)
+            records = raster.array[line]
+            if len(places) < len(self._plan.bands):
+                records = self._merged(names, records)
+            self._file.write(records.tobytes())
+
+    def _merged(self, names: tuple[str, ...], records: Any) -> Any:
+        """Return the records that are there, with some of their fields as given."""
+        place = self._file.tell()
+        byte_count = len(records) * self._dtype.itemsize
+        there = np.frombuffer(
+            bytearray(self._file.read(byte_count).ljust(byte_count, b"\0")), self._dtype
+        )
+        for name in names:
+            there[name] = records[name]
+        self._file.seek(place)
+        return there
+
+    def _dtypes(self) -> list[str]:
+        return [self._dtype[band.id].name for band in self._plan.bands]
+
+    def close(self) -> None:
+        """Write what is still buffered, and close the file."""
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,121 @@
+"""Canvas -> cloud-optimised GeoTIFF, by GDAL's driver, in a thread of its own.
+
+The work is one long call that Python cannot interrupt. Here whoever waits for it can: a download
+that is cancelled leaves the thread behind, which ends with its process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rasterio
+import rasterio.shutil
+from rasterio.errors import RasterioError
+
+from airflow_provider.earthengine.download.connections import Cancellation
+from airflow_provider.earthengine.download.integrity import stored_blocks
+from airflow_provider.earthengine.download.layout import DEFLATE, LZW, NONE, ZSTD
+from airflow_provider.earthengine.exceptions import ScratchError
+
+BLOCK_SIDE = 512
+CACHE_MEBIBYTES = 64
+"""GDAL's cache of blocks, for the whole process; by default it is a twentieth of the memory."""
+
+Watch = Callable[[Path], None]
+
+_GLANCE_SECONDS = 0.2
+
+# Measured in docs/performance.md: levels above these cost time and gain nothing on noise.
+_COMPRESSION_OPTIONS: dict[str, dict[str, Any]] = {
+    DEFLATE: {"COMPRESS": "DEFLATE", "LEVEL": 1, "PREDICTOR": "YES"},
+    ZSTD: {"COMPRESS": "ZSTD", "LEVEL": 1, "PREDICTOR": "YES"},
+    LZW: {"COMPRESS": "LZW", "PREDICTOR": "YES"},
+    NONE: {"COMPRESS": "NONE"},
+}
+
+
+def bound_block_cache() -> None:
+    """Keep GDAL's cache of blocks small, where the user has not said otherwise.
+
+    GDAL reads the variable when it caches its first block, in whichever thread that is, so that an
+    option of one thread's would not do.
+    """
+    os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MEBIBYTES))
+
+
+def write_cog(
+    compression: str,
+    cancellation: Cancellation,
+    canvas: Path,
+    path: Path,
+    dtype: str,
+    watch: Watch,
+) -> None:
+    """Write the COG of a canvas: the same pixels, names, nodata and tags, with overviews.
+
+    Overviews of floating-point bands are averages. Whole numbers can be classes or bit masks, whose
+    averages mean nothing: of those every second pixel is kept.
+
+    :param compression: one of :data:`layout.COMPRESSIONS`.
+    :param dtype: numpy's name of the bands' type.
+    :param watch: called with ``path`` several times a second while the file grows.
+    :raises ScratchError: when it could not be written whole.
+    :raises DownloadCancelledError: at once when the download is cancelled.
+    """
+    options = {
+        "BLOCKSIZE": BLOCK_SIDE,
+        "OVERVIEW_RESAMPLING": "AVERAGE" if dtype.startswith("float") else "NEAREST",
+        "NUM_THREADS": 1,
+        "BIGTIFF": "IF_SAFER",
+        **_COMPRESSION_OPTIONS[compression],
+    }
+    failures: list[Exception] = []
+
+    def write() -> None:
+        try:
+            with rasterio.Env(GDAL_NUM_THREADS=1, CPL_TMPDIR=str(path.parent)):
+                rasterio.shutil.copy(canvas, path, driver="COG", **options)
+        except Exception as failure:  # noqa: BLE001 - it is raised where it is waited for
+            failures.append(failure)
+
+    thread = threading.Thread(target=write, name="earthengine-cog", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        cancellation.check()
+        thread.join(_GLANCE_SECONDS)
+        watch(path)
+    if failures:
+        raise _translated(failures[0], path) from None
+    _check_whole(path)
+
+
+def _translated(failure: Exception, path: Path) -> Exception:
+    if not isinstance(failure, RasterioError | OSError):
+        return failure
+    return ScratchError(
+        f"Scratch {path.parent} did not take the COG ({str(failure)[:200]}); free some room, or "
+        "name another place in [earthengine] scratch_directory."
+    )
+
+
+def _check_whole(path: Path) -> None:
+    """Raise if a block is not in the file: on a full disk GDAL may fail without a word."""
+    byte_count = path.stat().st_size
+    levels = []
+    with rasterio.open(path, driver="GTiff") as dataset:
+        levels = [None, *range(len(dataset.overviews(1)))]
+    for level in levels:
+        selected = {} if level is None else {"overview_level": level}
+        with rasterio.open(path, driver="GTiff", **selected) as dataset:
+            is_whole = all(
+                block.offset + block.byte_count <= byte_count for block in stored_blocks(dataset)
+            )
+        if not is_whole:
+            raise ScratchError(
+                f"Scratch {path.parent} did not take all of the COG; free some room, or name "
+                "another place in [earthengine] scratch_directory."
+            )

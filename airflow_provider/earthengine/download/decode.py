@@ -1,0 +1,133 @@
+"""A tile's body -> its pixels, decoded once, with every checksum verified on the way.
+
+GDAL decodes a damaged block to wrong pixels without an error (see :mod:`integrity`). A download of
+many tiles would have to be decoded twice for it; here each block is inflated once, by zlib, which
+compares the checksum. Files of another layout than Earth Engine's are left to GDAL.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.io import DatasetReader
+
+from airflow_provider.earthengine.download.integrity import (
+    DEFLATE_NAMES,
+    StoredBlock,
+    check_body,
+    open_geotiff,
+    open_npy,
+    reading_errors_as_truncated,
+    stored_blocks,
+)
+from airflow_provider.earthengine.download.params import NPY
+from airflow_provider.earthengine.exceptions import TruncatedBodyError
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedRaster:
+    """A raster in memory.
+
+    :param array: (bands, rows, columns) of a GeoTIFF; of an NPY file (rows, columns) of records,
+        one field a band.
+    :param transform: affine terms a b c d e f; None for an array without a place.
+    :param crs: rasterio's; None for none.
+    :param nodata: the file's tag.
+    """
+
+    array: npt.NDArray[Any]
+    transform: tuple[float, float, float, float, float, float] | None = None
+    crs: Any = None
+    nodata: float | None = None
+
+    @property
+    def band_count(self) -> int:
+        """How many bands there are."""
+        return len(self.array.dtype.names or self.array)
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return int(self.array.shape[-1])
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return int(self.array.shape[-2])
+
+    def band(self, position: int) -> npt.NDArray[Any]:
+        """Return one band as (rows, columns); ``position`` counts from 0."""
+        names = self.array.dtype.names
+        band: npt.NDArray[Any] = self.array[names[position] if names else position]
+        return band
+
+
+def decode_body(path: Path, file_format: str, max_byte_count: int) -> DecodedRaster:
+    """Return the pixels of a body of one file.
+
+    :param max_byte_count: the most that its pixels can take.
+    :raises TruncatedBodyError: it is cut or damaged; fetching it again may help.
+    :raises RasterMismatchError: it announces more pixels than it can have.
+    """
+    if file_format == NPY:
+        return DecodedRaster(np.array(open_npy(path)))
+    with (
+        reading_errors_as_truncated("The GeoTIFF"),
+        open_geotiff(path, max_byte_count) as dataset,
+    ):
+        pixels = _inflate(path, dataset)
+        if pixels is None:
+            check_body(path, file_format, max_byte_count)
+            pixels = dataset.read()
+        a, b, c, d, e, f = tuple(dataset.transform)[:6]
+        return DecodedRaster(pixels, (a, b, c, d, e, f), dataset.crs, dataset.nodatavals[0])
+
+
+def _inflate(path: Path, dataset: DatasetReader) -> npt.NDArray[Any] | None:
+    """Return (bands, rows, columns), or None where the file's layout is not Earth Engine's.
+
+    Source of the layout: real downloads of 2021 to 2026; see the emulator's README.
+    """
+    structure = dataset.tags(ns="IMAGE_STRUCTURE")
+    height, width = dataset.block_shapes[0]
+    dtype = np.dtype(dataset.dtypes[0])
+    is_known = (
+        structure.get("COMPRESSION") in DEFLATE_NAMES
+        and (structure.get("INTERLEAVE") == "PIXEL" or dataset.count == 1)
+        and "PREDICTOR" not in structure
+        and "NBITS" not in structure
+        and len(set(dataset.dtypes)) == 1
+        and dataset.profile["tiled"]
+    )
+    if not is_known:
+        return None
+    pixels = np.empty((dataset.count, dataset.height, dataset.width), dtype)
+    blocks = list(stored_blocks(dataset))
+    if len(blocks) != -(-dataset.height // height) * -(-dataset.width // width):
+        return None
+    with path.open("rb") as file:
+        stored = dtype.newbyteorder(">" if file.read(2) == b"MM" else "<")
+        for block in blocks:
+            content = _inflate_block(file, block, height * width * dataset.count * dtype.itemsize)
+            values = np.frombuffer(content, stored).reshape(height, width, dataset.count)
+            top, left = block.row * height, block.column * width
+            target = pixels[:, top : top + height, left : left + width]
+            target[...] = values[: target.shape[1], : target.shape[2]].transpose(2, 0, 1)
+    return pixels
+
+
+def _inflate_block(file: BinaryIO, block: StoredBlock, byte_count: int) -> bytes:
+    file.seek(block.offset)
+    inflater = zlib.decompressobj()
+    # One byte more than there may be: so that a block that never ends is not inflated to its end.
+    content = inflater.decompress(file.read(block.byte_count), byte_count + 1)
+    if not inflater.eof or len(content) != byte_count:
+        raise TruncatedBodyError(
+            f"The GeoTIFF's block at byte {block.offset:,} is cut, or overlong."
+        )
+    return content

@@ -1,0 +1,170 @@
+"""What was read of a raster, and how that compares with what was asked for and predicted.
+
+Explicit asks that are not met (crs, crs_transform, dimensions) fail. Predictions (the grid that
+Earth Engine chose, the dtype) are compared and told as warnings.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
+from airflow_provider.earthengine.download.grid import PixelGrid
+from airflow_provider.earthengine.download.raster_plan import RasterPlan
+from airflow_provider.earthengine.exceptions import RasterMismatchError
+
+
+@dataclass(frozen=True)
+class BandStatistics:
+    """What the valid pixels of a band hold; None everywhere but ``valid_percent`` if none is."""
+
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    valid_percent: float
+
+
+@dataclass(frozen=True)
+class BandFacts:
+    """One band as it was read."""
+
+    id: str
+    dtype: str
+    nodata: float | None
+    statistics: BandStatistics
+
+
+@dataclass(frozen=True)
+class RasterFacts:
+    """One raster on disk, verified.
+
+    :param path: the file, in scratch.
+    :param plan: what it was checked against.
+    :param grid: as read; for NPY, which has none, as predicted.
+    :param warnings: predictions that did not come true, one sentence each.
+    """
+
+    path: Path
+    plan: RasterPlan
+    grid: PixelGrid | None
+    bands: tuple[BandFacts, ...]
+    warnings: tuple[str, ...]
+
+
+class StatisticsGatherer:
+    """Statistics of a band whose pixels pass in pieces, in any order.
+
+    :param nodata: the value of pixels that do not count; None: all finite ones do.
+    """
+
+    def __init__(self, nodata: float | None) -> None:
+        self.nodata = nodata
+        self.pixel_count = 0
+        self._valid = 0
+        self._sum = 0.0
+        self._low, self._high = math.inf, -math.inf
+
+    def add(self, values: npt.NDArray[Any]) -> None:
+        """Count some pixels."""
+        self.pixel_count += values.size
+        values = self._valid_values(values)
+        if not values.size:
+            return
+        self._valid += values.size
+        self._low = min(self._low, float(values.min()))
+        self._high = max(self._high, float(values.max()))
+        with np.errstate(over="ignore"):
+            self._sum += float(values.sum(dtype="float64"))
+
+    def merge(self, other: StatisticsGatherer) -> None:
+        """Count what another one counted too."""
+        self.pixel_count += other.pixel_count
+        self._valid += other._valid
+        self._low, self._high = min(self._low, other._low), max(self._high, other._high)
+        self._sum += other._sum
+
+    def statistics(self) -> BandStatistics:
+        """Return the statistics of all that was added."""
+        if not self._valid:
+            return BandStatistics(None, None, None, 0.0)
+        # The sum of huge values may be no number any more.
+        mean = self._sum / self._valid if math.isfinite(self._sum) else None
+        return BandStatistics(self._low, self._high, mean, 100.0 * self._valid / self.pixel_count)
+
+    def _valid_values(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if self.nodata is not None:
+            is_valid = values != self.nodata
+            values = values if is_valid.all() else values[is_valid]
+        # Masked pixels of floating-point bands arrive as NaN or -inf, often without a nodata tag.
+        if values.dtype.kind != "f":
+            return values
+        is_finite = np.isfinite(values)
+        return values if is_finite.all() else values[is_finite]
+
+
+def check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
+    """Raise if the raster is not what was asked for in so many words.
+
+    :param crs: rasterio's, of the grid.
+    :raises RasterMismatchError: always then.
+    """
+    asked = crs_named(plan.ask.crs)
+    if asked and crs != asked:
+        raise mismatch("crs", plan.ask.crs, grid.crs)
+    if plan.ask.crs_transform and not grid.is_on_lattice_of(plan.ask.crs_transform):
+        raise mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
+    if plan.ask.dimensions and plan.ask.dimensions != (grid.width, grid.height):
+        raise mismatch("dimensions", plan.ask.dimensions, (grid.width, grid.height))
+    # Together they say where the first pixel is; without dimensions, the region says it.
+    if plan.ask.crs_transform and plan.ask.dimensions:
+        a, b, c, d, e, f = plan.ask.crs_transform
+        if not grid.is_close_to(replace(grid, transform=(a, b, c, d, e, f))):
+            raise mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
+
+
+def crs_named(name: str | None) -> Any:
+    """Return rasterio's crs of that name; None where PROJ does not know what Earth Engine knows."""
+    try:
+        return CRS.from_user_input(name) if name else None
+    except CRSError:
+        return None
+
+
+def unmet_predictions(
+    plan: RasterPlan, grid: PixelGrid | None, bands: tuple[BandFacts, ...]
+) -> tuple[str, ...]:
+    """Return the predictions that did not come true, one sentence each."""
+    warnings = []
+    if plan.ask.crs and not crs_named(plan.ask.crs):
+        warnings.append(f"Whether the crs is {plan.ask.crs} cannot be told here.")
+    if plan.grid and grid and not (grid.is_close_to(plan.grid) and grid.crs == plan.grid.crs):
+        warnings.append(f"The grid is {grid}; {plan.grid} was predicted.")
+    for band, predicted in zip(bands, plan.bands, strict=True):
+        if band.dtype != predicted.dtype:
+            warnings.append(f"Band {band.id} is {band.dtype}; {predicted.dtype} was predicted.")
+    return tuple(warnings)
+
+
+def mismatch(field: str, wanted: object, got: object) -> RasterMismatchError:
+    """Return the error for a raster that is not what was asked for."""
+    return RasterMismatchError(
+        f"Earth Engine sent a raster whose {field} is {got}; {wanted} was asked for.",
+        field=field,
+        wanted=wanted,
+        got=got,
+    )
+
+
+def name_of_crs(crs: Any) -> str:
+    """Return "EPSG:n" where there is one, else WKT, else ""."""
+    if not crs:
+        return ""
+    code = crs.to_epsg(confidence_threshold=100)
+    return f"EPSG:{code}" if code else str(crs.to_wkt())

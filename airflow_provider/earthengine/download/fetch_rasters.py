@@ -1,0 +1,133 @@
+"""A plan -> verified rasters on disk, whichever way: one request, or tile after tile.
+
+The one request can turn out to be more than Earth Engine computes or takes; then its pixels are
+fetched as tiles after all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from airflow_provider.earthengine.download.canvas import Canvas, GeoTiffCanvas, NpyCanvas
+from airflow_provider.earthengine.download.clipping import clip_to_region
+from airflow_provider.earthengine.download.facts import RasterFacts
+from airflow_provider.earthengine.download.fetch import BodyRequest, FetchedBody, fetch_body
+from airflow_provider.earthengine.download.fetch_tiles import Fetching, fetch_tiles, quarters_of
+from airflow_provider.earthengine.download.image import prepare_request
+from airflow_provider.earthengine.download.integrity import check_body
+from airflow_provider.earthengine.download.layout import AS_SERVED, ZIP
+from airflow_provider.earthengine.download.params import NPY
+from airflow_provider.earthengine.download.plan import Download
+from airflow_provider.earthengine.download.tiles import Tile, cut_tile
+from airflow_provider.earthengine.download.verify import verify_body
+from airflow_provider.earthengine.exceptions import (
+    ComputationTooLargeError,
+    RequestTooLargeError,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FetchedRasters:
+    """What was fetched.
+
+    :param download: as it was done, which may be in more requests than planned.
+    :param rasters: in the order asked for.
+    :param body: what the rasters came in; None for tiles.
+    """
+
+    download: Download
+    rasters: tuple[RasterFacts, ...]
+    body: FetchedBody | None = None
+
+
+def fetch_rasters(
+    fetching: Fetching, download: Download, tags: Mapping[str, str]
+) -> FetchedRasters:
+    """Return the rasters on disk, verified.
+
+    :param tags: of GeoTIFFs that are written here.
+    """
+    if not download.tiles:
+        try:
+            return _fetch_whole(fetching, download)
+        except (ComputationTooLargeError, RequestTooLargeError) as error:
+            tiles = _in_tiles(fetching, download, error)
+            log.warning("%s It is fetched in %d tiles instead.", error, len(tiles))
+            download = replace(download, tiles=tiles)
+    return FetchedRasters(download, _fetch_in_tiles(fetching, download, tags))
+
+
+def _fetch_whole(fetching: Fetching, download: Download) -> FetchedRasters:
+    params = download.params
+    request = BodyRequest(
+        params={**prepare_request(params), "image": fetching.image},
+        what=fetching.what,
+        path=fetching.scratch / "body",
+        max_byte_count=download.max_body_byte_count,
+        check=partial(
+            check_body,
+            file_format=params.file_format,
+            max_byte_count=download.max_body_byte_count,
+        ),
+    )
+    body = fetch_body(
+        fetching.client,
+        request,
+        fetching.policy,
+        fetching.cancellation,
+        fetching.bounds.attempt_seconds,
+    )
+    log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
+    return FetchedRasters(download, verify_body(body.path, download, fetching.scratch), body)
+
+
+def _in_tiles(
+    fetching: Fetching, download: Download, error: ComputationTooLargeError | RequestTooLargeError
+) -> tuple[Tile, ...]:
+    """Return the tiles that may do what the one request did not.
+
+    :raises ComputationTooLargeError: when the layout is the request's own answer, or the bands have
+        no common pixels.
+    """
+    has_own_files = download.params.file_format != NPY and download.layout in (AS_SERVED, ZIP)
+    if has_own_files or not download.groups:
+        raise error
+    tiles: list[Tile] = []
+    for index, group in enumerate(download.groups):
+        whole = Tile(index, 0, len(group.bands), 0, 0, group.grid.width, group.grid.height)
+        if isinstance(error, ComputationTooLargeError):
+            tiles += quarters_of(whole, error)
+        else:
+            budget = fetching.bounds.tiles.lowered(whole, group, error)
+            tiles += cut_tile(whole, group, budget)
+    fetching.bounds.check_request_count(len(tiles))
+    return tuple(tiles)
+
+
+def _fetch_in_tiles(
+    fetching: Fetching, download: Download, tags: Mapping[str, str]
+) -> tuple[RasterFacts, ...]:
+    image = clip_to_region(fetching.image, download.params)
+    with ExitStack() as open_canvases:
+        canvases = [
+            open_canvases.enter_context(closing(_canvas(fetching, download, index, tags)))
+            for index in range(len(download.rasters))
+        ]
+        fetch_tiles(replace(fetching, image=image), download, canvases)
+        return tuple(canvas.finish() for canvas in canvases)
+
+
+def _canvas(fetching: Fetching, download: Download, index: int, tags: Mapping[str, str]) -> Canvas:
+    plan = download.rasters[index]
+    grid: Any = plan.grid  # There are tiles, so there is one.
+    path = fetching.scratch / f"canvas-{index}"
+    if download.params.file_format == NPY:
+        return NpyCanvas(path, plan, grid)
+    return GeoTiffCanvas(path, plan, grid, tags)

@@ -1,0 +1,268 @@
+"""All tiles of a download -> canvases, by one pool of threads.
+
+Each thread fetches a tile, decodes it, checks that it is the piece that was asked for, and paints
+it where it belongs. A tile that Earth Engine cannot compute, or finds too large, is fetched in
+pieces. One failure ends them all.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from airflow_provider.earthengine.download.bounds import Bounds
+from airflow_provider.earthengine.download.canvas import Canvas
+from airflow_provider.earthengine.download.connections import Cancellation
+from airflow_provider.earthengine.download.decode import DecodedRaster, decode_body
+from airflow_provider.earthengine.download.facts import crs_named, mismatch, name_of_crs
+from airflow_provider.earthengine.download.fetch import (
+    BodyFetcher,
+    BodyRequest,
+    EarthEngineClient,
+)
+from airflow_provider.earthengine.download.gate import RequestGate
+from airflow_provider.earthengine.download.params import GEO_TIFF, NPY
+from airflow_provider.earthengine.download.plan import Download, max_body_byte_count
+from airflow_provider.earthengine.download.progress import Progress
+from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.tiles import (
+    MAX_SPLIT_DEPTH,
+    BandGroup,
+    Tile,
+    cut_tile,
+)
+from airflow_provider.earthengine.exceptions import (
+    ComputationTooLargeError,
+    FetchTimeoutError,
+    RequestTooLargeError,
+    TruncatedBodyError,
+)
+
+# Decoded tiles are what takes memory: so many at once, however many are under way.
+DECODERS = 2
+_GLANCE_SECONDS = 0.5
+
+
+class TileStage(Protocol):
+    """Verified tiles that an earlier attempt kept, and that this one keeps for the next."""
+
+    def take(self, tile: Tile, path: Path) -> bool:
+        """Write the kept body to ``path``; return whether there was one."""
+
+    def keep(self, tile: Tile, path: Path, sha256: str) -> None:
+        """Keep a verified body."""
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """What it takes to fetch the pixels of one image.
+
+    :param client: tries each request once; ``policy`` says when to try again.
+    :param image: an ``ee.Image``, masked where it has to be; see :func:`prepare_for_tiles`.
+    :param what: its name in logs and errors.
+    :param scratch: where bodies are while they are worked on.
+    """
+
+    client: EarthEngineClient
+    image: Any
+    what: str
+    scratch: Path
+    bounds: Bounds
+    policy: RetryPolicy
+    cancellation: Cancellation
+    stage: TileStage | None = None
+
+
+def fetch_tiles(fetching: Fetching, download: Download, canvases: Sequence[Canvas]) -> None:
+    """Paint all tiles of the download.
+
+    :param canvases: one a raster, in the order of the download's rasters.
+    :raises TransientError: when a tile still failed after all tries.
+    :raises PermanentError: when Earth Engine will not give one, or gives something else.
+    """
+    # One of its own: a tile that fails ends the others, and only them.
+    cancellation = Cancellation()
+    fetching.cancellation.call_when_cancelled(cancellation.cancel)
+    fetching.cancellation.check()
+    _TileRun(replace(fetching, cancellation=cancellation), download, canvases).run()
+
+
+class _TileRun:
+    def __init__(self, fetching: Fetching, download: Download, canvases: Sequence[Canvas]) -> None:
+        self._fetching = fetching
+        self._download = download
+        self._canvases = canvases
+        self._cancellation = fetching.cancellation
+        self._budget = fetching.bounds.tiles
+        most = fetching.bounds.max_concurrent_requests
+        self._gate = RequestGate(most, self._cancellation.check)
+        self._progress = Progress(fetching.what, len(download.tiles), self._gate)
+        self._decoders = threading.Semaphore(DECODERS)
+        self._own = threading.local()
+        self._fetchers = ExitStack()
+        self._started = time.monotonic()
+        self._format = NPY if download.params.file_format == NPY else GEO_TIFF
+
+    def run(self) -> None:
+        """Fetch tile after tile until none is left."""
+        threads = min(self._fetching.bounds.max_concurrent_requests, len(self._download.tiles))
+        with self._fetchers, ThreadPoolExecutor(threads, "earthengine-tile") as pool:
+            try:
+                self._drain(pool)
+            except BaseException:
+                self._cancellation.cancel()
+                raise
+
+    def _drain(self, pool: ThreadPoolExecutor) -> None:
+        waiting: set[Future[tuple[Tile, ...]]] = set()
+        tiles: Iterable[Tile] = self._download.tiles
+        while tiles or waiting:
+            waiting |= {pool.submit(self._bring, tile) for tile in tiles}
+            done, waiting = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
+            self._cancellation.check()
+            tiles = [piece for future in done for piece in future.result()]
+            self._progress.tell()
+
+    def _bring(self, tile: Tile) -> tuple[Tile, ...]:
+        """Paint the tile and return nothing, or return the pieces to fetch in its stead."""
+        self._cancellation.check()
+        group = self._download.groups[tile.group]
+        path = self._fetching.scratch / f"tile-{tile.name}"
+        pieces: Sequence[Tile] = ()
+        if not self._budget.holds(tile, group):
+            pieces = cut_tile(tile, group, self._budget)
+        elif not self._take_from_stage(tile, path):
+            pieces = self._fetch(tile, group, path)
+        path.unlink(missing_ok=True)
+        if pieces:
+            self._progress.count_cut(len(pieces))
+        else:
+            self._progress.count_tile()
+        return tuple(pieces)
+
+    def _fetch(self, tile: Tile, group: BandGroup, path: Path) -> Sequence[Tile]:
+        self._check_time()
+        request = BodyRequest(
+            params=self._params_of(tile, group),
+            what=f"{self._fetching.what}, tile of {tile}",
+            path=path,
+            max_byte_count=max_body_byte_count(tile.bands_of(group), [tile.grid_of(group)]),
+            check=lambda part: self._paint(part, tile, group),
+        )
+        try:
+            body = self._fetcher().fetch(request)
+        except ComputationTooLargeError as error:
+            return quarters_of(tile, error)
+        except RequestTooLargeError as error:
+            self._budget = self._budget.lowered(tile, group, error)
+            pieces = cut_tile(tile, group, self._budget)
+            if len(pieces) == 1:
+                raise
+            return pieces
+        if self._fetching.stage is not None:
+            self._fetching.stage.keep(tile, path, body.sha256)
+        return ()
+
+    def _take_from_stage(self, tile: Tile, path: Path) -> bool:
+        """Paint what an earlier attempt kept; return whether there was something that is right."""
+        if self._fetching.stage is None or not self._fetching.stage.take(tile, path):
+            return False
+        try:
+            self._paint(path, tile, self._download.groups[tile.group])
+        except TruncatedBodyError:
+            return False
+        return True
+
+    def _paint(self, path: Path, tile: Tile, group: BandGroup) -> None:
+        """Decode, verify and paint a body; what is no whole file is fetched again."""
+        with self._decoders:
+            bound = max_body_byte_count(tile.bands_of(group), [tile.grid_of(group)])
+            raster = decode_body(path, self._format, bound)
+            check_tile(raster, tile, group)
+            targets: dict[int, dict[int, int]] = {}
+            for position in range(tile.band_count):
+                canvas, index = group.places[tile.first_band + position]
+                targets.setdefault(canvas, {})[position] = index
+            for canvas, places in targets.items():
+                self._canvases[canvas].write(raster, tile.column, tile.row, places)
+
+    def _params_of(self, tile: Tile, group: BandGroup) -> dict[str, Any]:
+        grid = tile.grid_of(group)
+        return {
+            "image": self._fetching.image,
+            "bands": [band.id for band in tile.bands_of(group)],
+            "crs": grid.crs,
+            "crs_transform": list(grid.transform),
+            "dimensions": [grid.width, grid.height],
+            "format": self._format,
+        }
+
+    def _fetcher(self) -> BodyFetcher:
+        """Return this thread's own."""
+        fetcher: BodyFetcher | None = getattr(self._own, "fetcher", None)
+        if fetcher is None:
+            fetcher = BodyFetcher(
+                self._fetching.client,
+                replace(self._fetching.policy, sleep=self._sleep),
+                self._cancellation,
+                gate=self._gate,
+                attempt_seconds=self._fetching.bounds.attempt_seconds,
+                count=self._progress.count_bytes,
+            )
+            self._own.fetcher = self._fetchers.enter_context(fetcher)
+        return fetcher
+
+    def _sleep(self, seconds: float) -> None:
+        self._progress.count_retry()
+        self._check_time(seconds)
+        self._cancellation.sleep(seconds)
+
+    def _check_time(self, seconds: float = 0.0) -> None:
+        """Raise if the download's time is over, or would be after so many seconds."""
+        bound = self._fetching.bounds.total_seconds
+        if bound is not None and time.monotonic() + seconds - self._started > bound:
+            raise FetchTimeoutError(
+                f"{self._progress}: not done within limits['total_seconds'], {bound:g} s."
+            )
+
+
+def check_tile(raster: DecodedRaster, tile: Tile, group: BandGroup) -> None:
+    """Raise if the raster is not the piece that was asked for, in so many words.
+
+    :raises RasterMismatchError: always then.
+    """
+    grid = tile.grid_of(group)
+    if (raster.width, raster.height) != (grid.width, grid.height):
+        raise mismatch("dimensions", (grid.width, grid.height), (raster.width, raster.height))
+    crs = crs_named(grid.crs)
+    if raster.transform is not None and crs and raster.crs != crs:
+        raise mismatch("crs", grid.crs, name_of_crs(raster.crs))
+    names = raster.array.dtype.names
+    wanted = tuple(band.id for band in tile.bands_of(group))
+    if raster.band_count != len(wanted) or (names and names != wanted):
+        raise mismatch("bands", wanted, names or raster.band_count)
+    if raster.transform is not None and not grid.is_close_to(
+        replace(grid, transform=raster.transform)
+    ):
+        raise mismatch("crs_transform", list(grid.transform), list(raster.transform))
+
+
+def quarters_of(tile: Tile, error: ComputationTooLargeError) -> tuple[Tile, ...]:
+    """Return the pieces of a tile that Earth Engine could not compute whole.
+
+    :raises ComputationTooLargeError: when it was cut often enough, or is one pixel.
+    """
+    if tile.depth >= MAX_SPLIT_DEPTH or tile.width == tile.height == 1:
+        raise ComputationTooLargeError(
+            f"Earth Engine cannot compute the tile of {tile}, though it was cut in four "
+            f"{tile.depth} times; simplify the image, or take a coarser scale.",
+            server_text=error.server_text,
+            **error.facts,
+        ) from None
+    return tile.quarters()

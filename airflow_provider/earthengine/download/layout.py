@@ -1,0 +1,76 @@
+"""What a download becomes: files as served, the zip itself, or cloud-optimised GeoTIFFs."""
+
+from __future__ import annotations
+
+from airflow_provider.earthengine.download.params import (
+    NPY,
+    ZIPPED_FORMATS,
+    ZIPPED_GEO_TIFF_PER_BAND,
+    DownloadParams,
+)
+from airflow_provider.earthengine.download.values import shown
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+COG = "cog"
+AS_SERVED = "as_served"
+ZIP = "zip"
+LAYOUTS = (COG, AS_SERVED, ZIP)
+
+DEFLATE, ZSTD, LZW, NONE = "deflate", "zstd", "lzw", "none"
+COMPRESSIONS = (DEFLATE, ZSTD, LZW, NONE)
+
+
+def read_layout(value: object, params: DownloadParams) -> str:
+    """Return the layout, checked against the format; by default the one that takes any size.
+
+    :raises DownloadParamsError: for an unknown layout, or one that the format does not have.
+    """
+    if value is None:
+        return AS_SERVED if params.file_format == NPY else COG
+    if value not in LAYOUTS:
+        raise DownloadParamsError(
+            f"layout is {shown(value)}; known are {', '.join(LAYOUTS)}.", field="layout"
+        )
+    if value == COG and params.file_format == NPY:
+        raise DownloadParamsError(
+            "layout is 'cog', and format NPY gives an array, not a GeoTIFF; leave layout out, or "
+            "take another format.",
+            field="layout",
+        )
+    if value == ZIP and params.file_format not in ZIPPED_FORMATS:
+        raise DownloadParamsError(
+            f"layout is 'zip', but Earth Engine does not zip format {params.file_format}; use "
+            f"one of {', '.join(sorted(ZIPPED_FORMATS))}.",
+            field="layout",
+        )
+    return str(value)
+
+
+def item_suffix(params: DownloadParams, layout: str) -> str:
+    """Return what the item's name has behind the base name; known before anything is planned."""
+    if layout == ZIP:
+        return ".zip.json"
+    if params.file_format == NPY:
+        return ".npy.json"
+    return ".bands.json" if params.file_format == ZIPPED_GEO_TIFF_PER_BAND else ".tif.json"
+
+
+def read_compression(value: object, layout: str) -> str:
+    """Return how COGs are compressed.
+
+    :raises DownloadParamsError: for an unknown way, or one for files that are not written here.
+    """
+    if value is None:
+        return DEFLATE
+    if value not in COMPRESSIONS:
+        raise DownloadParamsError(
+            f"compression is {shown(value)}; known are {', '.join(COMPRESSIONS)}.",
+            field="compression",
+        )
+    if layout != COG:
+        raise DownloadParamsError(
+            f"compression is {shown(value)}, and layout {layout!r} keeps what Earth Engine sent; "
+            "leave compression out, or use layout 'cog'.",
+            field="compression",
+        )
+    return str(value)

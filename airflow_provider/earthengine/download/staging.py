@@ -1,0 +1,89 @@
+"""Verified tiles kept in the bucket, so that a retry, on whatever worker, fetches only the rest.
+
+A kept tile is a guess: what is missing, or has another digest than its key says, is fetched again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+from airflow_provider.earthengine.download.bounds import ALWAYS, AUTO, Bounds
+from airflow_provider.earthengine.download.plan import Download
+from airflow_provider.earthengine.download.record import Identity
+from airflow_provider.earthengine.download.store import Bucket
+from airflow_provider.earthengine.download.store_errors import ConditionFailedError
+from airflow_provider.earthengine.download.tiles import Tile
+
+log = logging.getLogger(__name__)
+
+MANY_REQUESTS = 64
+"""From so many requests on, fetching them again costs more than keeping them."""
+
+_DIGEST_LENGTH = 16
+
+
+class StagedTiles:
+    """The tiles that the tries of one run of a task keep for one another.
+
+    :param folder: of all tiles of this download, whichever run they are of.
+    :param generation: the part of the key that only tries of this run have.
+    :param grid: the part that only tiles of the same pixels of the same source have.
+    """
+
+    def __init__(self, bucket: Bucket, folder: str, generation: str, grid: str) -> None:
+        self._bucket = bucket
+        self._folder = f"{folder}/"
+        self._prefix = f"{folder}/{generation}/{grid}/"
+        self._kept = {
+            name: (key, digest)
+            for key in bucket.list_objects(self._prefix)
+            for name, _, digest in [key.removeprefix(self._prefix).rpartition(".")]
+        }
+        if self._kept:
+            log.info("%d tiles are there already, from an earlier try.", len(self._kept))
+
+    def take(self, tile: Tile, path: Path) -> bool:
+        """Write the kept body to ``path``; return whether there was one with the right digest."""
+        if tile.name not in self._kept:
+            return False
+        key, digest = self._kept[tile.name]
+        return self._bucket.get_file(key, path) == digest
+
+    def keep(self, tile: Tile, path: Path, sha256: str) -> None:
+        """Keep a verified body."""
+        key = f"{self._prefix}{tile.name}.{sha256}"
+        self._bucket.put_file(key, path, bytes.fromhex(sha256))
+
+    def sweep(self) -> None:
+        """Delete all tiles of this download, also those that earlier runs left."""
+        for key, listed in self._bucket.list_objects(self._folder).items():
+            try:
+                self._bucket.delete_object(key, listed.etag)
+            except ConditionFailedError:
+                continue  # Another attempt has just swept it, or kept it anew.
+
+
+def open_stage(
+    bucket: Bucket, bounds: Bounds, identity: Identity, download: Download, version: int | None
+) -> StagedTiles | None:
+    """Return where tiles are kept, or None where that is not worth it, or not wanted.
+
+    :param version: of the source: tiles of another one do not go with these.
+    """
+    is_wanted = bounds.resume == ALWAYS or (
+        bounds.resume == AUTO and download.request_count > MANY_REQUESTS
+    )
+    if not is_wanted or not download.tiles:
+        return None
+    fingerprint = identity.fingerprint.rpartition(":")[2]
+    grid = _digest([version, download.params.file_format, [str(each) for each in download.groups]])
+    return StagedTiles(
+        bucket, f"{bounds.staging_prefix}/{fingerprint}", _digest(identity.generation), grid
+    )
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:_DIGEST_LENGTH]

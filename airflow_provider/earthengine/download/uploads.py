@@ -1,0 +1,93 @@
+"""A file -> the parts of an open upload, several at a time, also while the file is still written.
+
+What is sent of a growing file is a bet that it does not change any more. When the file is complete
+it is read once more for its digest, and each part that lost its bet is sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider.earthengine.download.store import Bucket, OpenUpload
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+# S3 takes at most 10,000 parts of at least 5 MiB each; those under way are held in memory.
+# Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read 2026-11.
+PART_BYTE_COUNT = 16 << 20
+_MAX_PARTS = 10_000
+_PARTS_UNDER_WAY = 3
+
+
+class FileUpload:
+    """One file on its way to the bucket; whoever made it closes it, and drops its ``open_upload``.
+
+    :param max_byte_count: the file is not longer.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        key: str,
+        media_type: str,
+        metadata: Mapping[str, str],
+        max_byte_count: int,
+    ) -> None:
+        self._bucket = bucket
+        self._part_byte_count = max(PART_BYTE_COUNT, -(-max_byte_count // _MAX_PARTS))
+        self.open_upload = bucket.create_upload(key, media_type, metadata)
+        self._pool = ThreadPoolExecutor(_PARTS_UNDER_WAY, "earthengine-upload")
+        self._digests: dict[int, bytes] = {}
+        self._parts: dict[int, Future[CompletedPartTypeDef]] = {}
+
+    def send_grown(self, path: Path) -> None:
+        """Send the parts that the file has grown past by now, as many as may be under way.
+
+        The first one holds the directory, which GDAL writes last, and waits for the end.
+        """
+        if not path.exists():
+            return
+        whole = path.stat().st_size // self._part_byte_count - 1
+        with path.open("rb") as file:
+            for number in range(len(self._parts) + 2, whole + 1):
+                if len(self._under_way()) >= _PARTS_UNDER_WAY:
+                    return
+                file.seek((number - 1) * self._part_byte_count)
+                self._send(number, file.read(self._part_byte_count))
+
+    def finish(self, path: Path) -> tuple[OpenUpload, str]:
+        """Send what is missing of the complete file; return the upload and the file's sha256."""
+        digest = hashlib.sha256()
+        number = 0
+        with path.open("rb") as file:
+            while (content := file.read(self._part_byte_count)) or number == 0:
+                number += 1
+                digest.update(content)
+                if self._digests.get(number) != hashlib.sha256(content).digest():
+                    if len(self._under_way()) >= _PARTS_UNDER_WAY:
+                        wait(self._under_way(), return_when=FIRST_COMPLETED)
+                    self._send(number, content)
+        parts = tuple(self._parts[index].result() for index in range(1, number + 1))
+        upload = OpenUpload(self.open_upload.key, self.open_upload.upload_id, parts)
+        return upload, digest.hexdigest()
+
+    def close(self) -> None:
+        """Wait for the parts under way; none is begun any more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _send(self, number: int, content: bytes) -> None:
+        before = self._parts.get(number)
+        if before is not None:
+            before.result()  # A part is sent twice in order, or the older bytes might win.
+        digest = self._digests[number] = hashlib.sha256(content).digest()
+        self._parts[number] = self._pool.submit(
+            self._bucket.upload_part, self.open_upload, number, content, digest
+        )
+
+    def _under_way(self) -> list[Future[CompletedPartTypeDef]]:
+        return [part for part in self._parts.values() if not part.done()]

@@ -1,0 +1,97 @@
+"""Job -> plan: what Earth Engine says of the image, and the requests that it takes.
+
+DAG files import this on every parse: what costs seconds is imported by the functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider.earthengine.download.bounds import Bounds
+    from airflow_provider.earthengine.download.info import ImageInfo
+    from airflow_provider.earthengine.download.plan import Download
+    from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+    from airflow_provider.earthengine.transfers.job import Job
+
+_MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job, planned.
+
+    :param image: an ``ee.Image``, with the user's nodata value in masked pixels if there is one.
+    :param info: what Earth Engine says of the image with the job's own parameters applied.
+    """
+
+    job: Job
+    image: Any
+    info: ImageInfo
+    download: Download
+
+    def check_unchanged(self, hook: EarthEngineHook) -> None:
+        """Raise if the image was replaced since it was planned.
+
+        :raises SourceChangedError: always then.
+        """
+        from airflow_provider.earthengine.download.info import check_unchanged
+
+        check_unchanged(hook, self.job.image.to_ee(), self.job.params, self.info)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return requests, bytes and files as plain values."""
+        destination = self.job.destination
+        suffixes = [raster.suffix for raster in self.download.rasters]
+        return {
+            "requests": self.download.request_count,
+            "byte_count": self.download.byte_count,
+            "raster_byte_count": self.download.raster_byte_count,
+            "files": [
+                destination.uri(destination.key(suffix))
+                for suffix in ([".zip"] if self.download.layout == "zip" else suffixes)
+            ],
+            "item": destination.item_uri,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield the plan as the log tells it."""
+        count = self.download.request_count
+        yield (
+            f"Plan: {self.job.image.asset_id or 'a computed image'} as "
+            f"{self.download.params.file_format}, {count:,} request{'s' if count > 1 else ''} of "
+            f"{self.download.byte_count / _MEBIBYTE:,.1f} MiB in all as Earth Engine counts, to "
+            f"{self.job.destination.item_uri}"
+        )
+        for raster in self.download.rasters:
+            bands = ", ".join(f"{band.id} ({band.dtype})" for band in raster.bands)
+            yield f"  {self.job.destination.base}{raster.suffix}: {bands}; {raster.grid}"
+
+
+def plan_job(job: Job, hook: EarthEngineHook) -> Plan:
+    """Return the plan; Earth Engine computes the image's description for it, and no pixels.
+
+    :raises PermanentError: when there can be none.
+    """
+    from airflow_provider.earthengine.download.info import describe_image
+    from airflow_provider.earthengine.download.nodata import fill_masked
+    from airflow_provider.earthengine.download.plan import plan_download
+
+    hook.get_conn()
+    image, params = job.image.to_ee(), job.params
+    info = described = describe_image(hook, image, params)
+    if job.nodata is not None:
+        image, params, described = fill_masked(image, params, info, job.nodata)
+    download = plan_download(described, params, job.layout, job.nodata, job.bounds)
+    return Plan(job, image, info, download)
+
+
+def scratch_byte_count(download: Download, bounds: Bounds) -> int:
+    """Return the most that a download takes on disk, as far as that is known before."""
+    if not download.tiles:
+        return 3 * download.max_body_byte_count
+    # The canvas and the file that is made of it, and the bodies that are worked on.
+    bodies = bounds.max_concurrent_requests * bounds.tiles.byte_count
+    return 2 * download.raster_byte_count + bodies
