@@ -38,6 +38,8 @@ _PROJECT = "demo"
 # Source: https://developers.google.com/earth-engine/guides/usage (2025-08)
 _QUOTA = 40
 _CONCURRENCY = 16
+# What the provider does by default, and how.
+_OWN_COMPRESSION = "deflate:1:predictor"
 
 
 class Bench:
@@ -262,8 +264,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick-mebibytes", type=int, default=24, metavar="N")
     parser.add_argument("--minutes", type=float, default=45, help="begin nothing after so long")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for one contestant")
-    parser.add_argument("--layout", default="as_served", choices=("cog", "as_served"))
-    parser.add_argument("--compression", type=_read_compression, default="zstd:1:predictor")
+    parser.add_argument("--layout", default="cog", choices=("cog", "as_served"))
+    parser.add_argument("--compression", type=_read_compression, default=_OWN_COMPRESSION)
     parser.add_argument("--page", type=Path, help="to be written; default: docs/performance.md")
     parser.add_argument("--results", type=Path, default=results, help="kept here; cells add up")
     parser.add_argument("--tmp", type=Path, help="where everything temporary is")

@@ -41,4 +41,6 @@ def _operator(assignment: Assignment) -> Any:
         s3_bucket=assignment.bucket,
         s3_prefix=assignment.prefix,
         layout=assignment.layout,
+        compression=assignment.compression.name if assignment.layout == "cog" else None,
+        limits={"max_concurrent_requests": assignment.concurrency},
     )
