@@ -1,8 +1,8 @@
 """Where the pieces of a raster come together, on disk and in any order.
 
-A GeoTIFF's canvas is itself a GeoTIFF, uncompressed and in blocks, from which the COG is made; an
-array's canvas is the NPY file that is wanted. Statistics are gathered while the pixels pass, so
-that nothing is read again for them.
+A GeoTIFF's canvas is itself a GeoTIFF, uncompressed, in blocks, band after band, from which the COG
+is made; an array's canvas is the NPY file that is wanted. Statistics are gathered while the pixels
+pass, so that nothing is read again for them.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _create_geotiff(
         tiled=True,
         blockxsize=BLOCK_SIDE,
         blockysize=BLOCK_SIDE,
-        interleave="pixel",
+        interleave="band",
         bigtiff="IF_SAFER",
         sparse_ok=True,
     )

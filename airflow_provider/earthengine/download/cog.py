@@ -14,6 +14,7 @@ from typing import Any
 
 import rasterio
 import rasterio.shutil
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
 from airflow_provider.earthengine.download.connections import Cancellation
@@ -22,7 +23,7 @@ from airflow_provider.earthengine.download.layout import DEFLATE, LZW, NONE, ZST
 from airflow_provider.earthengine.exceptions import ScratchError
 
 BLOCK_SIDE = 512
-CACHE_MEBIBYTES = 64
+CACHE_MEBIBYTES = 32
 """GDAL's cache of blocks, for the whole process; by default it is a twentieth of the memory."""
 
 Watch = Callable[[Path], None]
@@ -66,19 +67,22 @@ def write_cog(
     :raises ScratchError: when it could not be written whole.
     :raises DownloadCancelledError: at once when the download is cancelled.
     """
-    options = {
-        "BLOCKSIZE": BLOCK_SIDE,
-        "OVERVIEW_RESAMPLING": "AVERAGE" if dtype.startswith("float") else "NEAREST",
-        "NUM_THREADS": 1,
-        "BIGTIFF": "IF_SAFER",
-        **_COMPRESSION_OPTIONS[compression],
-    }
+    resampling = Resampling.average if dtype.startswith("float") else Resampling.nearest
     failures: list[Exception] = []
 
     def write() -> None:
         try:
-            with rasterio.Env(GDAL_NUM_THREADS=1, CPL_TMPDIR=str(path.parent)):
-                rasterio.shutil.copy(canvas, path, driver="COG", **options)
+            _add_overviews(canvas, resampling)
+            rasterio.shutil.copy(
+                canvas,
+                path,
+                driver="COG",
+                BLOCKSIZE=BLOCK_SIDE,
+                OVERVIEWS="FORCE_USE_EXISTING",
+                NUM_THREADS=1,
+                BIGTIFF="IF_SAFER",
+                **_COMPRESSION_OPTIONS[compression],
+            )
         except Exception as failure:  # noqa: BLE001 - it is raised where it is waited for
             failures.append(failure)
 
@@ -91,6 +95,21 @@ def write_cog(
     if failures:
         raise _translated(failures[0], path) from None
     _check_whole(path)
+
+
+def _add_overviews(canvas: Path, resampling: Resampling) -> None:
+    """Make the overviews on the canvas, where each band is by itself.
+
+    The COG driver would make them of all bands together, at twice the CPU time and, for 13 bands,
+    with 200 MiB more memory.
+    """
+    with rasterio.open(canvas, "r+", driver="GTiff") as dataset:
+        side = max(dataset.width, dataset.height)
+        factors: list[int] = []
+        while side > BLOCK_SIDE * 2 ** len(factors):
+            factors.append(2 ** (len(factors) + 1))
+        if factors:
+            dataset.build_overviews(factors, resampling)
 
 
 def _translated(failure: Exception, path: Path) -> Exception:

@@ -44,7 +44,8 @@ from airflow_provider.earthengine.exceptions import (
     TruncatedBodyError,
 )
 
-# Decoded tiles are what takes memory: so many at once, however many are under way.
+# Decoded tiles are what takes memory: so many at once, however many are under way. They have
+# threads of their own, because the C library keeps what a thread has freed for that thread.
 DECODERS = 2
 _GLANCE_SECONDS = 0.5
 
@@ -103,7 +104,7 @@ class _TileRun:
         most = fetching.bounds.max_concurrent_requests
         self._gate = RequestGate(most, self._cancellation.check)
         self._progress = Progress(fetching.what, len(download.tiles), self._gate)
-        self._decoders = threading.Semaphore(DECODERS)
+        self._decoders = ThreadPoolExecutor(DECODERS, "earthengine-decoder")
         self._own = threading.local()
         self._fetchers = ExitStack()
         self._started = time.monotonic()
@@ -112,7 +113,11 @@ class _TileRun:
     def run(self) -> None:
         """Fetch tile after tile until none is left."""
         threads = min(self._fetching.bounds.max_concurrent_requests, len(self._download.tiles))
-        with self._fetchers, ThreadPoolExecutor(threads, "earthengine-tile") as pool:
+        with (
+            self._fetchers,
+            self._decoders,
+            ThreadPoolExecutor(threads, "earthengine-tile") as pool,
+        ):
             try:
                 self._drain(pool)
             except BaseException:
@@ -153,7 +158,7 @@ class _TileRun:
             what=f"{self._fetching.what}, tile of {tile}",
             path=path,
             max_byte_count=max_body_byte_count(tile.bands_of(group), [tile.grid_of(group)]),
-            check=lambda part: self._paint(part, tile, group),
+            check=lambda part: self._decoders.submit(self._paint, part, tile, group).result(),
         )
         try:
             body = self._fetcher().fetch(request)
@@ -174,23 +179,23 @@ class _TileRun:
         if self._fetching.stage is None or not self._fetching.stage.take(tile, path):
             return False
         try:
-            self._paint(path, tile, self._download.groups[tile.group])
+            group = self._download.groups[tile.group]
+            self._decoders.submit(self._paint, path, tile, group).result()
         except TruncatedBodyError:
             return False
         return True
 
     def _paint(self, path: Path, tile: Tile, group: BandGroup) -> None:
         """Decode, verify and paint a body; what is no whole file is fetched again."""
-        with self._decoders:
-            bound = max_body_byte_count(tile.bands_of(group), [tile.grid_of(group)])
-            raster = decode_body(path, self._format, bound)
-            check_tile(raster, tile, group)
-            targets: dict[int, dict[int, int]] = {}
-            for position in range(tile.band_count):
-                canvas, index = group.places[tile.first_band + position]
-                targets.setdefault(canvas, {})[position] = index
-            for canvas, places in targets.items():
-                self._canvases[canvas].write(raster, tile.column, tile.row, places)
+        bound = max_body_byte_count(tile.bands_of(group), [tile.grid_of(group)])
+        raster = decode_body(path, self._format, bound)
+        check_tile(raster, tile, group)
+        targets: dict[int, dict[int, int]] = {}
+        for position in range(tile.band_count):
+            canvas, index = group.places[tile.first_band + position]
+            targets.setdefault(canvas, {})[position] = index
+        for canvas, places in targets.items():
+            self._canvases[canvas].write(raster, tile.column, tile.row, places)
 
     def _params_of(self, tile: Tile, group: BandGroup) -> dict[str, Any]:
         grid = tile.grid_of(group)

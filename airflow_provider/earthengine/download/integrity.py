@@ -11,6 +11,7 @@ download can take before any of it is unpacked.
 from __future__ import annotations
 
 import errno
+import logging
 import struct
 import zipfile
 import zlib
@@ -39,6 +40,8 @@ _ZIP_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x1
 _DIRECTORY_BYTE_COUNT = 5  # Its place in what zipfile returns of a zip's end.
 _CHUNK_BYTE_COUNT = 1 << 20
+# What GDAL says at each opening of a file of Earth Engine's with more than one band.
+_KNOWN_NOTE = "Defining non-color channels as ExtraSamples"
 # A download's pixels are counted as predicted, and a right body may have a wider type.
 _WIDEST_SAMPLE_BYTE_COUNT = 8
 # "Adobe deflate" and its older code, which Earth Engine writes.
@@ -161,6 +164,16 @@ def open_npy(path: Path) -> npt.NDArray[Any]:
         raise TruncatedBodyError(f"The NPY file does not decode: {str(error)[:200]}.") from None
 
 
+class _KnownNotesFilter(logging.Filter):
+    """Drops what GDAL says of every file of Earth Engine's."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return _KNOWN_NOTE not in record.getMessage()
+
+
+_KNOWN_NOTES = _KnownNotesFilter()
+
+
 @contextmanager
 def open_geotiff(path: Path, max_byte_count: int) -> Iterator[DatasetReader]:
     """Open a GeoTIFF whose pixels and blocks are no more than a download's can be.
@@ -168,6 +181,7 @@ def open_geotiff(path: Path, max_byte_count: int) -> Iterator[DatasetReader]:
     :param max_byte_count: the most that the pixels can take, as predicted.
     :raises RasterMismatchError: it announces more.
     """
+    logging.getLogger("rasterio._env").addFilter(_KNOWN_NOTES)  # Again and again it is the same.
     with rasterio.open(path, driver="GTiff") as dataset:
         widest = max(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
         block = max(height * width for height, width in dataset.block_shapes)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # S3 takes at most 10,000 parts of at least 5 MiB each; those under way are held in memory.
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read 2026-11.
-PART_BYTE_COUNT = 16 << 20
+PART_BYTE_COUNT = 8 << 20
 _MAX_PARTS = 10_000
 _PARTS_UNDER_WAY = 3
 
