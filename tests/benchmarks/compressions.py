@@ -19,6 +19,7 @@ from typing import Any
 from stack.environment import PROJECT_FOLDER
 from tests.benchmarks.assignment import Compression
 from tests.benchmarks.page import write_section
+from tests.benchmarks.scenes import CRS, ORIGIN, STEP
 
 _SIDE = 4096
 _CANDIDATES = (
@@ -77,6 +78,7 @@ def _write_source(path: Path, dtype: str) -> None:
     from tests.expected import formula_values
 
     profile = {"driver": "GTiff", "count": 1, "width": _SIDE, "height": _SIDE, "dtype": dtype}
+    profile |= {"crs": CRS, "transform": rasterio.Affine(STEP, 0, ORIGIN[0], 0, -STEP, ORIGIN[1])}
     with rasterio.open(path, "w", tiled=True, blockxsize=512, blockysize=512, **profile) as raster:
         for top in range(0, _SIDE, 512):
             rows = np.arange(top, top + 512)[:, np.newaxis]
@@ -84,8 +86,10 @@ def _write_source(path: Path, dtype: str) -> None:
             raster.write(values, 1, window=((top, top + 512), (0, _SIDE)))
 
 
-def _measured_alone(dtype: str, compression: Compression, folder: Path) -> dict[str, float]:
-    """Return the least of three measurements, each in a process of its own."""
+def _measured_alone(
+    dtype: str, compression: Compression, folder: Path, repeats: int
+) -> dict[str, float]:
+    """Return the least of some measurements, each in a process of its own."""
     arguments = [
         dtype,
         compression.name,
@@ -94,7 +98,7 @@ def _measured_alone(dtype: str, compression: Compression, folder: Path) -> dict[
     ]
     command = [sys.executable, "-m", "tests.benchmarks.compressions", "--one", *arguments]
     found: list[dict[str, float]] = []
-    for _ in range(3):
+    for _ in range(repeats):
         done = subprocess.run(
             [*command, "--folder", str(folder)],
             cwd=PROJECT_FOLDER,
@@ -106,13 +110,13 @@ def _measured_alone(dtype: str, compression: Compression, folder: Path) -> dict[
     return {name: min(each[name] for each in found) for name in found[0]}
 
 
-def _rows(folder: Path) -> Iterator[str]:
+def _rows(folder: Path, repeats: int) -> Iterator[str]:
     yield "| | " + " | ".join(_DTYPES) + " |"
     yield "|---" * (len(_DTYPES) + 1) + "|"
     for compression in _CANDIDATES:
         cells = []
         for dtype in _DTYPES:
-            found = _measured_alone(dtype, compression, folder)
+            found = _measured_alone(dtype, compression, folder, repeats)
             cells.append(f"{found['write']:.1f} / {found['read']:.1f} / {found['share']:.0%}")
             print(f"{dtype:8} {compression!s:22} {cells[-1]}", flush=True)
         yield f"| {_title(compression)} | {' | '.join(cells)} |"
@@ -127,6 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", nargs=4, metavar=("DTYPE", "NAME", "LEVEL", "PREDICTOR"))
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--repeats", type=int, default=3, help="of which the least is told")
     parser.add_argument("--page", type=Path, default=PROJECT_FOLDER / "docs" / "performance.md")
     options = parser.parse_args()
     if options.one:
@@ -135,7 +140,7 @@ def main() -> None:
         print(json.dumps(measure(dtype, compression, options.folder)))
         return
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        write_section(options.page, "compressions", "\n".join(_rows(Path(folder))))
+        write_section(options.page, "compressions", "\n".join(_rows(Path(folder), options.repeats)))
 
 
 if __name__ == "__main__":

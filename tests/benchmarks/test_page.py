@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio
 
 from stack.environment import child_environment
+from tests.benchmarks import compressions
+from tests.benchmarks.assignment import Compression
 from tests.benchmarks.contestants import COG_FLOOR, CONTESTANTS, GEEDIM, OURS
 from tests.benchmarks.goals import judge
 from tests.benchmarks.measuring import Measurement, run_process
@@ -140,3 +143,13 @@ def test_memory_and_scratch_are_seen_though_they_are_given_back(tmp_path: Path) 
     ended = watched(tmp_path, program)
     assert ended.peak_byte_count > 50_000_000
     assert ended.scratch_byte_count >= 50_000_000
+
+
+def test_a_compression_is_measured_on_the_noise(tmp_path: Path) -> None:
+    found = compressions.measure("uint16", Compression("deflate", 1, has_predictor=True), tmp_path)
+    with rasterio.open(tmp_path / "copy.tif") as written:
+        structure = written.tags(ns="IMAGE_STRUCTURE")
+        assert written.profile["compress"] == "deflate"
+    assert (structure["PREDICTOR"], structure["LAYOUT"]) == ("2", "COG")
+    assert 0.5 < found["share"] < 0.9
+    assert min(found["write"], found["read"]) > 0
