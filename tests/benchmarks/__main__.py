@@ -14,30 +14,29 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stack.emulator import earthengine_connection, emulator
-from stack.environment import PROJECT_FOLDER, child_environment
+from stack.emulator import emulator
+from stack.environment import PROJECT_FOLDER
 from stack.processes import StackError, interrupts_unwind
 from stack.seaweedfs import SeaweedFS
-from tests.benchmarks.assignment import Assignment, Compression
+from tests.benchmarks.assignment import Assignment, Compression, Piece
 from tests.benchmarks.contestants import CONTESTANTS, Contestant
 from tests.benchmarks.machine import machine_facts
 from tests.benchmarks.measuring import Ended, Measurement, Servers, run_process
 from tests.benchmarks.page import write_page
+from tests.benchmarks.place import BUCKET, Place
 from tests.benchmarks.reading_back import WrongRasterError, check_stored
 from tests.benchmarks.results import Results
 from tests.benchmarks.s3fs_environment import s3fs_python
 from tests.benchmarks.scenes import CELLS, Cell, quick_cells, write_catalogue
 
-_BUCKET = "benchmarks"
-_PROJECT = "demo"
 # Earth Engine's own default, in requests at a time.
 # Source: https://developers.google.com/earth-engine/guides/usage (2025-08)
 _QUOTA = 40
-_CONCURRENCY = 16
 # What the provider does by default, and how.
 _OWN_COMPRESSION = "deflate:1:predictor"
 
@@ -65,17 +64,17 @@ class Bench:
             options += ["--max-concurrent-requests", str(_QUOTA)]
             with (
                 emulator(folder, catalog=catalogue, options=options) as earthengine,
-                SeaweedFS([_BUCKET]) as s3,
+                SeaweedFS([BUCKET]) as s3,
             ):
                 ids = {"emulator": earthengine.process_id, "S3 server": s3.process_id}
-                place = _Place(folder, s3, earthengine.url)
+                place = Place(folder, s3, earthengine.url)
                 servers = Servers(earthengine.url, ids)
                 rehearsed: set[str] = set()
                 for cell in (cell for cell in cells if cell.scene == scene):
                     self._run_cell(cell, place, servers, rehearsed)
             shutil.rmtree(folder)
 
-    def _run_cell(self, cell: Cell, place: _Place, servers: Servers, rehearsed: set[str]) -> None:
+    def _run_cell(self, cell: Cell, place: Place, servers: Servers, rehearsed: set[str]) -> None:
         _say(f"{cell.key}: {cell.title}")
         chosen = {"layout": self._options.layout, "compression": str(self._options.compression)}
         self._results.begin(cell, chosen | machine_facts())
@@ -85,7 +84,7 @@ class Bench:
             if time.monotonic() > self._deadline:
                 measured = Measurement(contestant.name, error="not begun: the time was up")
             else:
-                measured = self._run_contestant(cell, contestant, place, servers, rehearsed)
+                measured = self._attempt(cell, contestant, place, servers, rehearsed)
             self._results.add(cell, measured)
             self._keep()
 
@@ -95,11 +94,26 @@ class Bench:
             return contestant.name in chosen
         return contestant.is_for_memory or not cell.is_for_memory
 
+    def _attempt(
+        self,
+        cell: Cell,
+        contestant: Contestant,
+        place: Place,
+        servers: Servers,
+        rehearsed: set[str],
+    ) -> Measurement:
+        """Run a contestant; whatever breaks, also of the harness, is told and not the end."""
+        try:
+            return self._run_contestant(cell, contestant, place, servers, rehearsed)
+        except Exception as error:  # noqa: BLE001 (it is told, and the others are measured)
+            traceback.print_exc()
+            return Measurement(contestant.name, error=f"{type(error).__name__}: {error}"[:500])
+
     def _run_contestant(
         self,
         cell: Cell,
         contestant: Contestant,
-        place: _Place,
+        place: Place,
         servers: Servers,
         rehearsed: set[str],
     ) -> Measurement:
@@ -107,7 +121,9 @@ class Bench:
             python = s3fs_python() if contestant.is_with_s3fs else Path(sys.executable)
         except StackError as error:
             return Measurement(contestant.name, error=str(error)[:500])
-        assignment = place.assignment(cell, contestant, self._options)
+        assignment = place.assignment(
+            cell, contestant, self._options.layout, self._options.compression
+        )
         if contestant.plan not in rehearsed:
             servers.set_latency(0)
             rehearsed.add(contestant.plan)
@@ -140,7 +156,7 @@ class Bench:
         python: Path,
         contestant: Contestant,
         assignment: Assignment,
-        place: _Place,
+        place: Place,
         *,
         is_rehearsal: bool = False,
     ) -> Ended:
@@ -168,64 +184,8 @@ class Bench:
             write_page(self._results, self._options.page)
 
 
-class _Place:
-    """Where the contestants of a scene work.
-
-    :param folder: for what they are told and what they tell.
-    """
-
-    def __init__(self, folder: Path, s3: SeaweedFS, earthengine_url: str) -> None:
-        self.folder = folder
-        self._s3 = s3
-        self._earthengine_url = earthengine_url
-
-    def assignment(
-        self, cell: Cell, contestant: Contestant, options: argparse.Namespace
-    ) -> Assignment:
-        return Assignment(
-            scene=cell.scene,
-            layout=options.layout,
-            earthengine_url=self._earthengine_url,
-            project=_PROJECT,
-            s3_url=self._s3.endpoint_url,
-            s3_access_key=self._s3.access_key,
-            s3_secret_key=self._s3.secret_key,
-            bucket=_BUCKET,
-            prefix=f"{cell.key}/{contestant.name}",
-            scratch=self.folder / "scratch",
-            concurrency=_CONCURRENCY,
-            compression=options.compression,
-        )
-
-    def environment(self, assignment: Assignment) -> dict[str, str]:
-        """Return the environment of every contestant: two connections, and where scratch is."""
-        return child_environment(
-            self.folder,
-            {
-                "TMPDIR": str(assignment.scratch),
-                "AIRFLOW_HOME": str(self.folder / "airflow"),
-                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                "AIRFLOW_CONN_EARTHENGINE_DEFAULT": earthengine_connection(
-                    self._earthengine_url, _PROJECT
-                ),
-                "AIRFLOW_CONN_AWS_DEFAULT": self._s3.airflow_connection,
-            },
-        )
-
-    def empty(self, assignment: Assignment) -> None:
-        """Delete what a contestant stored, also in its rehearsal."""
-        client = assignment.s3_client()
-        pages = client.get_paginator("list_objects_v2").paginate(
-            Bucket=_BUCKET, Prefix=assignment.prefix
-        )
-        for key in [each["Key"] for page in pages for each in page.get("Contents", [])]:
-            client.delete_object(Bucket=_BUCKET, Key=key)
-
-
 def _checked(measured: Measurement, ended: Ended, assignment: Assignment) -> Measurement:
     """Return the measurement with what was found in the bucket."""
-    from tests.benchmarks.assignment import Piece
-
     if measured.error is not None:
         return measured
     pieces = [Piece(**fields) for fields in ended.outcome["pieces"]]

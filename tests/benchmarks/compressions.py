@@ -18,6 +18,7 @@ from typing import Any
 
 from stack.environment import PROJECT_FOLDER
 from tests.benchmarks.assignment import Compression
+from tests.benchmarks.machine import machine_facts
 from tests.benchmarks.page import write_section
 from tests.benchmarks.scenes import CRS, ORIGIN, STEP
 
@@ -111,6 +112,9 @@ def _measured_alone(
 
 
 def _rows(folder: Path, repeats: int) -> Iterator[str]:
+    facts = machine_facts()
+    yield f"The least of {repeats}, on {facts['date']}, {facts['processor']}, load {facts['load']}."
+    yield ""
     yield "| | " + " | ".join(_DTYPES) + " |"
     yield "|---" * (len(_DTYPES) + 1) + "|"
     for compression in _CANDIDATES:

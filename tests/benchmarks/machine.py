@@ -31,7 +31,7 @@ def machine_facts() -> dict[str, str]:
                 *(f"{name} {version(name)}" for name in _PACKAGES),
             ]
         ),
-        "load": f"{load:.1f} processes wanted to run in the minute before the first cell",
+        "load": f"{load:.1f} in the minute before",
     }
 
 
