@@ -42,11 +42,15 @@ def rehearse(assignment: Assignment, _variant: str) -> list[Piece]:
 
 
 def plan_tiles(scene: Scene) -> list[Tile]:
-    """Return the tiles of a scene: as high as the budget allows at the width of the scene."""
+    """Return the tiles of a scene: as wide as they may be, and as many as there must be.
+
+    All are of about one height, for S3 wants 5 MiB of each part but the last.
+    """
     count = -(-scene.width // _MOST_PIXELS_A_SIDE)
     width = -(-scene.width // count // _ALIGNMENT) * _ALIGNMENT
     bytes_per_row = width * scene.band_count * (scene.bytes_per_sample + 1)
-    height = min(_MOST_PIXELS_A_SIDE, _TILE_BYTE_COUNT // bytes_per_row)
+    most = min(_MOST_PIXELS_A_SIDE, _TILE_BYTE_COUNT // bytes_per_row)
+    height = -(-scene.height // -(-scene.height // most))
     return [
         Tile(left, top, min(width, scene.width - left), min(height, scene.height - top))
         for top in range(0, scene.height, height)
