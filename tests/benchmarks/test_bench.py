@@ -28,7 +28,7 @@ def run_bench(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 def test_every_contestant_stores_the_right_raster(tmp_path: Path) -> None:
     # The one with s3fs needs an environment of its own, from the package index.
     names = [each.name for each in CONTESTANTS if not each.is_with_s3fs]
-    done = run_bench(tmp_path, "--quick-mebibytes", "8", "--contestants", *names)
+    done = run_bench(tmp_path, "--quick-mebibytes", "64", "--contestants", *names)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     for cell in json.loads((tmp_path / "results.json").read_text()).values():
         assert [each["contestant"] for each in cell["measurements"]] == names
