@@ -43,6 +43,6 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    command = ["git", "describe", "--always", "--exclude=*"]
     found = subprocess.run(command, cwd=PROJECT_FOLDER, capture_output=True, text=True)
     return found.stdout.strip() or "unknown"
