@@ -15,17 +15,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests run side by side, file by file, each process with servers of its own.
 JOBS ?= 2
-EXTRAS := emulator,stack,dev,docs
+EXTRAS := emulator,stack,dev,docs,bench
 
 # Python without its bytecode cache makes every start of Airflow three seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport VIRTUAL_ENV
 
-.PHONY: help install demo test lint docs oldest-airflow wheel test-slow reliability-page live up down lock clean
+.PHONY: help install demo test lint docs oldest-airflow wheel test-slow reliability-page live bench bench-compressions up down lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-18s%s\n", name, $$0 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-20s%s\n", name, $$0 }'
 
 install: $(STAMP) ## make .venv from constraints.txt
 
@@ -80,6 +80,14 @@ reliability-page: $(STAMP) ## write the fault matrix, and the last test-slow's f
 live: $(STAMP) ## the contract tests and downloads, against the real Earth Engine with your account
 	$(BIN)/python -m stack.live
 
+# What is measured is only as good as the machine is quiet. BENCH='--quick' is a look at it;
+# BENCH='--cells 4x16-500ms large' measures these again and leaves the others as they were.
+bench: $(STAMP) ## compare with geedim, half an hour; writes docs/performance.md
+	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+bench-compressions: $(STAMP) ## what each compression of a raster costs; writes docs/performance.md
+	$(BIN)/python -m tests.benchmarks.compressions
+
 up: $(STAMP) ## start a kept stack with Airflow's user interface, and print its URL
 	$(BIN)/python -m stack.kept up
 
@@ -89,7 +97,7 @@ down: $(STAMP) ## stop what `make up` started
 lock: $(STAMP) ## write constraints.txt anew from setup.cfg, with the newest versions
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
 	  --custom-compile-command 'make lock' --no-emit-index-url \
-	  --extra emulator --extra stack --extra celery --extra dev --extra docs \
+	  --extra emulator --extra stack --extra celery --extra dev --extra docs --extra bench \
 	  setup.cfg --output-file constraints.txt
 
 clean: ## remove what these commands made

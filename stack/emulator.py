@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class Emulator:
 
     url: str
     project: str
+    process_id: int
 
     @property
     def airflow_connection(self) -> str:
@@ -38,22 +39,27 @@ def earthengine_connection(url: str, project: str) -> str:
 
 @contextlib.contextmanager
 def emulator(
-    folder: Path, *, catalog: Path = CATALOG_FOLDER, project: str = "demo"
+    folder: Path,
+    *,
+    catalog: Path = CATALOG_FOLDER,
+    project: str = "demo",
+    options: Sequence[str] = (),
 ) -> Iterator[Emulator]:
     """Run the emulator on a free loopback port until the block ends.
 
     :param folder: gets its log; also its home.
+    :param options: of its command line, besides.
     """
     module = "airflow_provider.earthengine.emulator"
     command: list[str | Path] = [sys.executable, "-m", module, "--port", "0"]
-    command += ["--catalog", catalog, "--project", project]
+    command += ["--catalog", catalog, "--project", project, *options]
     with running(
         "The Earth Engine emulator",
         command,
         environment=child_environment(folder),
         log_path=folder / "emulator.log",
     ) as child:
-        yield Emulator(url=_ready_url(child), project=project)
+        yield Emulator(url=_ready_url(child), project=project, process_id=child.pid)
 
 
 def _ready_url(child: ChildProcess) -> str:

@@ -92,6 +92,10 @@ class SeaweedFS:
         return f"http://{LOOPBACK}:{self._ports[0]}"
 
     @property
+    def process_id(self) -> int:
+        return self._running_child().pid
+
+    @property
     def airflow_connection(self) -> str:
         """The JSON text for AIRFLOW_CONN_AWS_DEFAULT."""
         return self._connection(self.access_key, self.secret_key)

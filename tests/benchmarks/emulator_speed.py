@@ -58,9 +58,13 @@ def fetch(url: str, file_format: str, number: int) -> int:
     return byte_count
 
 
-def measure(url: str, file_format: str, count: int) -> None:
-    """Print the speed of one format."""
-    fetch(url, file_format, 63)
+def measure(url: str, file_format: str, count: int, warm_up: list[int]) -> None:
+    """Print the speed of one format.
+
+    :param warm_up: the numbers of the tiles that are asked for before the clock starts.
+    """
+    for number in warm_up:
+        fetch(url, file_format, number)
     start = time.perf_counter()
     byte_count = sum(fetch(url, file_format, number) for number in range(count))
     seconds = time.perf_counter() - start
@@ -83,12 +87,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiles", type=int, default=8)
     parser.add_argument("--deflate-level", type=int, default=9)
+    parser.add_argument("--keep-files", action="store_true", help="ask for each tile before")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "scene.json").write_text(json.dumps(ASSET))
         module = "airflow_provider.earthengine.emulator"
         command = [sys.executable, "-m", module, "--catalog", folder]
         command += ["--deflate-level", str(options.deflate_level)]
+        if options.keep_files:
+            (Path(folder) / "kept").mkdir()
+            command += ["--keep-files", str(Path(folder) / "kept")]
         processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         pin(processors[:1])  # the server inherits it
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -97,8 +105,9 @@ def main() -> None:
             found = re.search(r"http://\S+", server.stdout.readline())
             assert found is not None
             pin(processors[-1:])
-            measure(found[0], "NPY", options.tiles)
-            measure(found[0], "GEO_TIFF", max(1, options.tiles // 4))
+            for file_format, count in (("NPY", options.tiles), ("GEO_TIFF", options.tiles // 4)):
+                warm_up = list(range(count)) if options.keep_files else [63]
+                measure(found[0], file_format, max(1, count), warm_up)
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(30)

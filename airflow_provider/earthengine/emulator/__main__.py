@@ -10,6 +10,7 @@ from pathlib import Path
 
 from airflow_provider.earthengine.emulator.descriptions import CatalogError
 from airflow_provider.earthengine.emulator.downloads import Encoding
+from airflow_provider.earthengine.emulator.kept_files import KeptFiles
 from airflow_provider.earthengine.emulator.quotas import Quotas
 from airflow_provider.earthengine.emulator.server import Address, Tls, serve
 
@@ -33,7 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
             address=address,
             tls=tls,
             admin_token=options.admin_token,
-            encoding=Encoding(options.deflate_level, options.npy_masked == "least"),
+            encoding=Encoding(
+                options.deflate_level,
+                options.npy_masked == "least",
+                KeptFiles(options.keep_files) if options.keep_files else None,
+            ),
             quotas=Quotas(
                 options.max_concurrent_requests, options.max_requests_per_second, options.max_pixels
             ),
@@ -68,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--npy-masked", choices=("zero", "least"), default="zero", help="of masked pixels in NPY"
+    )
+    parser.add_argument(
+        "--keep-files",
+        type=Path,
+        metavar="FOLDER",
+        help="write each GeoTIFF or NPY once, and answer the same request from this empty folder",
     )
     for name, text in {
         "concurrent-requests": "answer at most so many requests at once, others with 429",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from airflow_provider.earthengine.emulator.expressions import evaluate
 from airflow_provider.earthengine.emulator.functions import invoke
 from airflow_provider.earthengine.emulator.functions.signatures import Session
 from airflow_provider.earthengine.emulator.images import Image
+from airflow_provider.earthengine.emulator.kept_files import request_digest
 from airflow_provider.earthengine.emulator.payloads import (
     as_result,
     parse_body,
@@ -65,7 +67,7 @@ def plan_asset_pixels(content: bytes, name: str, session: Session) -> Download:
         ["region", "visualizationOptions"],
     )
     _refuse_zip(fields)
-    return _plan(session.load_image(asset_id_of(name)), fields, None)
+    return _plan(session.load_image(asset_id_of(name)), fields, None, name)
 
 
 def compute_value(content: bytes, session: Session) -> Any:
@@ -80,7 +82,7 @@ def _evaluate(fields: dict[str, Any], session: Session) -> Any:
     return evaluate(fields["expression"], partial(invoke, session))
 
 
-def _plan(image: Image, fields: dict[str, Any], prefix: str | None) -> Download:
+def _plan(image: Image, fields: dict[str, Any], prefix: str | None, name: str = "") -> Download:
     projections = {band.projection for band in image.bands}
     own = projections.pop() if len(projections) == 1 else None
     band_ids = take_texts(fields, "bandIds")
@@ -89,7 +91,8 @@ def _plan(image: Image, fields: dict[str, Any], prefix: str | None) -> Download:
         own = chosen.pop() if len(chosen) == 1 else None
     grid = read_grid(fields.get("grid"), own)
     file_format = fields.get("fileFormat", _UNSPECIFIED)
-    return plan_download(image, file_format, band_ids, prefix, grid)
+    download = plan_download(image, file_format, band_ids, prefix, grid)
+    return replace(download, digest=request_digest(fields, name))
 
 
 def _refuse_zip(fields: dict[str, Any]) -> None:

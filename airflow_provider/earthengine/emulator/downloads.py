@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from airflow_provider.earthengine.emulator.functions.image import select_bands
 from airflow_provider.earthengine.emulator.geotiff import DEFLATE_LEVEL, write_geotiff
 from airflow_provider.earthengine.emulator.grids import Box, Footprint, PixelGrid
 from airflow_provider.earthengine.emulator.images import Band, Image
+from airflow_provider.earthengine.emulator.kept_files import KeptFiles
 from airflow_provider.earthengine.emulator.limits import check_request_size
 from airflow_provider.earthengine.emulator.pictures import PICTURE_FORMATS, write_picture
 from airflow_provider.earthengine.emulator.pixels import Pixels
@@ -61,10 +62,14 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Download:
-    """One planned download."""
+    """One planned download.
+
+    :param digest: of the request that it answers; empty if it answers something else.
+    """
 
     file_format: str
     parts: tuple[Part, ...]
+    digest: str = ""
 
     @property
     def pixel_count(self) -> int:
@@ -188,7 +193,7 @@ def damaged(download: Download, damage: str) -> Download:
             parts = tuple(replace(part, grid=widened(part.grid)) for part in parts)
         case "bands":
             parts = tuple(replace(part, bands=part.bands[::-1]) for part in parts[::-1])
-    return replace(download, parts=parts)
+    return replace(download, parts=parts, digest="")
 
 
 @dataclass(frozen=True)
@@ -198,10 +203,12 @@ class Encoding:
     :param deflate_level: of GeoTIFFs; 9 gives the real service's bytes.
     :param masked_is_least: whether masked pixels of NPY are the least value of their type rather
         than zero: the documentation says zero, one public program expects the least.
+    :param kept: where files are kept, to be written once only; None to write each anew.
     """
 
     deflate_level: int = DEFLATE_LEVEL
     masked_is_least: bool = False
+    kept: KeptFiles | None = None
 
 
 def render(
@@ -215,14 +222,12 @@ def render(
     if damage is not None:
         download = damaged(download, damage)
     if download.file_format == NPY:
-        return _attachment(
-            _write_npy(download.parts[0], encoding), "application/octet-stream", "npy"
-        )
+        return _attachment(_npy(download, encoding), "application/octet-stream", "npy")
     if download.file_format in PICTURE_FORMATS:
         (part,) = download.parts
         content, kind = write_picture(_rendered(part), download.file_format)
         return _attachment(content, kind, kind.removeprefix("image/"))
-    tiffs = [(part.name, _write_tiff(part, encoding)) for part in download.parts]
+    tiffs = [(part.name, _tiff(download, part, encoding)) for part in download.parts]
     if download.file_format == GEO_TIFF:
         return _attachment(tiffs[0][1], "image/tiff", "tif")
     archive = write_zip(damaged_members(tiffs, damage), datetime.fromtimestamp(made_at, UTC))
@@ -231,6 +236,21 @@ def render(
 
 def _attachment(content: bytes, media_type: str, suffix: str) -> Body:
     return Body(content, media_type, f"{secrets.token_hex(16)}.{suffix}")
+
+
+def _npy(download: Download, encoding: Encoding) -> bytes:
+    part = download.parts[0]
+    return _kept(download, part, encoding, lambda: _write_npy(part, encoding))
+
+
+def _tiff(download: Download, part: Part, encoding: Encoding) -> bytes:
+    return _kept(download, part, encoding, lambda: _write_tiff(part, encoding))
+
+
+def _kept(download: Download, part: Part, encoding: Encoding, write: Callable[[], bytes]) -> bytes:
+    if encoding.kept is None or not download.digest:
+        return write()
+    return encoding.kept.take(f"{download.digest}-{download.parts.index(part)}", write)
 
 
 def _rendered(part: Part) -> list[Pixels]:
@@ -245,8 +265,7 @@ def _write_tiff(part: Part, encoding: Encoding) -> bytes:
     nodata = masked_value(dtype)
     samples = np.empty((part.grid.height, part.grid.width, len(part.bands)), dtype=dtype)
     for number, band in enumerate(part.bands):
-        pixels = band.source.render(part.grid, band.pixel_type.numpy)
-        samples[:, :, number] = np.where(pixels.is_valid, pixels.values.astype(dtype), nodata)
+        samples[:, :, number] = band.render(part.grid).filled(dtype, nodata)
     has_tag = dtype.kind in "iu" or all(band.is_cast for band in part.bands)
     tag = float(nodata) if has_tag else None
     transform, crs = part.grid.projection.transform, part.grid.projection.crs
@@ -256,15 +275,15 @@ def _write_tiff(part: Part, encoding: Encoding) -> bytes:
 def _write_npy(part: Part, encoding: Encoding) -> bytes:
     """Writes a structured array of one field per band."""
     fields = [(band.id, band.pixel_type.numpy.newbyteorder("<")) for band in part.bands]
-    array = np.zeros((part.grid.height, part.grid.width), dtype=fields)
+    array = np.empty((part.grid.height, part.grid.width), dtype=fields)
     for band in part.bands:
-        pixels = band.source.render(part.grid, band.pixel_type.numpy)
-        dtype = pixels.values.dtype
-        hidden = masked_value(dtype) if encoding.masked_is_least else np.zeros((), dtype)
-        array[band.id] = np.where(pixels.is_valid, pixels.values, hidden)
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
-    return buffer.getvalue()
+        dtype = band.pixel_type.numpy
+        hidden = masked_value(dtype) if encoding.masked_is_least else dtype.type(0)
+        array[band.id] = band.render(part.grid).filled(dtype, hidden)
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(array))
+    # Not write_array, which copies all pixels twice more.
+    return b"".join([head.getvalue(), array.reshape(-1).view(np.uint8).data])
 
 
 def masked_value(dtype: npt.DTypeLike) -> Any:

@@ -41,6 +41,9 @@ class _Tag:
 
 # How hard the real service compresses.
 DEFLATE_LEVEL = 9
+# At this level nothing looks for repetitions, of which noise has none: bytes only get shorter
+# codes. It takes a third of the time of what zlib calls level 1.
+CODES_ONLY = 1
 
 
 def write_geotiff(
@@ -78,14 +81,22 @@ def _compressed_blocks(samples: npt.NDArray[np.generic], level: int) -> list[byt
 
     def compress(corner: tuple[int, int]) -> bytes:
         top, left = corner
-        block = np.zeros((BLOCK, BLOCK, count), dtype=big_endian)
         part = samples[top : top + BLOCK, left : left + BLOCK]
+        if part.shape[:2] == (BLOCK, BLOCK):
+            return _deflated(part.astype(big_endian), level)
+        block = np.zeros((BLOCK, BLOCK, count), dtype=big_endian)
         block[: part.shape[0], : part.shape[1]] = part
-        return zlib.compress(block.tobytes(), level)
+        return _deflated(block, level)
 
     corners = [(top, left) for top in range(0, height, BLOCK) for left in range(0, width, BLOCK)]
     with ThreadPoolExecutor(min(len(corners), os.cpu_count() or 1)) as pool:
         return list(pool.map(compress, corners))
+
+
+def _deflated(block: npt.NDArray[np.generic], level: int) -> bytes:
+    strategy = zlib.Z_HUFFMAN_ONLY if level == CODES_ONLY else zlib.Z_DEFAULT_STRATEGY
+    deflate = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
+    return deflate.compress(block.reshape(-1).view(np.uint8).data) + deflate.flush()
 
 
 def _tags(

@@ -41,6 +41,11 @@ class Pixels:
     values: Values
     is_valid: Mask
 
+    def filled(self, dtype: np.dtype[np.generic], hidden: Any) -> Values:
+        """Returns the values in another type, with one value for all that are masked."""
+        values = self.values.astype(dtype, copy=False)
+        return values if self.is_valid.all() else np.where(self.is_valid, values, hidden)
+
 
 @dataclass(frozen=True)
 class Window:

@@ -1,0 +1,175 @@
+"""One contestant's process, watched from outside: how long, how much, and what it asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stack.environment import PROJECT_FOLDER
+from stack.processes import die_with_parent, end_group
+from tests.benchmarks.contestant import peak_byte_count
+
+_PAUSE_SECONDS = 0.05
+_LAST_WORDS = 400
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one contestant took for one download.
+
+    :param seconds: from the first line of the work to the last; no start of Python or Airflow.
+    :param cpu_seconds: user and system, of the contestant's process and its children.
+    :param peak_byte_count: VmHWM of its process.
+    :param scratch_byte_count: the most that its files took on disk at one time.
+    :param request_counts: what Earth Engine answered, by operation.
+    :param server_cpu_seconds: what the two servers took meanwhile, by name.
+    :param stored: what was found in the bucket.
+    :param error: why it failed, or why what it stored is wrong; None: neither.
+    """
+
+    contestant: str
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_byte_count: int = 0
+    scratch_byte_count: int = 0
+    request_counts: Mapping[str, int] = field(default_factory=dict)
+    server_cpu_seconds: Mapping[str, float] = field(default_factory=dict)
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def request_count(self) -> int:
+        return sum(self.request_counts.values())
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a contestant's process ended.
+
+    :param outcome: what it wrote itself; empty if it was killed.
+    """
+
+    code: int | None
+    outcome: Mapping[str, Any]
+    peak_byte_count: int
+    scratch_byte_count: int
+    last_words: str
+
+    @property
+    def error(self) -> str | None:
+        if self.outcome:
+            return self.outcome["error"]
+        if self.code is None:
+            return "not finished in time"
+        return f"ended with code {self.code}: {self.last_words}"
+
+
+def run_process(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    *,
+    scratch: Path,
+    outcome_path: Path,
+    timeout_seconds: float,
+) -> Ended:
+    """Run a contestant to its end, and look at its memory and its files meanwhile."""
+    outcome_path.unlink(missing_ok=True)
+    log_path = outcome_path.with_suffix(".log")
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=PROJECT_FOLDER,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 (one system call, no lock taken)
+        )
+    try:
+        code, peak, scratch_peak = _watch(process, scratch, timeout_seconds)
+    finally:
+        end_group(process)
+    outcome = json.loads(outcome_path.read_text()) if outcome_path.exists() else {}
+    last_words = " / ".join(log_path.read_text(errors="replace").split("\n")[-4:])
+    peak = max(peak, outcome.get("peak_byte_count", 0))
+    return Ended(code, outcome, peak, scratch_peak, last_words[-_LAST_WORDS:].strip(" /"))
+
+
+def _watch(
+    process: subprocess.Popen[bytes], scratch: Path, timeout_seconds: float
+) -> tuple[int | None, int, int]:
+    """Return the exit code (None: too late), and the peaks of memory and of scratch."""
+    deadline = time.monotonic() + timeout_seconds
+    peak = scratch_peak = 0
+    while process.poll() is None:
+        peak = max(peak, peak_byte_count(process.pid))
+        scratch_peak = max(scratch_peak, _stored_byte_count(scratch))
+        if time.monotonic() > deadline:
+            return None, peak, scratch_peak
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PAUSE_SECONDS)
+    return process.returncode, peak, scratch_peak
+
+
+def _stored_byte_count(folder: Path) -> int:
+    """Return what the files of a folder take on disk; files come and go meanwhile."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(root) / name).stat().st_blocks * 512
+    return total
+
+
+class Servers:
+    """The processes that a contestant talks to.
+
+    :param emulator_url: where the emulator's journal is.
+    :param process_ids: by name.
+    """
+
+    def __init__(self, emulator_url: str, process_ids: Mapping[str, int]) -> None:
+        self._url = emulator_url
+        self._process_ids = dict(process_ids)
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return what each has used so far."""
+        return {name: _cpu_seconds_of(pid) for name, pid in self._process_ids.items()}
+
+    def forget_requests(self) -> None:
+        self._ask("DELETE", "/emulator/requests")
+
+    def request_counts(self) -> dict[str, int]:
+        """Return how many requests were answered since they were forgotten."""
+        counts: dict[str, int] = json.loads(self._ask("GET", "/emulator/requests"))["counts"]
+        return counts
+
+    def set_latency(self, seconds: float) -> None:
+        """Let every answer come so much later from now on."""
+        self._ask("DELETE", "/emulator/faults")
+        operations = ("discovery", "algorithms", "value:compute", "thumbnails.create")
+        for operation in (*operations, "thumbnails.getPixels", "assets.get") if seconds else ():
+            fault = {"operation": operation, "kind": "latency", "seconds": seconds, "times": 10**9}
+            self._ask("POST", "/emulator/faults", json.dumps(fault).encode())
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(self._url + path, body, method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=60) as reply:
+            answer: bytes = reply.read()
+        return answer
+
+
+def _cpu_seconds_of(process_id: int) -> float:
+    """Return user and system seconds of a process. Source: proc_pid_stat(5), fields 14 and 15."""
+    fields = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

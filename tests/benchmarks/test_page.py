@@ -1,0 +1,155 @@
+"""The page that the benchmarks write: goals with their margins, failures with their reasons."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rasterio
+
+from stack.environment import child_environment
+from tests.benchmarks import compressions
+from tests.benchmarks.assignment import Compression
+from tests.benchmarks.contestants import COG_FLOOR, CONTESTANTS, GEEDIM, OURS
+from tests.benchmarks.goals import judge
+from tests.benchmarks.measuring import Measurement, run_process
+from tests.benchmarks.page import PICTURE, write_page
+from tests.benchmarks.results import Results
+from tests.benchmarks.scenes import CELLS, MEBIBYTE, Cell
+
+SMALL, LARGE = (cell for cell in CELLS if cell.is_for_memory)
+SLOW = next(cell for cell in CELLS if cell.key == "4x16-500ms")
+FACTS = {"layout": "cog", "processor": "one of many"}
+PAGE = "# Performance\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nthe rest\n"
+
+
+def measured(name: str, seconds: float, cpu: float = 1.0, mebibytes: int = 100) -> Measurement:
+    return Measurement(
+        name,
+        seconds=seconds,
+        cpu_seconds=cpu,
+        peak_byte_count=mebibytes * MEBIBYTE,
+        request_counts={"value:compute": 1, "thumbnails.create": 2},
+        stored={"byte_count": 5 * MEBIBYTE},
+    )
+
+
+def results(folder: Path, *added: tuple[Cell, Measurement]) -> Results:
+    kept = Results(folder / "results.json")
+    for cell in dict.fromkeys(cell for cell, _ in added):
+        kept.begin(cell, FACTS)
+    for cell, each in added:
+        kept.add(cell, each)
+    return kept
+
+
+def verdicts(kept: Results) -> dict[str, str]:
+    return {judged.goal: judged.verdict for judged in judge(kept)}
+
+
+def test_a_goal_is_met_or_missed_by_its_margin(tmp_path: Path) -> None:
+    kept = results(
+        tmp_path,
+        (SLOW, measured(OURS, 10, cpu=3, mebibytes=500)),
+        (SLOW, measured(GEEDIM, 30, cpu=2)),
+        (SLOW, measured(COG_FLOOR, 10)),
+    )
+    assert verdicts(kept) == {
+        "faster than geedim, equal compression": "met by 50%",
+        "CPU seconds, of geedim's": "**missed** by 50%",
+        "VmHWM with Airflow": "**missed** by 25%",
+        "wall seconds, of the floor's": "met by 13%",
+    }
+
+
+def test_memory_is_flat_between_the_smallest_and_the_largest_raster(tmp_path: Path) -> None:
+    small, large = measured(OURS, 1, mebibytes=200), measured(OURS, 9, mebibytes=275)
+    kept = results(tmp_path, (SMALL, small), (LARGE, large))
+    assert verdicts(kept)["VmHWM flat"] == "**missed** by 25%"
+
+
+def test_who_failed_is_told_with_the_reason_and_judged_nowhere(tmp_path: Path) -> None:
+    wrong = replace(measured(GEEDIM, 65), error="Quota | exceeded\nagain")
+    kept = results(tmp_path, (SLOW, measured(OURS, 10)), (SLOW, wrong))
+    page = tmp_path / "performance.md"
+    page.write_text(PAGE)
+    write_page(kept, page)
+    text = page.read_text()
+    assert "**failed** after 65 s: Quota / exceeded again" in text
+    assert "faster than geedim" not in text
+    assert kept.failures([SLOW.key]) == [f"{SLOW.key}: {GEEDIM} failed: {wrong.error}"]
+
+
+def test_the_page_keeps_what_people_wrote_and_gets_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    page = tmp_path / "performance.md"
+    page.write_text(PAGE)
+    kept = results(tmp_path, (SLOW, measured(OURS, 10)), (SLOW, measured(GEEDIM, 25)))
+    write_page(kept, page)
+    text = page.read_text()
+    assert text.startswith("# Performance\n<!-- measured: begin -->\n")
+    assert text.endswith("<!-- measured: end -->\nthe rest\n")
+    title = next(each.title for each in CONTESTANTS if each.name == GEEDIM)
+    assert f"| {title} | 25.0 | 2.50 x | 1.0 | 100 | 0 | 3 | 5 |" in text
+    assert "| processor | one of many |" in text
+    assert (tmp_path / PICTURE).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_was_measured_is_kept_and_a_cell_that_runs_again_replaces_only_itself(
+    tmp_path: Path,
+) -> None:
+    first = results(tmp_path, (SLOW, measured(OURS, 10)), (SMALL, measured(OURS, 2)))
+    first.save()
+    again = Results(tmp_path / "results.json")
+    again.begin(SLOW, FACTS)
+    again.add(SLOW, measured(GEEDIM, 3))
+    assert list(again.measurements(SLOW.key)) == [GEEDIM]
+    assert again.measurements(SMALL.key) == {OURS: measured(OURS, 2)}
+
+
+def watched(folder: Path, program: str, **options: Any) -> Any:
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    return run_process(
+        [sys.executable, "-c", program, scratch],
+        child_environment(folder),
+        scratch=scratch,
+        outcome_path=folder / "outcome.json",
+        **({"timeout_seconds": 60} | options),
+    )
+
+
+def test_a_process_that_dies_is_told_with_its_last_words(tmp_path: Path) -> None:
+    ended = watched(tmp_path, "import sys; sys.exit('no memory left')")
+    assert ended.error == "ended with code 1: no memory left"
+
+
+def test_a_process_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    ended = watched(tmp_path, "import time; time.sleep(3600)", timeout_seconds=0.2)
+    assert ended.error == "not finished in time"
+
+
+def test_memory_and_scratch_are_seen_though_they_are_given_back(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys, time\n"
+        "path = pathlib.Path(sys.argv[1]) / 'file'\n"
+        "path.write_bytes(b'1' * 50_000_000)\n"
+        "time.sleep(2)\n"
+        "path.unlink()\n"
+    )
+    ended = watched(tmp_path, program)
+    assert ended.peak_byte_count > 50_000_000
+    assert ended.scratch_byte_count >= 50_000_000
+
+
+def test_a_compression_is_measured_on_the_noise(tmp_path: Path) -> None:
+    found = compressions.measure("uint16", Compression("deflate", 1, has_predictor=True), tmp_path)
+    with rasterio.open(tmp_path / "copy.tif") as written:
+        structure = written.tags(ns="IMAGE_STRUCTURE")
+        assert written.profile["compress"] == "deflate"
+    assert (structure["PREDICTOR"], structure["LAYOUT"]) == ("2", "COG")
+    assert 0.5 < found["share"] < 0.9
+    assert min(found["write"], found["read"]) > 0
