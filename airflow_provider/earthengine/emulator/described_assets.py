@@ -128,12 +128,15 @@ def _read_collection(
     for number in series.numbers():
         image_id = f"{asset_id}/{series.index_of(number)}"
         begin, change = series.visible_from.get(number, 0.0), series.reprocessed_at.get(number)
-        first = _image_of(series, number, bands, image_id, version)
+        # An asset's version is the time, in microseconds, at which it was put there.
+        present = round(begin * 1_000_000) if begin else version
+        first = _image_of(series, number, bands, image_id, present)
         if change is None:
             images.append(Asset(first, readers, begin))
             continue
         images.append(Asset(first, readers, begin, change))
-        second = _image_of(series, number, bands, image_id, version + 1, REPROCESSED)
+        later = round(change * 1_000_000)
+        second = _image_of(series, number, bands, image_id, later, REPROCESSED)
         images.append(Asset(second, readers, max(begin, change)))
     collection = Collection(IMAGES, (), properties, asset_id, version)
     return Asset(collection, readers, images=tuple(images))

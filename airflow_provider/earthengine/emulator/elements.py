@@ -101,6 +101,13 @@ class DateRange:
         return {"type": "DateRange", "dates": [self.start, self.end]}
 
 
+@dataclass(frozen=True)
+class ErrorMargin:
+    """How far a result may be off. What is computed here is exact, so it changes nothing."""
+
+    metres: float
+
+
 @dataclass(frozen=True, eq=False)
 class Filter:
     """Which elements of a collection stay."""
@@ -114,11 +121,27 @@ class Reducer:
 
     :param name: which: ``toList``, ``minMax`` or ``allNonZero``.
     :param inputs: how many columns it takes.
+    :param optional: how many of the columns, the last ones, may lack a value in a row.
     """
 
     name: str
     inputs: int = 1
     is_repeated: bool = False
+    is_tuples: bool = False
+    optional: int = 0
+
+
+def property_of(element: Element, name: str) -> Any:
+    """Returns the value of a property, the system's own id and version included; else None.
+
+    Source: https://developers.google.com/earth-engine/guides/image_info (2025-08), which reads
+    ``system:version``, the time of ingestion in microseconds since 1970.
+    """
+    if name == "system:id":
+        return element.id
+    if name == "system:version" and isinstance(element, Image):
+        return element.version
+    return element.properties.get(name)
 
 
 def geometry_of(element: Element) -> Geometry | None:

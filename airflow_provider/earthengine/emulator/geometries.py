@@ -75,7 +75,7 @@ class Geometry:
 
     def intersects(self, other: Geometry) -> bool:
         """Returns whether both share a point."""
-        mine, others = self._shape_in(other.projection), other._shape_in(other.projection)
+        mine, others = self.shape_in(other.projection), other.shape_in(other.projection)
         pairs = ((ring, line) for ring in mine for line in others)
         if any(_any_edges_cross(ring, line) for ring, line in pairs):
             return True
@@ -97,7 +97,7 @@ class Geometry:
         document: dict[str, object] = {"type": self.kind, "coordinates": shown}
         return document if self.is_geodesic else document | {"geodesic": False}
 
-    def _shape_in(self, projection: Projection) -> list[Coordinates]:
+    def shape_in(self, projection: Projection) -> list[Coordinates]:
         """Returns the rings in the pixel coordinates of a projection, each (points, 2)."""
         shapes = []
         for ring in self.rings:

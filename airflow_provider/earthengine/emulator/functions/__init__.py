@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider.earthengine.emulator.functions import (
+    areas,
     collection,
     columns,
     composites,
@@ -39,6 +40,7 @@ FUNCTIONS: Mapping[str, Function] = {
         date,
         projection,
         geometry,
+        areas,
     )
     for function in family.FUNCTIONS
 }

@@ -12,6 +12,7 @@ from airflow_provider.earthengine.emulator.elements import (
     Element,
     Feature,
     Filter,
+    property_of,
 )
 from airflow_provider.earthengine.emulator.functions.signatures import (
     IMAGE,
@@ -116,7 +117,7 @@ def _to_list(session: Session, arguments: Arguments) -> list[Element]:
 def _values(session: Session, arguments: Arguments) -> list[Any]:
     """Returns the values of a property; elements without it are left out."""
     name = arguments["property"]
-    found = (element.properties.get(name) for element in arguments["collection"].elements)
+    found = (property_of(element, name) for element in arguments["collection"].elements)
     return [value for value in found if value is not None]
 
 

@@ -12,6 +12,7 @@ from airflow_provider.earthengine.emulator.elements import (
     Element,
     Feature,
     geometry_of,
+    property_of,
 )
 from airflow_provider.earthengine.emulator.functions.signatures import (
     IMAGE,
@@ -43,8 +44,7 @@ def _set(session: Session, arguments: Arguments) -> Element:
 
 
 def _get(session: Session, arguments: Arguments) -> Any:
-    element: Element = arguments["object"]
-    return element.properties.get(arguments["property"])
+    return property_of(arguments["object"], arguments["property"])
 
 
 def _copy_properties(session: Session, arguments: Arguments) -> Element:
@@ -121,7 +121,7 @@ def _locating(name: str) -> Function:
         name,
         (
             Parameter("feature", "Element"),
-            Parameter("maxError", "ErrorMargin", None, is_served=False),
+            Parameter("maxError", "ErrorMargin", None),
             Parameter("proj", "Projection", None, is_served=False),
             Parameter("geodesics", "Boolean", None, is_served=False),
         ),

@@ -1,0 +1,98 @@
+"""What a property of an image must be: a user's dict -> conditions, as filters of Earth Engine."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider.earthengine.download.values import read_json, read_text, shown
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+_COMPARISONS = ("lt", "lte", "gt", "gte")
+_OPERATORS = ("eq", "neq", *_COMPARISONS, "in")
+_FORMS = (
+    "write a dict such as {'CLOUDY_PIXEL_PERCENTAGE': {'lt': 20}, 'MGRS_TILE': '10SEG'}: a value "
+    f"that the property equals, a list of such values, or a dict of {', '.join(_OPERATORS)}"
+)
+
+
+@dataclass(frozen=True)
+class PropertyCondition:
+    """One comparison of a property.
+
+    :param operator: eq, neq, lt, lte, gt, gte, or in.
+    :param value: a number or a text; for "in", a tuple of them.
+    """
+
+    property_name: str
+    operator: str
+    value: Any
+
+    def to_ee(self) -> Any:
+        """Return the ``ee.Filter``; needs an initialised session."""
+        import ee
+
+        if self.operator == "in":
+            return ee.Filter.inList(self.property_name, list(self.value))
+        return getattr(ee.Filter, self.operator)(self.property_name, self.value)
+
+
+def read_conditions(value: Any) -> tuple[PropertyCondition, ...]:
+    """Return the conditions that a user's dict means, or JSON text of one.
+
+    :raises DownloadParamsError: for what is no condition.
+    """
+    given = read_json("filters", value) or {}
+    if not isinstance(given, Mapping):
+        raise _wrong(f"filters is {shown(value)}")
+    return tuple(
+        condition for name, wanted in given.items() for condition in _read_property(name, wanted)
+    )
+
+
+def _read_property(name: Any, wanted: Any) -> Iterator[PropertyCondition]:
+    name = read_text("a property in filters", name)
+    wanted = read_json(f"filters[{name!r}]", wanted)
+    if isinstance(wanted, list | tuple):
+        wanted = {"in": wanted}
+    elif not isinstance(wanted, Mapping):
+        wanted = {"eq": wanted}
+    if not wanted:
+        raise _wrong(f"filters has nothing for {name!r}")
+    for operator, value in wanted.items():
+        yield PropertyCondition(name, _read_operator(name, operator), _read(name, operator, value))
+
+
+def _read_operator(name: str, operator: Any) -> str:
+    if operator in _OPERATORS:
+        return str(operator)
+    nearest = difflib.get_close_matches(str(operator), _OPERATORS, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(_OPERATORS)}."
+    raise DownloadParamsError(
+        f"filters compares {name} by {shown(operator)}; {hint}", field="filters"
+    )
+
+
+def _read(name: str, operator: str, value: Any) -> Any:
+    if operator == "in":
+        if not isinstance(value, list | tuple) or not value:
+            raise _wrong(f"filters compares {name} with {shown(value)} by 'in'")
+        return tuple(_read(name, "eq", each) for each in value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _wrong(f"filters compares {name} with {shown(value)}")
+    return _number_of(value) if operator in _COMPARISONS else value
+
+
+def _number_of(value: str | float) -> str | float:
+    """Return what a template wrote as a number: order among texts is hardly ever meant."""
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    return int(number) if number.is_integer() else number
+
+
+def _wrong(found: str) -> DownloadParamsError:
+    return DownloadParamsError(f"{found}; {_FORMS}.", field="filters")

@@ -1,0 +1,138 @@
+"""Fields as templates give them -> :class:`ImageQuery`, checked before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider.earthengine.download.collection import TIME_START, ImageQuery
+from airflow_provider.earthengine.download.property_conditions import read_conditions
+from airflow_provider.earthengine.download.region import read_region
+from airflow_provider.earthengine.download.values import read_number, read_text, shown
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+_ASSET_ID = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*")
+
+
+def read_query(
+    *,
+    collection: Any,
+    start: Any,
+    end: Any,
+    region: Any = None,
+    filters: Any = None,
+    min_coverage_percent: Any = None,
+    sort: Any = None,
+    limit: Any = None,
+) -> ImageQuery:
+    """Return the query that the fields mean; each may be text.
+
+    :param start: a datetime, or text such as "2021-01-09" or "2021-01-09T00:00:00+00:00"; UTC
+        where it does not say.
+    :param end: likewise; not part of the window.
+    :raises DownloadParamsError: for a field that cannot be meant so, or a window without length.
+    """
+    begins, ends = read_time("start", start), read_time("end", end)
+    check_window(begins, ends)
+    place = None if region in (None, "") else read_region(region)
+    return ImageQuery(
+        collection=_read_collection(collection),
+        start=begins,
+        end=ends,
+        region=place,
+        conditions=read_conditions(filters),
+        min_coverage_percent=_read_coverage(min_coverage_percent, has_region=place is not None),
+        sort=TIME_START if sort in (None, "") else _read_sort(sort),
+        limit=None if limit in (None, "") else read_count("limit", limit),
+    )
+
+
+def read_time(field: str, value: Any) -> datetime:
+    """Return the moment; UTC where it does not say.
+
+    :raises DownloadParamsError: when it is none.
+    """
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
+    except (AttributeError, ValueError):
+        raise DownloadParamsError(
+            f"{field} is {shown(value)}; write a date or time such as '2021-01-09' or "
+            "'2021-01-09T00:00:00Z'.",
+            field=field,
+        ) from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    # Airflow's own datetimes are a subclass that prints otherwise.
+    return datetime.fromtimestamp(moment.timestamp(), UTC)
+
+
+def check_window(start: datetime, end: datetime) -> None:
+    """Raise unless the window has a length.
+
+    :raises DownloadParamsError: says which timetable or dates to use.
+    """
+    if start == end:
+        raise DownloadParamsError(
+            f"The window from {start.isoformat()} to {end.isoformat()} has no length, as the data "
+            "interval of a run by a cron schedule in Airflow 3; schedule the DAG with "
+            "CronDataIntervalTimetable, or give both dates, such as start='{{ ds }}' and "
+            "end='{{ macros.ds_add(ds, 1) }}'.",
+            field="start",
+        )
+    if start > end:
+        raise DownloadParamsError(
+            f"The window starts at {start.isoformat()}, after its end at {end.isoformat()}; "
+            "exchange start and end.",
+            field="start",
+        )
+
+
+def read_count(field: str, value: Any) -> int:
+    """Return a whole number above zero.
+
+    :raises DownloadParamsError: for anything else.
+    """
+    number = read_number(field, value)
+    if not isinstance(number, int) or number < 1:
+        raise DownloadParamsError(
+            f"{field} is {shown(value)}; write a whole number above 0.", field=field
+        )
+    return number
+
+
+def _read_collection(value: Any) -> str:
+    collection = read_text("collection", value).rstrip("/")
+    if not _ASSET_ID.fullmatch(collection):
+        raise DownloadParamsError(
+            f"collection is {shown(value)}; write the asset id of an image collection, such as "
+            "'COPERNICUS/S2_SR_HARMONIZED'.",
+            field="collection",
+        )
+    return collection
+
+
+def _read_coverage(value: Any, *, has_region: bool) -> float | None:
+    if value in (None, ""):
+        return None
+    percent = read_number("min_coverage_percent", value)
+    if not 0 <= percent <= 100:
+        raise DownloadParamsError(
+            f"min_coverage_percent is {shown(value)}; write a number from 0 to 100.",
+            field="min_coverage_percent",
+        )
+    if not has_region:
+        raise DownloadParamsError(
+            "min_coverage_percent is given without region; name the region that is to be covered.",
+            field="min_coverage_percent",
+        )
+    return percent or None
+
+
+def _read_sort(value: Any) -> str:
+    text = read_text("sort", value)
+    if not text.removeprefix("-").strip():
+        raise DownloadParamsError(
+            f"sort is {shown(value)}; write a property, with '-' before it for high to low.",
+            field="sort",
+        )
+    return text
