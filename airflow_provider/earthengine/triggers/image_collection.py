@@ -50,7 +50,7 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
     All its state is in these arguments. A triggerer that takes over begins where the sensor ended:
     a quiet period goes on if the images are still those of ``seen``, else it begins anew.
 
-    :param expression: JSON text, of a list with an entry per image.
+    :param expression: ``ImageQuery.availability()``, serialised to JSON text.
     :param wait: the fields of a :class:`~airflow_provider.earthengine.triggers.waiting.Wait`.
     :param poll_seconds: from one question to the next, more or less a quarter.
     :param deadline: when the wait is over at the latest, in seconds since 1970.
@@ -156,7 +156,7 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
             else:
                 if seen.ends(wait, now):
                     return _event(FOUND, seen, f"Found {seen.told(wait)}.")
-                if before is None or seen.digest != before.digest:
+                if not seen.is_like(before):
                     self.log.info("There are %s", seen.told(wait))
                 failures, failure, pause = 0, "", self._pause(wait, seen)
             if is_last:
@@ -165,7 +165,7 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
     def _pause(self, wait: Wait, seen: Sighting | None) -> float:
         """Return the seconds until the next question: a poll, or the end of a quiet period."""
         pause = self.poll_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
-        if seen is None or seen.count < wait.min_images:
+        if seen is None or seen.image_count < wait.min_images:
             return pause
         return min(pause, max(0.0, seen.quiet_at(wait) - time.time()))
 
@@ -189,7 +189,7 @@ async def _mask(secrets: Iterator[str]) -> None:
 def _event(status: str, seen: Sighting | None, message: str, *, error: str = "") -> dict[str, Any]:
     return {
         "status": status,
-        "image_count": seen.count if seen else None,
+        "image_count": seen.image_count if seen else None,
         "message": message,
         "error": error,
     }

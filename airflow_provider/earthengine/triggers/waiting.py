@@ -1,17 +1,11 @@
-"""Is the wait over? What is waited for, and what was seen of it; knows neither Airflow nor sockets.
-
-An answer of Earth Engine is a list with one entry per image. Whatever an entry holds, the images
-are unchanged as long as the entries are.
-"""
+"""Is the wait over? What is waited for, and what was seen; knows neither Airflow nor sockets."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider.earthengine.exceptions import ServiceUnavailableError
+from airflow_provider.earthengine.download.collection import read_availability
 
 
 @dataclass(frozen=True)
@@ -37,24 +31,28 @@ class Wait:
 class Sighting:
     """Which images there were, and since when they have been these.
 
-    :param count: how many.
-    :param digest: of the answer; equal for equal images, in whatever order.
+    :param image_count: how many.
+    :param latest_update: when the newest of them was ingested, in ISO 8601; None: there is none.
     :param since: when they were seen first, in seconds since 1970.
     """
 
-    count: int
-    digest: str
+    image_count: int
+    latest_update: str | None
     since: float
+
+    def is_like(self, other: Sighting | None) -> bool:
+        """Return whether nothing changed between the two."""
+        return other is not None and replace(other, since=self.since) == self
 
     def after(self, earlier: Sighting | None) -> Sighting:
         """Return this one with the time of the earlier one, if nothing changed between them."""
-        if earlier is None or earlier.digest != self.digest:
+        if earlier is None or not self.is_like(earlier):
             return self
         return replace(self, since=min(earlier.since, self.since))
 
     def ends(self, wait: Wait, now: float) -> bool:
         """Return whether that is what is waited for."""
-        return self.count >= wait.min_images and self.quiet_at(wait) <= now
+        return self.image_count >= wait.min_images and self.quiet_at(wait) <= now
 
     def quiet_at(self, wait: Wait) -> float:
         """Return when the images have been quiet for long enough, in seconds since 1970."""
@@ -62,21 +60,17 @@ class Sighting:
 
     def told(self, wait: Wait) -> str:
         """Return the words for it."""
-        found = f"{self.count} of at least {wait.min_images} images of {wait.collection}"
-        if self.count < wait.min_images or not wait.quiet_seconds:
+        found = f"{self.image_count} of at least {wait.min_images} images of {wait.collection}"
+        if self.image_count < wait.min_images or not wait.quiet_seconds:
             return found
-        return f"{found}, not yet unchanged for {wait.quiet_seconds:g} s"
+        return f"{found}, to be unchanged for {wait.quiet_seconds:g} s"
 
 
 def read_sighting(answer: Any, now: float) -> Sighting:
-    """Return what an answer of Earth Engine shows.
+    """Return what the answer to ``ImageQuery.availability`` shows.
 
-    :raises ServiceUnavailableError: it is no list.
+    :raises ServiceUnavailableError: it is no such answer.
     """
-    if not isinstance(answer, list):
-        raise ServiceUnavailableError(
-            f"Earth Engine answered {type(answer).__name__} where a list of images was asked for."
-        )
-    entries = sorted(json.dumps(entry, sort_keys=True) for entry in answer)
-    digest = hashlib.sha256("\n".join(entries).encode()).hexdigest()
-    return Sighting(len(answer), digest, now)
+    found = read_availability(answer)
+    latest = found.latest_update
+    return Sighting(found.count, latest.isoformat() if latest else None, now)

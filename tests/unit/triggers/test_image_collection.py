@@ -72,12 +72,14 @@ def fire(**arguments: Any) -> dict[str, Any]:
     return asyncio.run(first_event(make_trigger(**arguments)))
 
 
-def images(*ids: str) -> Answer:
-    return Answer(body={"result": [[each, 1] for each in ids]})
+def images(count: int, version: int = 1_700_000_000_000_000) -> Answer:
+    """Return how many images there are, and the versions of the oldest and the newest."""
+    versions = {"min": version, "max": version} if count else {"min": None, "max": None}
+    return Answer(body={"result": [count, versions]})
 
 
 def test_it_fires_when_there_are_enough_images(server: ScriptedEarthEngine) -> None:
-    server.answer(COMPUTE, images(), images("a"), images("a", "b"))
+    server.answer(COMPUTE, images(0), images(1), images(2))
     event = fire()
     assert (event["status"], event["image_count"]) == ("found", 2)
     assert server.count(COMPUTE) == 3
@@ -89,8 +91,8 @@ def test_it_fires_when_there_are_enough_images(server: ScriptedEarthEngine) -> N
 def test_enough_images_have_to_stay_unchanged_for_the_quiet_period(
     server: ScriptedEarthEngine,
 ) -> None:
-    first = [images("a", "b"), images("a", "b", "c")]
-    server.answer(COMPUTE, *first, *[images("c", "b", "a")] * 1000)
+    first = [images(2), images(3)]
+    server.answer(COMPUTE, *first, *[images(3)] * 1000)
     started = time.time()
     event = fire(wait={**WAIT, "quiet_seconds": 0.5})
     assert (event["status"], event["image_count"]) == ("found", 3)
@@ -100,7 +102,7 @@ def test_enough_images_have_to_stay_unchanged_for_the_quiet_period(
 
 
 def test_another_version_of_an_image_ends_its_quiet(server: ScriptedEarthEngine) -> None:
-    changing = [Answer(body={"result": [["a", number], ["b", 1]]}) for number in range(20)]
+    changing = [images(2, version) for version in range(20)]
     server.answer(COMPUTE, *changing, *[changing[-1]] * 1000)
     event = fire(wait={**WAIT, "quiet_seconds": 0.2})
     assert event["status"] == "found"
@@ -111,8 +113,9 @@ def test_a_quiet_period_goes_on_where_the_sensor_saw_the_same_images(
     server: ScriptedEarthEngine,
 ) -> None:
     """Another triggerer, long after the sensor's check: the period is over with the first look."""
-    seen = asdict(read_sighting([["b", 1], ["a", 1]], time.time() - 3600))
-    server.answer(COMPUTE, images("a", "b"))
+    answer = images(2)
+    seen = asdict(read_sighting(answer.body["result"], time.time() - 3600))
+    server.answer(COMPUTE, answer)
     event = fire(wait={**WAIT, "quiet_seconds": 3000.0}, seen=seen)
     assert event["status"] == "found"
     assert server.count(COMPUTE) == 1
@@ -121,17 +124,17 @@ def test_a_quiet_period_goes_on_where_the_sensor_saw_the_same_images(
 def test_a_quiet_period_begins_anew_where_the_images_are_others(
     server: ScriptedEarthEngine,
 ) -> None:
-    seen = {"count": 2, "digest": "of other images", "since": time.time() - 3600}
-    server.answer(COMPUTE, *[images("a", "b")] * 1000)
+    seen = {"image_count": 2, "latest_update": None, "since": time.time() - 3600}
+    server.answer(COMPUTE, *[images(2)] * 1000)
     event = fire(wait={**WAIT, "quiet_seconds": 3000.0}, seen=seen, deadline=time.time() + 0.3)
     assert event["status"] == "timed_out"
-    assert "2 of at least 2 images of A/B, not yet unchanged for 3000 s" in event["message"]
+    assert "2 of at least 2 images of A/B, to be unchanged for 3000 s" in event["message"]
 
 
 def test_at_the_deadline_it_looks_once_more_and_says_what_there_is(
     server: ScriptedEarthEngine,
 ) -> None:
-    server.answer(COMPUTE, images("a"))
+    server.answer(COMPUTE, images(1))
     event = fire(poll_seconds=LATER, deadline=time.time() + 0.2)
     assert (event["status"], event["image_count"]) == ("timed_out", 1)
     assert event["message"] == "The time is up: there are 1 of at least 2 images of A/B."
@@ -141,7 +144,7 @@ def test_at_the_deadline_it_looks_once_more_and_says_what_there_is(
 def test_a_deadline_that_passed_while_no_triggerer_ran_still_gets_a_look(
     server: ScriptedEarthEngine,
 ) -> None:
-    server.answer(COMPUTE, images("a", "b"))
+    server.answer(COMPUTE, images(2))
     assert fire(deadline=time.time() - 3600)["status"] == "found"
 
 
@@ -153,7 +156,7 @@ TRANSIENT = {
     "unavailable": Answer(503),
     "lost": Answer(0),
     "a page": Answer(200, "<html>sign in</html>"),
-    "no list": Answer(200, {"result": 7}),
+    "another": Answer(200, {"result": 7}),
 }
 
 
@@ -162,7 +165,7 @@ def test_what_waiting_helps_is_asked_again(
     server: ScriptedEarthEngine, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_waits(monkeypatch)
-    server.answer(COMPUTE, *[answer] * 8, images("a", "b"))
+    server.answer(COMPUTE, *[answer] * 8, images(2))
     assert fire()["status"] == "found"
     assert server.count(COMPUTE) == 9
 
@@ -183,7 +186,7 @@ def test_failures_in_a_row_are_asked_again_more_and_more_patiently(
     server: ScriptedEarthEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bounds = without_waits(monkeypatch)
-    server.answer(COMPUTE, *[Answer(503)] * 8, images("a"), Answer(503), images("a", "b"))
+    server.answer(COMPUTE, *[Answer(503)] * 8, images(1), Answer(503), images(2))
     assert fire()["status"] == "found"
     assert bounds == [1, 2, 4, 8, 16, 32, 60, 60, 1]
 
@@ -192,7 +195,7 @@ def test_a_retry_after_is_honoured(
     server: ScriptedEarthEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_waits(monkeypatch)
-    server.answer(COMPUTE, Answer(429, headers={"Retry-After": "1"}), images("a", "b"))
+    server.answer(COMPUTE, Answer(429, headers={"Retry-After": "1"}), images(2))
     started = time.time()
     assert fire()["status"] == "found"
     assert time.time() - started >= 1
@@ -246,7 +249,7 @@ def test_it_asks_with_a_token_and_keeps_it(
     extra = {"project": "demo", "endpoint_url": server.url, "keyfile_dict": key}
     text = json.dumps({"conn_type": "earthengine", "extra": extra})
     monkeypatch.setenv("AIRFLOW_CONN_SCRIPTED", text)
-    server.answer(COMPUTE, images(), images(), images("a", "b"))
+    server.answer(COMPUTE, images(0), images(0), images(2))
     trigger = make_trigger()
     assert asyncio.run(first_event(trigger))["status"] == "found"
     assert server.bearers(COMPUTE) == ["Bearer ya29.of-token"] * 3
@@ -263,7 +266,7 @@ def test_it_asks_with_a_token_and_keeps_it(
 
 
 def test_it_comes_back_from_airflows_database_as_it_was(server: ScriptedEarthEngine) -> None:
-    seen = {"count": 1, "digest": "d", "since": 5.0}
+    seen = {"image_count": 1, "latest_update": "2021-01-09T19:00:00+00:00", "since": 5.0}
     path, arguments = make_trigger(seen=seen).serialize()
     kept = BaseSerialization.deserialize(
         json.loads(json.dumps(BaseSerialization.serialize(arguments)))
@@ -274,7 +277,7 @@ def test_it_comes_back_from_airflows_database_as_it_was(server: ScriptedEarthEng
     again = EarthEngineImageCollectionTrigger(**kept)
     assert again.serialize() == (path, arguments)
     assert len(json.dumps(arguments)) < len(EXPRESSION) + 500
-    server.answer(COMPUTE, images("a", "b"))
+    server.answer(COMPUTE, images(2))
     assert asyncio.run(first_event(again))["status"] == "found"
 
 
@@ -286,7 +289,7 @@ def test_arguments_that_an_older_version_did_not_know_have_defaults(
     for name in ("seen", "version"):
         del arguments[name]
     del arguments["wait"]["quiet_seconds"]
-    server.answer(COMPUTE, images("a", "b"))
+    server.answer(COMPUTE, images(2))
     again = EarthEngineImageCollectionTrigger(**arguments)
     assert asyncio.run(first_event(again))["status"] == "found"
 
@@ -314,7 +317,7 @@ def test_arguments_that_are_not_understood_say_what_to_do(
 
 def test_a_triggerer_that_stops_is_not_held_up_by_a_question(server: ScriptedEarthEngine) -> None:
     held = threading.Event()
-    server.answer(COMPUTE, Answer(body={"result": []}, after=held))
+    server.answer(COMPUTE, Answer(body={"result": [0, {}]}, after=held))
 
     async def stop_while_asking() -> None:
         task = asyncio.create_task(first_event(make_trigger()))
@@ -349,7 +352,7 @@ async def run(arguments):
 (event,) = asyncio.run(run(json.loads(sys.stdin.read())))
 print(event["status"], "ee" in sys.modules, "rasterio" in sys.modules)
 """
-    server.answer(COMPUTE, Answer(503), images("a", "b"))
+    server.answer(COMPUTE, Answer(503), images(2))
     run = run_program(program, json.dumps(make_trigger().serialize()[1]))
     assert run.stdout.splitlines()[-1] == "found False False", run.stderr
 
