@@ -53,7 +53,7 @@ def read_rasters(client: S3Client, bucket: str) -> list[StoredRaster]:
 
 
 def _is_item(key: str) -> bool:
-    return key.endswith(".json")
+    return key.endswith(".json") and not key.endswith(".empty.json")
 
 
 def read_item(client: S3Client, bucket: str, key: str) -> dict[str, Any]:

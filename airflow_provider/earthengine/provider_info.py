@@ -125,6 +125,16 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{_PACKAGE}.hooks.earthengine"],
             }
         ],
+        "operators": [
+            {
+                "integration-name": _NAME,
+                "python-modules": [
+                    f"{_PACKAGE}.operators.list_images",
+                    f"{_PACKAGE}.operators.list_due_markers",
+                    f"{_PACKAGE}.operators.drift",
+                ],
+            }
+        ],
         "sensors": [
             {
                 "integration-name": _NAME,

@@ -254,7 +254,7 @@ def test_bad_input_fails_without_a_retry_even_where_timeouts_skip(
 
 def test_a_run_without_a_date_says_what_to_give() -> None:
     undated = {"data_interval_start": None, "data_interval_end": None}
-    with pytest.raises(AirflowFailException, match="triggered without a date; give both"):
+    with pytest.raises(AirflowFailException, match="a manual run without a date; give start"):
         make_sensor().execute(context(**undated))
     dated = make_sensor(start="2026-01-01", end="2026-01-02")
     assert dated.execute(context(**undated)) == 1

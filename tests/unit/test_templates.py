@@ -9,6 +9,7 @@ from airflow.sdk import DAG
 
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
+from airflow_provider.earthengine.transfers.empty_dates import read_recheck_days
 from airflow_provider.earthengine.transfers.job import Job, read_job
 from tests.airflow_task import task_context
 
@@ -110,6 +111,19 @@ def test_a_nodata_value_is_what_was_meant(native: bool, it: float, wanted: float
     assert job.nodata == wanted
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_the_days_until_a_marker_is_due_are_what_was_meant(native: bool) -> None:
+    operator, _ = job_of(native, {"it": 3}, recheck_days="{{ params.it }}")
+    assert read_recheck_days(operator.recheck_days) == 3
+
+
+def test_what_a_listing_said_is_never_rendered() -> None:
+    source = {"name": "x", "images": [["A/{{ params.asset }}", 1]]}
+    _, job = job_of(False, {}, source=source)
+    assert job.source.images[0].asset_id == "A/{{ params.asset }}"
+    assert job.destination.base == "x"
+
+
 def make_image(band: str) -> None:
     raise AssertionError("called while the field is rendered")
 
@@ -137,8 +151,8 @@ def test_a_function_is_not_called_while_the_fields_are_rendered(native: bool) ->
 
 def test_every_field_is_covered() -> None:
     tested = {"download_params", "nodata", "image", "image_kwargs", "s3_bucket", "s3_prefix",
-              "layout", "if_exists", "on_empty", "record", "s3_extra_args", "earthengine_conn_id",
-              "aws_conn_id"}  # fmt: skip
+              "layout", "if_exists", "on_empty", "recheck_days", "record", "s3_extra_args",
+              "earthengine_conn_id", "aws_conn_id"}  # fmt: skip
     assert set(EarthEngineToS3Operator.template_fields) == tested
 
 

@@ -229,6 +229,11 @@ def coverage_percent(outline: Any, region: Any) -> Any:
     return covered.divide(region.area(_MAX_ERROR_METRES)).multiply(100)
 
 
+def reaches(percent: float, least_percent: float) -> bool:
+    """Return whether a coverage is enough, as far as outlines are exact."""
+    return percent >= least_percent - COVERAGE_TOLERANCE_PERCENT
+
+
 def joint_coverage(asset_ids: Sequence[str], region: Any) -> Any:
     """Return the computation of how much of the region lies within any of the images."""
     import ee

@@ -29,7 +29,7 @@ _NO_SUCH_CRS = "The CRS of a map projection could not be parsed"
 # What Earth Engine says where a collection was empty: of its composite, and of its first image.
 # Source: https://github.com/swisstopo/topo-satromo/issues/101, read 2025-08.
 _EMPTY_TEXTS = (
-    "Image with no bands",
+    "no bands",
     "Parameter 'input' is required",
     "Parameter 'image' is required",
 )

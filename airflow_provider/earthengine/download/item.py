@@ -20,6 +20,7 @@ from pystac.extensions.projection import ProjectionExtension
 
 from airflow_provider.earthengine import __version__
 from airflow_provider.earthengine.download.assemble import LocalFile
+from airflow_provider.earthengine.download.collection import update_time
 from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.image import ImageSource
 from airflow_provider.earthengine.download.info import ImageInfo
@@ -104,6 +105,7 @@ def _describe(
         GENERATION: identity.generation,
         "earthengine:asset_id": source.image.asset_id,
         "earthengine:asset_version": source.info.version,
+        "earthengine:asset_update_time": _update_time(source),
         "earthengine:params": source.params.to_request(),
         "earthengine:properties": _finite(source.info.properties),
         "earthengine:software": {
@@ -121,6 +123,14 @@ def _describe(
         for key, value in described.items()
         if value is not None and value not in ([], {})
     }
+
+
+def _update_time(source: Source) -> str | None:
+    """Return when the asset was ingested, as its version says."""
+    if source.image.asset_id is None:
+        return None
+    moment = update_time(source.info.version)
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
 def _describe_asset(asset: pystac.Asset, file: LocalFile, stored: StoredObject) -> None:

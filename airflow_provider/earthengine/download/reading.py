@@ -126,7 +126,8 @@ def _check_band(band: BandParams, params: DownloadParams) -> None:
     _check_merged(f"band {band.id}", params.band(band), params.region)
 
 
-def _read_name(key: str, value: Any) -> str:
+def read_name(key: str, value: Any) -> str:
+    """Return text that may become part of object names."""
     name = read_text(key, value)
     if not _NAME.fullmatch(name) or ".." in name or len(name) > MAX_NAME_LENGTH:
         raise DownloadParamsError(
@@ -227,7 +228,7 @@ _BAND_READERS: dict[str, Callable[[str, Any], Any]] = {
     "scale": _read_number_above_zero,
 }
 _READERS: dict[str, Callable[[str, Any], Any]] = {
-    "name": _read_name,
+    "name": read_name,
     "bands": _read_bands,
     "crs": read_text,
     "crs_transform": _read_transform,

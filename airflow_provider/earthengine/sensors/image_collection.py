@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowSensorTimeout,
     BaseSensorOperator,
     PokeReturnValue,
@@ -28,6 +26,7 @@ from airflow_provider.earthengine.exceptions import (
     RequestRejectedError,
 )
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.operators.listing import failing_for_good, window_of
 from airflow_provider.earthengine.triggers.image_collection import (
     FAILED,
     FOUND,
@@ -113,7 +112,7 @@ class EarthEngineImageCollectionSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Return the number of images, or wait for them."""
-        with self._told_to_airflow():
+        with failing_for_good():
             wait, query = self._read_wait(), self._read_query(context)
             if not self.deferrable:
                 self._seen = None
@@ -162,7 +161,7 @@ class EarthEngineImageCollectionSensor(BaseSensorOperator):
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
     ) -> Any:
         """Return what the method does that goes on after the wait."""
-        with self._told_to_airflow():
+        with failing_for_good():
             return super().resume_execution(next_method, next_kwargs, context)
 
     def _wait_in_triggerer(
@@ -181,14 +180,6 @@ class EarthEngineImageCollectionSensor(BaseSensorOperator):
             timeout=timedelta(seconds=self.timeout + _GRACE_SECONDS),
         )
 
-    @contextmanager
-    def _told_to_airflow(self) -> Iterator[None]:
-        """Fail the task where a retry cannot help; everything else passes through."""
-        try:
-            yield
-        except PermanentError as error:
-            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
-
     def _read_wait(self) -> Wait:
         quiet = self.quiet_period
         seconds = quiet.total_seconds() if isinstance(quiet, timedelta) else quiet or 0.0
@@ -201,7 +192,7 @@ class EarthEngineImageCollectionSensor(BaseSensorOperator):
         return Wait(self.collection, read_count("min_images", self.min_images), float(seconds))
 
     def _read_query(self, context: Context) -> ImageQuery:
-        start, end = _window(context, self.start, self.end)
+        start, end = window_of(self.start, self.end, context)
         return read_query(
             collection=self.collection,
             start=start,
@@ -233,19 +224,3 @@ def _permanent_error(name: str) -> type[PermanentError]:
     if isinstance(kind, type) and issubclass(kind, PermanentError):
         return kind
     return PermanentError
-
-
-def _window(context: Context, start: Any, end: Any) -> tuple[Any, Any]:
-    """Return the window that the fields name, else the run's data interval."""
-    interval = context.get("data_interval_start"), context.get("data_interval_end")
-    begins, ends = (
-        own if given in (None, "") else given
-        for given, own in zip((start, end), interval, strict=True)
-    )
-    if begins is None or ends is None:
-        raise DownloadParamsError(
-            "start or end is not given, and this run has no data interval, as one that was "
-            "triggered without a date; give both, or trigger the run with a logical date.",
-            field="start",
-        )
-    return begins, ends

@@ -24,12 +24,14 @@ from airflow_provider.earthengine.exceptions import (
     PermanentError,
 )
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-from airflow_provider.earthengine.transfers.job import (
+from airflow_provider.earthengine.transfers.empty_dates import (
     FAIL,
-    SKIP,
+    minding_markers,
+    read_on_empty,
+)
+from airflow_provider.earthengine.transfers.job import (
     Job,
     read_job,
-    read_on_empty,
     run_of,
     scratch_place,
 )
@@ -71,7 +73,12 @@ class EarthEngineToS3Operator(BaseOperator):
     :param if_exists: what becomes of another download at the same keys: "replace_changed" it,
         "fail", or "replace" even the same download, once a run. (templated)
     :param on_empty: what becomes of the task when the image has no bands or no pixels in the
-        region: "fail" or "skip". (templated)
+        region: "fail"; "skip"; or "mark", which skips it and writes ``<base>.empty.json``: until
+        it is due, the same download asks Earth Engine nothing. (templated)
+    :param recheck_days: when a marker is due: so many days after the first look, twice as many
+        after the second, and so on. (templated)
+    :param source: what EarthEngineListImagesOperator says of the image: its ``name`` is the base
+        where download_params has none, and its images are recorded in the item. Never rendered.
     :param nodata: the value for masked pixels, which are then told from valid zeros; None: what
         Earth Engine gives. (templated)
     :param record: what the item says beside the facts: ``licence``, ``attribution``. (templated)
@@ -90,6 +97,7 @@ class EarthEngineToS3Operator(BaseOperator):
         "layout",
         "if_exists",
         "on_empty",
+        "recheck_days",
         "nodata",
         "record",
         "s3_extra_args",
@@ -118,6 +126,8 @@ class EarthEngineToS3Operator(BaseOperator):
         layout: str = "as_served",
         if_exists: str = "replace_changed",
         on_empty: str = FAIL,
+        recheck_days: float | str = 7,
+        source: Mapping[str, Any] | None = None,
         nodata: float | str | None = None,
         record: Mapping[str, str] | str | None = None,
         s3_extra_args: Mapping[str, Any] | str | None = None,
@@ -134,6 +144,8 @@ class EarthEngineToS3Operator(BaseOperator):
         self.layout = layout
         self.if_exists = if_exists
         self.on_empty = on_empty
+        self.recheck_days = recheck_days
+        self.source = source
         self.nodata = nodata
         self.record = record
         self.s3_extra_args = s3_extra_args
@@ -166,7 +178,10 @@ class EarthEngineToS3Operator(BaseOperator):
                 standing = look_at_destination(bucket, job.destination, job.identity)
                 if standing.done:
                     self.log.info("Already published: %s", standing.done.item_uri)
-                record = standing.done or self._download(job, hook, bucket, standing, context)
+                with minding_markers(
+                    job, bucket, standing, self.on_empty, self.recheck_days, self.source
+                ):
+                    record = standing.done or self._download(job, hook, bucket, standing, context)
         context["ti"].xcom_push(key="item", value=record.item_uri)
         return list(record.uris)
 
@@ -192,7 +207,7 @@ class EarthEngineToS3Operator(BaseOperator):
                 job.destination,
                 job.identity,
                 source,
-                run_of(context, is_conditional=bucket.is_conditional),
+                run_of(context, job.source, is_conditional=bucket.is_conditional),
                 files,
             )
             record = publish_files(bucket, job.destination, job.identity, standing, files, describe)
@@ -263,7 +278,7 @@ class EarthEngineToS3Operator(BaseOperator):
             on_empty = read_on_empty(self.on_empty)
             yield
         except EmptyImageError as error:
-            told = AirflowSkipException if on_empty == SKIP else AirflowFailException
+            told = AirflowFailException if on_empty == FAIL else AirflowSkipException
             raise told(f"{type(error).__name__}: {error}") from error
         except PermanentError as error:
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error

@@ -16,6 +16,7 @@ from airflow_provider.earthengine.download.image import (
     call_image_function,
     read_image,
 )
+from airflow_provider.earthengine.download.ingestion import KnownSource, read_source
 from airflow_provider.earthengine.download.params import DownloadParams
 from airflow_provider.earthengine.download.plan import item_suffix, read_layout
 from airflow_provider.earthengine.download.reading import read_params
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
     from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 
-FAIL, SKIP = "fail", "skip"
 _RECORD_KEYS = {"licence": "license", "attribution": "attribution"}
 
 
@@ -47,6 +47,7 @@ class Job:
 
     :param nodata: the value for masked pixels; None: Earth Engine's own.
     :param record: what the user adds to the item, under STAC's names.
+    :param source: what a listing said of the image.
     """
 
     image: ImageSource
@@ -54,6 +55,7 @@ class Job:
     layout: str
     nodata: float | None
     record: Mapping[str, str]
+    source: KnownSource
     destination: Destination
     identity: Identity
 
@@ -76,6 +78,7 @@ def read_job(
     record = _read_record(operator.record)
     prefix = read_prefix(operator.s3_prefix)
     if_exists = read_if_exists(operator.if_exists)
+    source = read_source(operator.source)
     image = _read_image(operator, context, hook)
     return Job(
         image=image,
@@ -83,28 +86,17 @@ def read_job(
         layout=layout,
         nodata=nodata,
         record=record,
+        source=source,
         destination=Destination(
             bucket=read_text("s3_bucket", operator.s3_bucket),
             prefix=prefix,
-            base=params.name or image.name,
+            base=params.name or source.name or image.name,
             item_suffix=item_suffix(params, layout),
         ),
         identity=Identity(
             fingerprint_download(image, params, layout, nodata), _generation_of(context), if_exists
         ),
     )
-
-
-def read_on_empty(value: Any) -> str:
-    """Return "fail" or "skip".
-
-    :raises DownloadParamsError: for anything else.
-    """
-    if value not in (FAIL, SKIP):
-        raise DownloadParamsError(
-            f"on_empty is {shown(value)}; known are {FAIL}, {SKIP}.", field="on_empty"
-        )
-    return str(value)
 
 
 def _read_image(
@@ -178,9 +170,10 @@ def scratch_place() -> Path | None:
     return Path(place) if place else None
 
 
-def run_of(context: Context, *, is_conditional: bool) -> Run:
+def run_of(context: Context, source: KnownSource, *, is_conditional: bool) -> Run:
     """Return who asks, for the item.
 
+    :param source: what a listing said of the image.
     :param is_conditional: whether the object store honours conditional writes.
     """
     from airflow_provider.earthengine.download.item import Run
@@ -192,6 +185,7 @@ def run_of(context: Context, *, is_conditional: bool) -> Run:
         "airflow:run_id": ti.run_id,
         "airflow:map_index": ti.map_index,
         "airflow:try_number": ti.try_number,
+        **source.to_item(),
         # None is left out of the item.
         "earthengine:conditional_writes": None if is_conditional else False,
     }

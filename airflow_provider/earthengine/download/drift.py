@@ -1,0 +1,165 @@
+"""Do the items of a prefix still say what the catalogue has? What changed, vanished or appeared.
+
+Versions are compared, which change whenever an asset is processed again; no pixel is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from airflow_provider.earthengine.download.collection import ListedImage
+from airflow_provider.earthengine.download.ingestion import Ingestion, each_image, mosaic_of
+from airflow_provider.earthengine.download.markers import MARKER_SUFFIX
+from airflow_provider.earthengine.download.record import FINGERPRINT
+from airflow_provider.earthengine.download.store import Bucket
+
+_READERS = 8
+_ITEM_SUFFIX = ".json"
+
+Versions = Mapping[str, int | None]
+"""The present version of each asset by its id; what has vanished is not in it."""
+
+
+@dataclass(frozen=True)
+class RecordedDownload:
+    """What an item says of its source.
+
+    :param base: the base of the objects' names.
+    :param images: the assets that it was made of, with the versions that they had.
+    :param is_mosaic: whether it was computed of them.
+    """
+
+    item_key: str
+    prefix: str
+    base: str
+    images: tuple[ListedImage, ...]
+    is_mosaic: bool
+    start: datetime | None
+
+    @property
+    def asset_ids(self) -> frozenset[str]:
+        """The ids of the assets."""
+        return frozenset(image.asset_id for image in self.images)
+
+    def ingest_again(self, versions: Versions, listed: Ingestion | None) -> Ingestion | None:
+        """Return the download that it would be now; None where nothing of it is left.
+
+        :param listed: the same date, as the catalogue has it, if that was asked for.
+        """
+        if listed is not None:
+            return replace(listed, name=self.base)
+        left = [
+            replace(image, version=versions[image.asset_id])
+            for image in self.images
+            if image.asset_id in versions
+        ]
+        if not left:
+            return None
+        if self.is_mosaic:
+            return mosaic_of(self.base, self.start, left)
+        (again,) = each_image(replace(image, start=self.start) for image in left)
+        return replace(again, name=self.base)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What is no longer as it was recorded.
+
+    :param changed: what to download again, with the prefix of each.
+    :param vanished: the items of which no source is left.
+    :param appeared: what the catalogue has and no item records.
+    """
+
+    changed: tuple[tuple[str, Ingestion], ...]
+    vanished: tuple[RecordedDownload, ...]
+    appeared: tuple[Ingestion, ...]
+
+
+def read_recorded(bucket: Bucket, prefix: str) -> tuple[list[RecordedDownload], int]:
+    """Return the downloads below the prefix by their items' keys; and how many name no source."""
+    listed = bucket.list_objects(f"{prefix}/" if prefix else "")
+    keys = sorted(
+        key for key in listed if key.endswith(_ITEM_SUFFIX) and not key.endswith(MARKER_SUFFIX)
+    )
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="earthengine-items") as pool:
+        contents = list(pool.map(bucket.read_object, keys))
+    recorded = [_read_item(key, read[0]) for key, read in zip(keys, contents, strict=True) if read]
+    ours = [each for each in recorded if each]
+    return [each for each in ours if each.images], sum(not each.images for each in ours)
+
+
+def find_drift(
+    recorded: Sequence[RecordedDownload],
+    versions: Versions,
+    present: Sequence[Ingestion] | None,
+    *,
+    by_date: bool,
+) -> Drift:
+    """Return what differs.
+
+    :param present: what the catalogue has now, where it was asked for; None: nothing appears.
+    :param by_date: whether ``present`` is a mosaic for each date, rather than images.
+    """
+    changed: list[tuple[str, Ingestion]] = []
+    vanished: list[RecordedDownload] = []
+    dates = {each.start: each for each in present or ()} if by_date else {}
+    for download in recorded:
+        listed = dates.get(download.start) if download.is_mosaic else None
+        again = download.ingest_again(versions, listed)
+        if again is None:
+            vanished.append(download)
+        elif _state(again.images) != _state(download.images):
+            changed.append((download.prefix, again))
+    known = _known(recorded, by_date=by_date)
+    appeared = [
+        each for each in present or () if (each.start if by_date else each.image) not in known
+    ]
+    return Drift(tuple(changed), tuple(vanished), tuple(appeared))
+
+
+def _known(recorded: Iterable[RecordedDownload], *, by_date: bool) -> set[Any]:
+    if by_date:
+        return {download.start for download in recorded if download.is_mosaic}
+    return {
+        asset_id
+        for download in recorded
+        if not download.is_mosaic
+        for asset_id in download.asset_ids
+    }
+
+
+def _state(images: Iterable[ListedImage]) -> set[tuple[str, int | None]]:
+    return {(image.asset_id, image.version) for image in images}
+
+
+def _read_item(key: str, content: bytes) -> RecordedDownload | None:
+    """Return what an item says; None for what is no item of this package."""
+    try:
+        item = json.loads(content)
+        properties = item["properties"]
+        if FINGERPRINT not in properties:
+            return None
+        asset_id = properties.get("earthengine:asset_id")
+        if asset_id is not None:
+            images = [ListedImage(asset_id, None, properties.get("earthengine:asset_version"))]
+        else:
+            images = [
+                ListedImage(each["asset_id"], None, each["version"])
+                for each in properties.get("earthengine:source_images", ())
+            ]
+        time = properties.get("datetime") or properties.get("start_datetime")
+        return RecordedDownload(
+            item_key=key,
+            prefix=key.rpartition("/")[0],
+            base=item["id"],
+            images=tuple(images),
+            is_mosaic=asset_id is None,
+            start=None if time is None else datetime.fromisoformat(time),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

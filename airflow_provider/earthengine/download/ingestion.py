@@ -1,0 +1,203 @@
+"""What a listing finds -> what ``EarthEngineToS3Operator`` is expanded over: fields of a download.
+
+Airflow renders the fields of a mapped task as templates where they are dicts or lists, but not
+texts and not the field ``source``; so what comes from the catalogue is only ever in these.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider.earthengine.download.collection import TIME_START, ListedImage, update_time
+from airflow_provider.earthengine.download.reading import read_name
+from airflow_provider.earthengine.download.values import read_text, shown
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DIRECTIVE = re.compile(r"%(.?)")
+_DIRECTIVES = "YmdjH%"
+
+
+@dataclass(frozen=True)
+class KnownSource:
+    """What is known of the image before it is downloaded: the operator's field ``source``.
+
+    :param name: the base of the objects' names, unless ``download_params`` has one.
+    :param images: the images that it is made of, with the versions that they had.
+    """
+
+    name: str | None = None
+    images: tuple[ListedImage, ...] = ()
+
+    def to_item(self) -> dict[str, Any]:
+        """Return what the item records of it."""
+        images = [{"asset_id": each.asset_id, "version": each.version} for each in self.images]
+        return {"earthengine:source_images": images} if images else {}
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """One download to come.
+
+    :param name: the image's own, or its date.
+    :param image: an asset id, or a program as JSON text.
+    :param start: the time of the image, or the beginning of its day in UTC.
+    """
+
+    name: str
+    image: str
+    start: datetime | None
+    images: tuple[ListedImage, ...]
+
+    def to_fields(self, prefix: PrefixPattern | None = None) -> dict[str, Any]:
+        """Return fields of ``EarthEngineToS3Operator``, of plain JSON values.
+
+        :param prefix: where ``s3_prefix`` is one of them.
+        """
+        updates = [update_time(each.version) for each in self.images if each.version is not None]
+        fields: dict[str, Any] = {
+            "image": self.image,
+            "source": {
+                "name": self.name,
+                "start_time": _text_of(self.start),
+                "update_time": _text_of(max((each for each in updates if each), default=None)),
+                "images": [[each.asset_id, each.version] for each in self.images],
+            },
+        }
+        return fields if prefix is None else {**fields, "s3_prefix": prefix.at(self.start)}
+
+
+@dataclass(frozen=True)
+class PrefixPattern:
+    """A prefix that may hold parts of the image's time: %Y, %m, %d, %j, %H; %% is %."""
+
+    text: str
+
+    def at(self, moment: datetime | None) -> str:
+        """Return the prefix of an image.
+
+        :raises DownloadParamsError: it needs a time, and the image has none.
+        """
+        if moment is None and self.fixed != self.text:
+            raise DownloadParamsError(
+                f"s3_prefix is {shown(self.text)}, and an image has no system:time_start; write a "
+                "prefix without a date.",
+                field="s3_prefix",
+            )
+        moment = moment or _EPOCH
+        return _DIRECTIVE.sub(
+            lambda found: "%" if found[1] == "%" else moment.strftime(found[0]), self.text
+        )
+
+    @property
+    def fixed(self) -> str:
+        """The folders that all images have in common."""
+        head, percent, _ = self.text.partition("%")
+        return head.rpartition("/")[0] if percent else self.text
+
+
+def each_image(images: Iterable[ListedImage]) -> list[Ingestion]:
+    """Return a download per image, in the order of the listing."""
+    return [
+        Ingestion(image.asset_id.rpartition("/")[2], image.asset_id, image.start, (image,))
+        for image in images
+    ]
+
+
+def each_date(images: Iterable[ListedImage]) -> list[Ingestion]:
+    """Return a download per date in UTC, the dates in order: the mosaic of all its images.
+
+    Where they overlap, the last in the order of the listing is on top. The program names each of
+    the images, so that one that comes late makes it another program.
+
+    :raises DownloadParamsError: an image has no time.
+    """
+    dates: dict[datetime, list[ListedImage]] = {}
+    for image in images:
+        if image.start is None:
+            raise DownloadParamsError(
+                f"by is 'date', and {shown(image.asset_id)} has no system:time_start; use 'image'.",
+                field="by",
+            )
+        day = image.start.replace(hour=0, minute=0, second=0, microsecond=0)
+        dates.setdefault(day, []).append(image)
+    return [mosaic_of(day.date().isoformat(), day, dates[day]) for day in sorted(dates)]
+
+
+def mosaic_of(name: str, start: datetime | None, images: Sequence[ListedImage]) -> Ingestion:
+    """Return the download of the mosaic of these images, the last on top."""
+    program = _mosaic_program([image.asset_id for image in images], start)
+    return Ingestion(name, json.dumps(program, sort_keys=True), start, tuple(images))
+
+
+def read_source(value: Any) -> KnownSource:
+    """Return what the operator's field ``source`` means; None means that nothing is known.
+
+    :raises DownloadParamsError: it is not what a listing gives.
+    """
+    if value is None:
+        return KnownSource()
+    try:
+        name, images = value.get("name"), value.get("images") or ()
+        listed = tuple(
+            ListedImage(
+                read_text("source", asset_id), None, None if version is None else int(version)
+            )
+            for asset_id, version in images
+        )
+    except (AttributeError, TypeError, ValueError):
+        raise DownloadParamsError(
+            f"source is {shown(value)}; leave it to what EarthEngineListImagesOperator returns.",
+            field="source",
+        ) from None
+    return KnownSource(None if name is None else read_name("source name", name), listed)
+
+
+def read_prefix_pattern(value: Any) -> PrefixPattern:
+    """Return the pattern.
+
+    :raises DownloadParamsError: it holds a part that is not of the image's time.
+    """
+    text = str(value).strip("/")
+    for found in _DIRECTIVE.finditer(text):
+        if not found[1] or found[1] not in _DIRECTIVES:
+            raise DownloadParamsError(
+                f"s3_prefix is {shown(value)}, and {found[0]!r} is none of %Y, %m, %d, %j, %H; "
+                "write %% for a percent sign.",
+                field="s3_prefix",
+            )
+    return PrefixPattern(text)
+
+
+def _mosaic_program(asset_ids: Sequence[str], start: datetime | None) -> dict[str, Any]:
+    """Return what the mosaic serialises to, without importing ``ee``."""
+    images = {
+        str(number): _call("Image.load", id={"constantValue": asset_id})
+        for number, asset_id in enumerate(asset_ids, 1)
+    }
+    array = {"arrayValue": {"values": [{"valueReference": number} for number in images]}}
+    mosaic = _call(
+        "ImageCollection.mosaic", collection=_call("ImageCollection.fromImages", images=array)
+    )
+    if start is not None:
+        milliseconds = round((start - _EPOCH) / timedelta(milliseconds=1))
+        mosaic = _call(
+            "Element.set",
+            object=mosaic,
+            key={"constantValue": TIME_START},
+            value={"constantValue": milliseconds},
+        )
+    return {"result": "0", "values": {"0": mosaic, **images}}
+
+
+def _call(function: str, **arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"functionInvocationValue": {"functionName": function, "arguments": arguments}}
+
+
+def _text_of(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,170 @@
+"""Markers of empty dates: "looked on this day, nothing there", and when to look again.
+
+A marker stands where the item of the download would, as ``<base>.empty.json``. It is no result: a
+download that finds something replaces it. As long as it is not due, nobody asks Earth Engine.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider.earthengine.download.image import ImageSource
+from airflow_provider.earthengine.download.record import FINGERPRINT, Destination
+from airflow_provider.earthengine.download.store import Bucket
+from airflow_provider.earthengine.download.store_errors import (
+    ConditionFailedError,
+    UploadConflictError,
+)
+from airflow_provider.earthengine.exceptions import ObjectExistsError
+
+log = logging.getLogger(__name__)
+
+MARKER_SUFFIX = ".empty.json"
+_MEDIA_TYPE = "application/json"
+_KIND = "earthengine-empty"
+_READERS = 8
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What was looked for in vain.
+
+    :param fingerprint: of the download.
+    :param base: the base of its objects' names.
+    :param image: an asset id, or a program as JSON text.
+    :param source: the operator's field ``source``, as it was given.
+    :param looks: how often it was looked for.
+    :param recheck_after: when to look again.
+    """
+
+    fingerprint: str
+    base: str
+    prefix: str
+    image: str
+    source: Any
+    reason: str
+    looks: int
+    looked_at: datetime
+    recheck_after: datetime
+
+    def is_due(self, now: datetime) -> bool:
+        """Return whether it is time to look again."""
+        return now >= self.recheck_after
+
+    def to_json(self) -> bytes:
+        """Return the marker's content."""
+        content = {
+            "kind": _KIND,
+            FINGERPRINT: self.fingerprint,
+            **{key: each for key, each in vars(self).items() if key != "fingerprint"},
+            "looked_at": self.looked_at.isoformat(),
+            "recheck_after": self.recheck_after.isoformat(),
+        }
+        return json.dumps(content, indent=2).encode()
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return fields of ``EarthEngineToS3Operator`` that look again."""
+        source = self.source if isinstance(self.source, Mapping) else {}
+        return {
+            "image": self.image,
+            "source": {**source, "name": self.base},
+            "s3_prefix": self.prefix,
+        }
+
+
+@dataclass(frozen=True)
+class StoredMarker:
+    """A marker, and the ETag that it was read with."""
+
+    marker: Marker
+    etag: str
+
+
+def read_marker(bucket: Bucket, key: str) -> StoredMarker | None:
+    """Return the marker at the key; None where there is none any more.
+
+    :raises ObjectExistsError: it is not one that this package wrote.
+    """
+    read = bucket.read_object(key)
+    if read is None:
+        return None
+    content, etag = read
+    try:
+        found = json.loads(content)
+        if found.pop("kind") != _KIND:
+            raise ValueError
+        for name in ("looked_at", "recheck_after"):
+            found[name] = datetime.fromisoformat(found[name])
+        return StoredMarker(Marker(fingerprint=found.pop(FINGERPRINT), **found), etag)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ObjectExistsError(
+            f"{bucket.uri(key)} is not a marker that this package wrote; use another name or "
+            "s3_prefix, or remove it."
+        ) from None
+
+
+def make_marker(
+    destination: Destination,
+    fingerprint: str,
+    image: ImageSource,
+    source: Any,
+    reason: str,
+    recheck_days: float,
+    previous: Marker | None,
+) -> Marker:
+    """Return what is to be written now.
+
+    Each time that nothing is found, the wait until the next look is twice as long, so that what
+    never comes is hardly ever asked for.
+    """
+    now = datetime.now(UTC)
+    looks = previous.looks + 1 if previous and previous.fingerprint == fingerprint else 1
+    return Marker(
+        fingerprint=fingerprint,
+        base=destination.base,
+        prefix=destination.prefix,
+        image=image.asset_id or json.dumps(image.expression, sort_keys=True),
+        source=source,
+        reason=reason,
+        looks=looks,
+        looked_at=now,
+        recheck_after=now + timedelta(days=recheck_days * 2 ** min(looks - 1, 10)),
+    )
+
+
+def write_marker(bucket: Bucket, key: str, marker: Marker, previous: StoredMarker | None) -> None:
+    """Put the marker where ``previous`` was, or where there was none.
+
+    Of two attempts at once, the marker of the first stays: both say the same.
+    """
+    bucket.find_out_conditions(marker.prefix)
+    try:
+        if previous:
+            bucket.delete_object(key, previous.etag)
+        bucket.create_object(key, marker.to_json(), _MEDIA_TYPE)
+    except (ConditionFailedError, UploadConflictError):
+        log.info("%s was written by another attempt.", bucket.uri(key))
+
+
+def remove_marker(bucket: Bucket, key: str, etag: str) -> None:
+    """Delete the marker that was listed with this ETag: there is a result now."""
+    try:
+        bucket.delete_object(key, etag)
+        log.info("Removed %s: there is something now.", bucket.uri(key))
+    except ConditionFailedError:
+        log.info("%s changed meanwhile and stays.", bucket.uri(key))
+
+
+def list_due_markers(bucket: Bucket, prefix: str, now: datetime) -> list[Marker]:
+    """Return the markers below the prefix that are due, in the order of their keys."""
+    listed = bucket.list_objects(f"{prefix}/" if prefix else "")
+    keys = sorted(key for key in listed if key.endswith(MARKER_SUFFIX))
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="earthengine-markers") as pool:
+        found = list(pool.map(lambda key: read_marker(bucket, key), keys))
+    return [stored.marker for stored in found if stored and stored.marker.is_due(now)]

@@ -1,0 +1,1 @@
+"""Airflow operators that ask which downloads there are to make."""

@@ -1,0 +1,175 @@
+"""Has Earth Engine processed again what is in the bucket? One dict of download fields for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider.earthengine.download.ingestion import PrefixPattern, read_prefix_pattern
+from airflow_provider.earthengine.download.query import read_query
+from airflow_provider.earthengine.download.record import read_prefix
+from airflow_provider.earthengine.download.values import read_text
+from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.operators.listing import (
+    DATE,
+    IMAGE,
+    check_map_length,
+    failing_for_good,
+    list_ingestions,
+    open_bucket,
+    read_by,
+    window_of,
+)
+from airflow_provider.earthengine.operators.versions import present_versions
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider.earthengine.download.drift import Drift, RecordedDownload
+    from airflow_provider.earthengine.download.ingestion import Ingestion
+
+
+class EarthEngineDriftOperator(BaseOperator):
+    """Compare the items below a prefix with the catalogue, and list what to download again.
+
+    Returns, as downloads to expand ``EarthEngineToS3Operator`` over, what was processed again since
+    it was downloaded and, with a collection, what appeared: ``image``, ``source``, ``s3_prefix``
+    and ``if_exists="replace"``; everything else belongs into ``.partial``. What vanished cannot be
+    downloaded: it is logged, and under the XCom key ``vanished`` are its item's URI and asset ids.
+
+    The sources of items are those of images, and of the mosaics that
+    ``EarthEngineListImagesOperator`` lists by date; what was computed otherwise is not compared.
+
+    :param s3_bucket: the bucket. (templated)
+    :param s3_prefix: below which items are compared; it may hold %Y, %m, %d, %j and %H, where what
+        appeared goes by its time: compared is what lies below the folders before them. (templated)
+    :param collection: an image collection of which nothing is to be missing; None: what appeared
+        is not looked for. (templated)
+    :param start: images begin at or after it; None: the start of the run's data interval.
+        (templated)
+    :param end: images begin before it; None: the end of the run's data interval. (templated)
+    :param region: as in ``EarthEngineListImagesOperator``. (templated)
+    :param filters: likewise. (templated)
+    :param min_coverage_percent: likewise. (templated)
+    :param by: "image" or "date", as they were listed. (templated)
+    :param earthengine_conn_id: the Earth Engine connection. (templated)
+    :param aws_conn_id: the AWS connection. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "s3_bucket",
+        "s3_prefix",
+        "collection",
+        "start",
+        "end",
+        "region",
+        "filters",
+        "min_coverage_percent",
+        "by",
+        "earthengine_conn_id",
+        "aws_conn_id",
+    )
+    template_ext: Sequence[str] = ()
+    template_fields_renderers: ClassVar[dict[str, str]] = {"region": "json", "filters": "json"}
+    ui_color = "#dff0d8"
+
+    def __init__(
+        self,
+        *,
+        s3_bucket: str,
+        s3_prefix: str = "",
+        collection: str | None = None,
+        start: Any = None,
+        end: Any = None,
+        region: Any = None,
+        filters: Mapping[str, Any] | str | None = None,
+        min_coverage_percent: float | str | None = None,
+        by: str = IMAGE,
+        earthengine_conn_id: str = EarthEngineHook.default_conn_name,
+        aws_conn_id: str = "aws_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.s3_bucket = s3_bucket
+        self.s3_prefix = s3_prefix
+        self.collection = collection
+        self.start = start
+        self.end = end
+        self.region = region
+        self.filters = filters
+        self.min_coverage_percent = min_coverage_percent
+        self.by = by
+        self.earthengine_conn_id = earthengine_conn_id
+        self.aws_conn_id = aws_conn_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return the downloads."""
+        from airflow_provider.earthengine.download.drift import find_drift
+
+        with failing_for_good(), EarthEngineHook(self.earthengine_conn_id) as hook:
+            by, pattern = read_by(self.by), read_prefix_pattern(self.s3_prefix)
+            recorded = self._read_recorded(read_prefix(pattern.fixed))
+            present = self._list_present(hook, by, context)
+            asset_ids = {asset_id for each in recorded for asset_id in each.asset_ids}
+            versions = present_versions(hook, asset_ids)
+            drift = find_drift(recorded, versions, present, by_date=by == DATE)
+            self._report(drift, len(recorded))
+            context["ti"].xcom_push(key="vanished", value=self._describe(drift.vanished))
+            downloads = _to_fields(drift, pattern)
+            check_map_length(len(downloads))
+            return downloads
+
+    def _read_recorded(self, prefix: str) -> list[RecordedDownload]:
+        from airflow_provider.earthengine.download.drift import read_recorded
+
+        name = read_text("s3_bucket", self.s3_bucket)
+        with closing(open_bucket(self.aws_conn_id, name)) as bucket:
+            recorded, without_source = read_recorded(bucket, prefix)
+        if without_source:
+            self.log.info("%d items are of computed images and not compared", without_source)
+        return recorded
+
+    def _list_present(
+        self, hook: EarthEngineHook, by: str, context: Context
+    ) -> list[Ingestion] | None:
+        if self.collection in (None, ""):
+            return None
+        start, end = window_of(self.start, self.end, context)
+        query = read_query(
+            collection=self.collection,
+            start=start,
+            end=end,
+            region=self.region,
+            filters=self.filters,
+            min_coverage_percent=self.min_coverage_percent,
+        )
+        present, warnings = list_ingestions(hook, query, by)
+        for warning in warnings:
+            self.log.warning(warning)
+        return present
+
+    def _report(self, drift: Drift, compared: int) -> None:
+        self.log.info(
+            "Of %d items, %d changed and %d vanished; %d appeared",
+            compared, len(drift.changed), len(drift.vanished), len(drift.appeared),
+        )  # fmt: skip
+        for gone in drift.vanished:
+            self.log.warning(
+                "s3://%s/%s: its source vanished: %s",
+                self.s3_bucket, gone.item_key, ", ".join(sorted(gone.asset_ids)),
+            )  # fmt: skip
+
+    def _describe(self, vanished: Iterable[RecordedDownload]) -> list[dict[str, Any]]:
+        return [
+            {"item": f"s3://{self.s3_bucket}/{gone.item_key}", "asset_ids": sorted(gone.asset_ids)}
+            for gone in vanished
+        ]
+
+
+def _to_fields(drift: Drift, pattern: PrefixPattern) -> list[dict[str, Any]]:
+    changed = [{**each.to_fields(), "s3_prefix": prefix} for prefix, each in drift.changed]
+    appeared = [each.to_fields(pattern) for each in drift.appeared]
+    return [{**fields, "if_exists": "replace"} for fields in (*changed, *appeared)]

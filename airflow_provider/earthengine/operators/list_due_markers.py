@@ -1,0 +1,62 @@
+"""Which empty dates are to be looked at again? One dict of download fields for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider.earthengine.download.record import read_prefix
+from airflow_provider.earthengine.download.values import read_text
+from airflow_provider.earthengine.operators.listing import (
+    check_map_length,
+    failing_for_good,
+    open_bucket,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class EarthEngineListDueMarkersOperator(BaseOperator):
+    """List the empty dates that are due, as downloads to expand ``EarthEngineToS3Operator`` over.
+
+    Markers are what ``on_empty="mark"`` writes. Returns for each that is due ``image``,
+    ``s3_prefix`` and ``source``, whose ``name`` is the base of the download; everything else
+    belongs into ``.partial``, as it was when the date was marked. Earth Engine is asked nothing.
+
+    :param s3_bucket: the bucket. (templated)
+    :param s3_prefix: below which the markers are looked for. (templated)
+    :param aws_conn_id: the AWS connection. (templated)
+    """
+
+    template_fields: Sequence[str] = ("s3_bucket", "s3_prefix", "aws_conn_id")
+    ui_color = "#dff0d8"
+
+    def __init__(
+        self,
+        *,
+        s3_bucket: str,
+        s3_prefix: str = "",
+        aws_conn_id: str = "aws_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.s3_bucket = s3_bucket
+        self.s3_prefix = s3_prefix
+        self.aws_conn_id = aws_conn_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return the downloads."""
+        from airflow_provider.earthengine.download.markers import list_due_markers
+
+        with failing_for_good():
+            name, prefix = read_text("s3_bucket", self.s3_bucket), read_prefix(self.s3_prefix)
+            with closing(open_bucket(self.aws_conn_id, name)) as bucket:
+                due = list_due_markers(bucket, prefix, datetime.now(UTC))
+            self.log.info("%d empty dates below s3://%s/%s are due", len(due), name, prefix)
+            check_map_length(len(due))
+            return [marker.to_fields() for marker in due]

@@ -1,0 +1,136 @@
+"""Which images does a collection have? One dict of download fields for each, to be expanded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider.earthengine.download.ingestion import PrefixPattern, read_prefix_pattern
+from airflow_provider.earthengine.download.query import read_query
+from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.operators.listing import (
+    IMAGE,
+    check_map_length,
+    failing_for_good,
+    list_ingestions,
+    read_by,
+    window_of,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class EarthEngineListImagesOperator(BaseOperator):
+    """List the images of a collection, as downloads to expand ``EarthEngineToS3Operator`` over.
+
+    ::
+
+        images = EarthEngineListImagesOperator(task_id="list", collection=..., region=...)
+        EarthEngineToS3Operator.partial(
+            task_id="download",
+            map_index_template="{{ task.source.name }}",
+            download_params=...,
+            s3_bucket=...,
+        ).expand_kwargs(images.output)
+
+    Returns a dict for each: ``image``, its asset id, or by date the program of the mosaic;
+    ``source`` with ``name``, ``start_time``, ``update_time`` and ``images`` (asset ids with
+    versions); ``s3_prefix``, if it is given here. Without images the list is empty, and the
+    downloads are skipped.
+
+    :param collection: the asset id of an image collection. (templated)
+    :param start: images begin at or after it; None: the start of the run's data interval.
+        (templated)
+    :param end: images begin before it; None: the end of the run's data interval. (templated)
+    :param region: images meet it: GeoJSON, [west, south, east, north], a ring, or the asset id of
+        a table. (templated)
+    :param filters: what properties must be, for example
+        ``{"CLOUDY_PIXEL_PERCENTAGE": {"lt": 20}, "MGRS_TILE": "10SEG"}``: a value, a list of
+        values, or a dict of eq, neq, lt, lte, gt, gte, in. (templated)
+    :param min_coverage_percent: how much of the region the outline of an image has to cover; by
+        date, those of its images together. (templated)
+    :param sort: the property to order by, with "-" before it from high to low; by date, the last
+        image is on top. Default: the time. (templated)
+    :param limit: the first so many images or dates. (templated)
+    :param by: "image", or "date": a mosaic of all images that begin on the date in UTC. (templated)
+    :param s3_prefix: where the downloads go; it may hold %Y, %m, %d, %j and %H of the image's
+        time. None: it is not among the fields returned. (templated)
+    :param earthengine_conn_id: the Earth Engine connection. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "collection",
+        "start",
+        "end",
+        "region",
+        "filters",
+        "min_coverage_percent",
+        "sort",
+        "limit",
+        "by",
+        "s3_prefix",
+        "earthengine_conn_id",
+    )
+    template_ext: Sequence[str] = ()
+    template_fields_renderers: ClassVar[dict[str, str]] = {"region": "json", "filters": "json"}
+    ui_color = "#dff0d8"
+
+    def __init__(
+        self,
+        *,
+        collection: str,
+        start: Any = None,
+        end: Any = None,
+        region: Any = None,
+        filters: Mapping[str, Any] | str | None = None,
+        min_coverage_percent: float | str | None = None,
+        sort: str | None = None,
+        limit: int | str | None = None,
+        by: str = IMAGE,
+        s3_prefix: str | None = None,
+        earthengine_conn_id: str = EarthEngineHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.collection = collection
+        self.start = start
+        self.end = end
+        self.region = region
+        self.filters = filters
+        self.min_coverage_percent = min_coverage_percent
+        self.sort = sort
+        self.limit = limit
+        self.by = by
+        self.s3_prefix = s3_prefix
+        self.earthengine_conn_id = earthengine_conn_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return the downloads."""
+        with failing_for_good(), EarthEngineHook(self.earthengine_conn_id) as hook:
+            start, end = window_of(self.start, self.end, context)
+            by, prefix = read_by(self.by), self._read_prefix()
+            query = read_query(
+                collection=self.collection,
+                start=start,
+                end=end,
+                region=self.region,
+                filters=self.filters,
+                min_coverage_percent=self.min_coverage_percent,
+                sort=self.sort,
+                limit=self.limit,
+            )
+            ingestions, warnings = list_ingestions(hook, query, by)
+            for warning in warnings:
+                self.log.warning(warning)
+            self.log.info(
+                "%s has %d downloads by %s from %s to %s",
+                query.collection, len(ingestions), by, query.start, query.end,
+            )  # fmt: skip
+            check_map_length(len(ingestions))
+            return [ingestion.to_fields(prefix) for ingestion in ingestions]
+
+    def _read_prefix(self) -> PrefixPattern | None:
+        return None if self.s3_prefix is None else read_prefix_pattern(self.s3_prefix)

@@ -1,0 +1,115 @@
+"""What a listing finds, as fields of the download operator."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider.earthengine.download.collection import ListedImage
+from airflow_provider.earthengine.download.image import read_image
+from airflow_provider.earthengine.download.ingestion import (
+    each_date,
+    each_image,
+    read_prefix_pattern,
+    read_source,
+)
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+VERSION = 1_610_000_000_000_000
+MORNING = ListedImage("A/B/m", datetime(2021, 1, 9, 10, tzinfo=UTC), VERSION)
+EVENING = ListedImage("A/B/e", datetime(2021, 1, 9, 22, tzinfo=UTC), VERSION + 1)
+NEXT_DAY = ListedImage("A/B/n", datetime(2021, 1, 10, tzinfo=UTC), None)
+TIMELESS = ListedImage("A/B/t", None, None)
+
+
+def test_an_image_is_a_small_dict_of_plain_values() -> None:
+    (fields,) = [each.to_fields() for each in each_image([MORNING])]
+    assert fields == {
+        "image": "A/B/m",
+        "source": {
+            "name": "m",
+            "start_time": "2021-01-09T10:00:00Z",
+            "update_time": "2021-01-07T06:13:20Z",
+            "images": [["A/B/m", VERSION]],
+        },
+    }
+    assert len(json.dumps(fields)) < 200
+
+
+def test_a_date_is_the_mosaic_of_its_images_the_last_on_top() -> None:
+    first, second = each_date([NEXT_DAY, MORNING, EVENING])
+    assert (first.name, second.name) == ("2021-01-09", "2021-01-10")
+    assert [each.asset_id for each in first.images] == ["A/B/m", "A/B/e"]
+    values = json.loads(first.image)["values"]
+    assert [values[number]["functionInvocationValue"]["arguments"]["id"] for number in "12"] == [
+        {"constantValue": "A/B/m"},
+        {"constantValue": "A/B/e"},
+    ]
+    assert first.to_fields()["source"]["update_time"] == "2021-01-07T06:13:20.000001Z"
+
+
+def test_a_late_image_makes_a_date_another_program() -> None:
+    (early,), (late,) = each_date([MORNING]), each_date([MORNING, EVENING])
+    assert early.image != late.image
+    assert each_date([MORNING])[0].image == early.image
+
+
+def test_the_program_of_a_date_is_one_that_an_image_may_be() -> None:
+    (date,) = each_date([MORNING, EVENING])
+    assert read_image(date.image).asset_id is None
+
+
+def test_an_image_without_a_time_has_no_date() -> None:
+    with pytest.raises(DownloadParamsError, match="use 'image'"):
+        each_date([TIMELESS])
+    (fields,) = [each.to_fields() for each in each_image([TIMELESS])]
+    assert fields["source"]["start_time"] is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted", "fixed"),
+    [
+        ("s2", "s2", "s2"),
+        ("s2/%Y/%m/%d", "s2/2021/01/09", "s2"),
+        ("/a/x-%j/", "a/x-009", "a"),
+        ("%Y", "2021", ""),
+        ("a/100%%", "a/100%", "a"),
+    ],
+)
+def test_a_prefix_may_hold_the_date(pattern: str, wanted: str, fixed: str) -> None:
+    read = read_prefix_pattern(pattern)
+    assert read.at(MORNING.start) == wanted
+    assert read.fixed == fixed
+
+
+@pytest.mark.parametrize("pattern", ["%x", "a%", "%-d"])
+def test_other_parts_of_a_prefix_are_refused(pattern: str) -> None:
+    with pytest.raises(DownloadParamsError, match="none of %Y"):
+        read_prefix_pattern(pattern)
+
+
+def test_a_dated_prefix_needs_a_time() -> None:
+    with pytest.raises(DownloadParamsError, match="without a date"):
+        read_prefix_pattern("%Y").at(None)
+    assert read_prefix_pattern("a").at(None) == "a"
+
+
+def test_what_was_listed_is_read_again_as_it_was() -> None:
+    (fields,) = [each.to_fields() for each in each_image([MORNING])]
+    source = read_source(json.loads(json.dumps(fields["source"])))
+    assert source.name == "m"
+    assert source.to_item() == {
+        "earthengine:source_images": [{"asset_id": "A/B/m", "version": VERSION}]
+    }
+    assert read_source(None).to_item() == {}
+
+
+@pytest.mark.parametrize(
+    "value", ["text", {"images": ["x"]}, {"images": [["a", "b"]]}, {"name": "a/b"}, [1]]
+)
+def test_another_source_is_refused(value: Any) -> None:
+    with pytest.raises(DownloadParamsError):
+        read_source(value)
