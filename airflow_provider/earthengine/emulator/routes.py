@@ -131,12 +131,13 @@ class Service:
     async def _answer(self, operation: str, handler: Handler, request: Request) -> Response:
         """Answers a request, or lets an armed fault happen to it, and journals it."""
         reply = partial(self._reply, handler, request)
-        fault = self.faults.take(operation)
-        if fault is None:
-            response = await reply()
-        else:
-            request.state.fault = fault
-            response = await disturb(fault, request, reply, self.host)
+        with self.journal.under_way():
+            fault = self.faults.take(operation)
+            if fault is None:
+                response = await reply()
+            else:
+                request.state.fault = fault
+                response = await disturb(fault, request, reply, self.host)
         happened: Fault | None = getattr(request.state, "fault", None)
         status = response.status_code
         if isinstance(response, Broken):
