@@ -31,8 +31,9 @@ MONTH = "{{ params.month or (data_interval_end - macros.timedelta(days=1)).strft
     },
     # What was cloudy all month. Zero is a valid NDVI.
     nodata=-9999,
-    # A month without a single image is no failure.
-    on_empty="skip",
+    # A month without a single image is no failure. It is written down, and looked for again only
+    # when that is due.
+    on_empty="mark",
     s3_bucket="{{ params.s3_bucket }}",
     s3_prefix=f"ndvi/{MONTH}",
 )

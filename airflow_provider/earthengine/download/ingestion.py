@@ -1,7 +1,8 @@
 """What a listing finds -> what ``EarthEngineToS3Operator`` is expanded over: fields of a download.
 
-Airflow renders the fields of a mapped task as templates where they are dicts or lists, but not
-texts and not the field ``source``; so what comes from the catalogue is only ever in these.
+Airflow may render the templated fields of a mapped task, also those that it was expanded over. What
+comes from the catalogue or the bucket is therefore only ever in the field ``source``, which is no
+template, in JSON text without a brace in its strings, or in text that has been looked at.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIRECTIVE = re.compile(r"%(.?)")
 _DIRECTIVES = "YmdjH%"
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_TEMPLATE = re.compile(r"\{[{%#]")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Ingestion:
         """
         updates = [update_time(each.version) for each in self.images if each.version is not None]
         fields: dict[str, Any] = {
-            "image": self.image,
+            "image": keep_from_templates(self.image),
             "source": {
                 "name": self.name,
                 "start_time": _text_of(self.start),
@@ -172,6 +175,34 @@ def read_prefix_pattern(value: Any) -> PrefixPattern:
                 field="s3_prefix",
             )
     return PrefixPattern(text)
+
+
+def keep_from_templates(image: str) -> str:
+    """Return what means the same image, whether or not Jinja reads it before.
+
+    :param image: an asset id, or a program as JSON text.
+    """
+    if "{" not in image:
+        return image
+    if not image.startswith("{"):
+        load = _call("Image.load", id={"constantValue": image})
+        image = json.dumps({"result": "0", "values": {"0": load}})
+    # Two braces that open, or one with a sign behind it, can only stand within a string.
+    return _JSON_STRING.sub(lambda found: found[0].replace("{", "\\u007b"), image)
+
+
+def check_no_template(key: str) -> str:
+    """Return the text, which is part of a key in the bucket.
+
+    :raises DownloadParamsError: Jinja would take it for a template.
+    """
+    if _TEMPLATE.search(key):
+        raise DownloadParamsError(
+            f"The bucket has {shown(key)}, which Airflow would take for a template; rename or "
+            "remove what is there.",
+            field="s3_prefix",
+        )
+    return key
 
 
 def _mosaic_program(asset_ids: Sequence[str], start: datetime | None) -> dict[str, Any]:

@@ -15,6 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider.earthengine.download.image import ImageSource
+from airflow_provider.earthengine.download.ingestion import (
+    check_no_template,
+    keep_from_templates,
+)
 from airflow_provider.earthengine.download.record import FINGERPRINT, Destination
 from airflow_provider.earthengine.download.store import Bucket
 from airflow_provider.earthengine.download.store_errors import (
@@ -72,9 +76,9 @@ class Marker:
         """Return fields of ``EarthEngineToS3Operator`` that look again."""
         source = self.source if isinstance(self.source, Mapping) else {}
         return {
-            "image": self.image,
+            "image": keep_from_templates(self.image),
             "source": {**source, "name": self.base},
-            "s3_prefix": self.prefix,
+            "s3_prefix": check_no_template(self.prefix),
         }
 
 

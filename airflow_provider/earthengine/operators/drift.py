@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider.earthengine.download.ingestion import PrefixPattern, read_prefix_pattern
+from airflow_provider.earthengine.download.ingestion import (
+    PrefixPattern,
+    check_no_template,
+    read_prefix_pattern,
+)
 from airflow_provider.earthengine.download.query import read_query
 from airflow_provider.earthengine.download.record import read_prefix
 from airflow_provider.earthengine.download.values import read_text
@@ -170,6 +174,9 @@ class EarthEngineDriftOperator(BaseOperator):
 
 
 def _to_fields(drift: Drift, pattern: PrefixPattern) -> list[dict[str, Any]]:
-    changed = [{**each.to_fields(), "s3_prefix": prefix} for prefix, each in drift.changed]
+    changed = [
+        {**each.to_fields(), "s3_prefix": check_no_template(prefix)}
+        for prefix, each in drift.changed
+    ]
     appeared = [each.to_fields(pattern) for each in drift.appeared]
     return [{**fields, "if_exists": "replace"} for fields in (*changed, *appeared)]

@@ -6,13 +6,16 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import jinja2
 import pytest
 
 from airflow_provider.earthengine.download.collection import ListedImage
 from airflow_provider.earthengine.download.image import read_image
 from airflow_provider.earthengine.download.ingestion import (
+    check_no_template,
     each_date,
     each_image,
+    keep_from_templates,
     read_prefix_pattern,
     read_source,
 )
@@ -113,3 +116,32 @@ def test_what_was_listed_is_read_again_as_it_was() -> None:
 def test_another_source_is_refused(value: Any) -> None:
     with pytest.raises(DownloadParamsError):
         read_source(value)
+
+
+HOSTILE = "A/B/{{ nothing.here }}{% raw %}{# x"
+
+
+def rendered(text: str) -> str:
+    """Return what Airflow may make of a text before it is read."""
+    return jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text).render()
+
+
+@pytest.mark.parametrize("is_rendered", [False, True])
+def test_an_id_is_never_a_template(is_rendered: bool) -> None:
+    hostile = ListedImage(HOSTILE, MORNING.start, 1)
+    for ingestion in (*each_image([hostile]), *each_date([hostile, MORNING])):
+        text = ingestion.to_fields()["image"]
+        program = read_image(rendered(text) if is_rendered else text).expression
+        assert json.dumps(HOSTILE) in json.dumps(program)
+
+
+def test_a_program_that_is_kept_from_templates_is_the_same_program() -> None:
+    text = json.dumps({"a": ['x{"', "{{ y }}", "\\", {"b{": {}}], "c": {"d": "e"}})
+    assert json.loads(rendered(keep_from_templates(text))) == json.loads(text)
+
+
+@pytest.mark.parametrize("key", ["a/{{ b }}", "{% c %}", "{# d"])
+def test_a_key_that_would_be_a_template_is_refused(key: str) -> None:
+    with pytest.raises(DownloadParamsError, match="rename or remove"):
+        check_no_template(key)
+    assert check_no_template("a/{b}") == "a/{b}"
