@@ -10,6 +10,7 @@ processed again since it was downloaded is found by comparing versions. Run it f
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow.sdk import Param, dag, task
 from airflow.timetables.interval import CronDataIntervalTimetable
@@ -35,7 +36,7 @@ DOWNLOAD = {
 
 
 @task
-def report(downloaded: list[list[str]]) -> list[str]:
+def report(downloaded: Any) -> list[str]:
     """Return the URIs of all mapped downloads as one list."""
     return [uri for uris in downloaded for uri in uris]
 
@@ -55,7 +56,7 @@ def report(downloaded: list[list[str]]) -> list[str]:
     doc_md=__doc__,
 )
 def sentinel2_ingestion() -> None:
-    images = {
+    images: dict[str, Any] = {
         "collection": "{{ params.collection }}",
         "start": "{{ data_interval_end - macros.timedelta(days=30) }}",
         "end": "{{ data_interval_end }}",

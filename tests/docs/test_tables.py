@@ -88,6 +88,7 @@ def test_the_page_of_the_item_names_every_field_that_an_item_has(
                 "bands": ["B3"], "scale": 60, "region": [-122.08, 37.05, -122.07, 37.06]
             },
             "nodata": 65535,
+            "source": {"images": [[SENTINEL2, 1]]},
             "record": {"licence": "CC-BY-4.0", "attribution": "Copernicus"},
         },
         {"image": LANDSAT, "download_params": {"bands": ["B1"], "format": "GEO_TIFF"}},
