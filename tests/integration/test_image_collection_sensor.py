@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 from airflow.sdk import DAG
+from airflow.sdk.bases.operator import TriggerFailureReason
 
 from airflow_provider.earthengine.emulator.faults import Status
 from airflow_provider.earthengine.emulator.server import Emulator
@@ -150,6 +151,19 @@ def test_property_filters_choose_what_counts(collection: Callable[..., None]) ->
     assert defer(make_sensor(filters={"CLOUDS": {"lt": 20}}, min_images=3))
 
 
+def test_a_filter_on_a_property_that_no_image_has_is_warned_of(
+    collection: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    collection(3, image_properties={"CLOUDS": [5, 90, 10]})
+    defer(make_sensor(filters={"CLOUDS": {"lt": 1}}))
+    assert "has the property" not in capsys.readouterr().out
+    defer(make_sensor(filters={"CLOUD": {"lt": 20}}))
+    assert (
+        "in the window and region has the property CLOUD; there are CLOUDS"
+        in capsys.readouterr().out
+    )
+
+
 def test_elsewhere_there_are_no_images() -> None:
     deferred = defer(make_sensor(region=[10, 50, 10.1, 50.1], timeout=0))
     event = run_trigger(deferred)
@@ -194,6 +208,14 @@ def test_the_end_of_the_time_fails_or_skips_the_task(soft_fail: bool, deferrable
     if deferrable:
         told = raised.value.__cause__ if soft_fail else raised.value
         assert f"1 of at least 2 images of {COLLECTION}" in str(told)
+
+
+@pytest.mark.parametrize("soft_fail", [False, True])
+def test_airflow_ends_a_wait_that_no_triggerer_took_up(soft_fail: bool) -> None:
+    sensor = make_sensor(soft_fail=soft_fail)
+    failure = {"error": TriggerFailureReason.TRIGGER_TIMEOUT}
+    with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout):
+        sensor.resume_execution("__fail__", failure, context())
 
 
 @pytest.mark.parametrize("quiet_period", [None, 0.3])

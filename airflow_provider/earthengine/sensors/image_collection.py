@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -26,7 +26,7 @@ from airflow_provider.earthengine.exceptions import (
     RequestRejectedError,
 )
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-from airflow_provider.earthengine.operators.listing import failing_for_good, window_of
+from airflow_provider.earthengine.operators.listing import failing_for_good, list_images, window_of
 from airflow_provider.earthengine.triggers.image_collection import (
     FAILED,
     FOUND,
@@ -121,6 +121,7 @@ class EarthEngineImageCollectionSensor(BaseSensorOperator):
             with EarthEngineHook(self.earthengine_conn_id) as hook:
                 seen = _look(hook, query)
                 expression = _serialised(query)
+                self._warn_of_unknown_properties(hook, query, seen)
             if not seen.ends(wait, time.time()):
                 self.log.info("There are %s; waiting in the triggerer", seen.told(wait))
                 self._wait_in_triggerer(wait, expression, deadline, seen)
@@ -179,6 +180,14 @@ class EarthEngineImageCollectionSensor(BaseSensorOperator):
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout + _GRACE_SECONDS),
         )
+
+    def _warn_of_unknown_properties(
+        self, hook: EarthEngineHook, query: ImageQuery, seen: Sighting
+    ) -> None:
+        # Nothing is found by a property that is misspelt, and the wait would tell nobody.
+        if query.conditions and not seen.image_count:
+            for warning in list_images(hook, replace(query, limit=1)).warnings:
+                self.log.warning(warning)
 
     def _read_wait(self) -> Wait:
         quiet = self.quiet_period
