@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 SERIES = {"start": "2021-01-05T10:00:00Z", "step_days": 45, "count": 8, "index": "%Y%m%d"}
-CHANGED = "20210404"  # the third
+CHANGED = "20210405"  # the third
 
 
 def test_a_scene_that_was_processed_again_is_found_and_downloaded_again(
