@@ -78,7 +78,7 @@ def test_a_year_is_ingested_once_whatever_is_run_again(
     assert backfill(stack, "completed") == {"success": WEEKS}
     assert (stack.computed(), stack.written()) == ({}, {})
     assert stack.etags("year/") == finished
-    # What each cost instead: one listing, and one read of the item; of an empty one, its marker too.
+    # Instead, each was one listing and one read of its item; an empty one, of its marker too.
     assert stack.proxy.counts == {"ListObjectsV2": WEEKS, "GetObject": WEEKS + len(empty)}
 
     clear_and_wait(stack, 0, 5)
