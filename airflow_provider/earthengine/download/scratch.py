@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from airflow_provider.earthengine.exceptions import EarthEngineProviderError, ScratchError
@@ -32,11 +33,10 @@ def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
     place = Path(parent or tempfile.gettempdir())
     with _disk_errors_as_ours(place):
         _remove_abandoned(place)
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as name:
-            directory = Path(name)
-            with (directory / _LOCK).open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield directory
+        with ExitStack() as parts:
+            while (directory := _lock_new_directory(place, parts)) is None:
+                pass
+            yield directory
 
 
 def check_free(directory: Path, byte_count: int) -> None:
@@ -50,6 +50,17 @@ def check_free(directory: Path, byte_count: int) -> None:
             f"Scratch {directory.parent} has {free:,} bytes free, and the download can take "
             f"{byte_count:,}; free some, or name another place in [earthengine] scratch_directory."
         )
+
+
+def _lock_new_directory(place: Path, parts: ExitStack) -> Path | None:
+    """Return a directory that is locked until ``parts`` end; None where it is lost already.
+
+    Between its making and its locking it looks abandoned, and another process may remove it.
+    """
+    directory = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place)))
+    lock = parts.enter_context((directory / _LOCK).open("w"))
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return directory if os.fstat(lock.fileno()).st_nlink else None
 
 
 def _remove_abandoned(place: Path) -> None:

@@ -1,8 +1,10 @@
 import errno
+import fcntl
 import multiprocessing
 import os
 import signal
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -33,6 +35,28 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -
         assert list(tmp_path.iterdir()) == [mine]
         with scratch_directory(tmp_path) as another:
             assert set(tmp_path.iterdir()) == {mine, another}
+
+
+def test_a_directory_that_is_taken_for_abandoned_while_it_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_flock = fcntl.flock
+    swept: list[Path] = []
+
+    def sweep_before_the_first_lock(lock: IO[str], how: int) -> None:
+        if how == fcntl.LOCK_EX and not swept:
+            swept.extend(tmp_path.iterdir())
+            # Another process begins just now, and removes what nobody has locked.
+            with scratch_directory(tmp_path):
+                pass
+        real_flock(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_before_the_first_lock)
+    with scratch_directory(tmp_path) as directory:
+        assert [directory] != swept
+        (directory / "body").write_bytes(b"x")
+        assert list(tmp_path.iterdir()) == [directory]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_folders_are_left_alone(tmp_path: Path) -> None:
