@@ -132,10 +132,12 @@ def serve() -> None:
             "earthengine_default": earth_engine.airflow_connection,
             "aws_default": s3.airflow_connection,
         }
-        url, _ = parts.enter_context(
+        airflow = parts.enter_context(
             scheduled_airflow(postgres=database, connections=connections, log_folder=FOLDER)
         )
-        _write_addresses({"airflow": url, "s3": s3.endpoint_url, "emulator": earth_engine.url})
+        _write_addresses(
+            {"airflow": airflow.url, "s3": s3.endpoint_url, "emulator": earth_engine.url}
+        )
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()
         ADDRESSES.unlink(missing_ok=True)

@@ -10,11 +10,13 @@ import contextlib
 import json
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 from stack.airflow import DAGS_FOLDER, AirflowHome, airflow_home
 from stack.postgres import Postgres
-from stack.processes import LOOPBACK, StackError, free_ports, running
+from stack.processes import LOOPBACK, ChildProcess, StackError, free_ports, running
 
 # In this order up and in the opposite order down: the scheduler stops first, while what it talks to
 # still answers. Without --skip-serve-logs, two of them would serve logs on all network interfaces.
@@ -27,6 +29,31 @@ _COMPONENTS = {
 _HEALTHY_PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 
 
+@dataclass(frozen=True)
+class ScheduledAirflow:
+    """A running Airflow.
+
+    :param url: of the user interface and the API.
+    :param log_folder: has one file per process; the logs of tasks are in the home.
+    :param components: the processes by name: api-server, dag-processor, triggerer, scheduler.
+    """
+
+    url: str
+    home: AirflowHome
+    log_folder: Path
+    components: dict[str, ChildProcess]
+
+    def component(self, name: str) -> AbstractContextManager[ChildProcess]:
+        """Run one of the processes until the block ends; another one, if it runs already."""
+        return running(
+            f"airflow {name}",
+            [self.home.program, *_COMPONENTS[name]],
+            environment=self.home.environment,
+            log_path=self.log_folder / f"{name}.log",
+            grace_seconds=15,
+        )
+
+
 @contextlib.contextmanager
 def scheduled_airflow(
     *,
@@ -35,11 +62,10 @@ def scheduled_airflow(
     log_folder: Path,
     dags_folder: Path = DAGS_FOLDER,
     extra: Mapping[str, str] | None = None,
-) -> Iterator[tuple[str, AirflowHome]]:
+) -> Iterator[ScheduledAirflow]:
     """Run all of Airflow's processes until the block ends.
 
-    :param log_folder: gets one file per process; the logs of tasks are in the home.
-    :return: the URL of the user interface, and the home.
+    :param log_folder: gets one file per process.
     """
     url = f"http://{LOOPBACK}:{free_ports(1)[0]}"
     settings = {**_server_settings(url), **(extra or {})}
@@ -52,27 +78,19 @@ def scheduled_airflow(
                 extra=settings,
             )
         )
-        children = [
-            parts.enter_context(
-                running(
-                    f"airflow {name}",
-                    [home.program, *arguments],
-                    environment=home.environment,
-                    log_path=log_folder / f"{name}.log",
-                    grace_seconds=15,
-                )
-            )
-            for name, arguments in _COMPONENTS.items()
-        ]
+        airflow = ScheduledAirflow(url, home, log_folder, {})
+        for name in _COMPONENTS:
+            airflow.components[name] = parts.enter_context(airflow.component(name))
 
         def is_healthy() -> bool:
+            children = airflow.components.values()
             ended = [child for child in children if child.process.poll() is not None]
             if ended:
                 raise StackError(f"{ended[0].name} ended: {ended[0].last_words()}")
             return all(state == "healthy" for state in _health(url))
 
-        children[0].wait_until(is_healthy, timeout_seconds=120)
-        yield url, home
+        airflow.components["api-server"].wait_until(is_healthy, timeout_seconds=120)
+        yield airflow
 
 
 def _server_settings(url: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What Airflow is told about this provider: hook, transfer, and the connection form as data.
+"""What Airflow is told about this provider: its modules, and the connection form as data.
 
 Airflow reads this from the entry point ``apache_airflow_provider`` in every process that looks at
 providers, so it imports nothing but the version.
@@ -133,6 +133,18 @@ def get_provider_info() -> dict[str, Any]:
                     f"{_PACKAGE}.operators.list_due_markers",
                     f"{_PACKAGE}.operators.drift",
                 ],
+            }
+        ],
+        "sensors": [
+            {
+                "integration-name": _NAME,
+                "python-modules": [f"{_PACKAGE}.sensors.image_collection"],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": _NAME,
+                "python-modules": [f"{_PACKAGE}.triggers.image_collection"],
             }
         ],
         "transfers": [

@@ -72,6 +72,19 @@ def test_latency_holds_no_place() -> None:
             assert slow.result().status_code == 200
 
 
+def test_the_most_requests_at_once_are_counted() -> None:
+    with serve(None) as emulator:
+        url = f"{emulator.url}/v1/projects/demo/value:compute"
+        emulator.faults.arm("value:compute", Latency(0.5), times=3)
+        with ThreadPoolExecutor(3) as pool:
+            codes = pool.map(lambda _: requests.post(url, json=BODY, timeout=30).status_code, "123")
+        assert list(codes) == [200] * 3
+        assert emulator.most_at_once == 3
+        emulator.clear_requests()
+        assert requests.post(url, json=BODY, timeout=30).status_code == 200
+        assert emulator.most_at_once == 1
+
+
 @pytest.mark.parametrize(("side", "code"), [(30, 200), (31, 400)])
 def test_more_pixels_than_memory_holds_are_refused_when_fetched(side: int, code: int) -> None:
     window = {"crs": "EPSG:32610", "crs_transform": [10, 0, 499980, 0, -10, 4200000]}

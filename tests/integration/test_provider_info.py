@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
 import os
@@ -95,6 +96,19 @@ def test_airflow_lists_the_provider_and_its_hook() -> None:
     assert row["class"] == CONNECTION_TYPE["hook-class-name"]
     assert row["conn_id_attribute_name"] == "earthengine_conn_id"
     assert row["hook_name"] == "Google Earth Engine"
+
+
+def test_airflow_lists_the_trigger() -> None:
+    (module,) = INFO["triggers"][0]["python-modules"]
+    listed = run_airflow("providers", "triggers", "--output", "json")
+    assert listed.returncode == 0, listed.stderr
+    assert module in listed.stdout
+
+
+@pytest.mark.parametrize("room", ["hooks", "operators", "sensors", "triggers"])
+def test_every_module_that_is_named_can_be_imported(room: str) -> None:
+    modules = [module for entry in INFO[room] for module in entry["python-modules"]]
+    assert [importlib.import_module(module).__name__ for module in modules] == modules
 
 
 def test_airflow_makes_the_hook_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,7 +141,7 @@ def stack(
     (dags / "scene.py").write_text(DAG.format(place=pids))
     with ExitStack() as parts:
         database = parts.enter_context(postgres())
-        url, _ = parts.enter_context(
+        airflow = parts.enter_context(
             scheduled_airflow(
                 postgres=database,
                 connections={
@@ -157,7 +157,7 @@ def stack(
                 },
             )
         )
-        made = Stack(url, pids, scratch)
+        made = Stack(airflow.url, pids, scratch)
         wait_until(lambda: any(dag["dag_id"] == "scene" for dag in _dags(made)))
         yield made
 

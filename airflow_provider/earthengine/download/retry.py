@@ -217,14 +217,20 @@ class RetryPolicy:
             return False
         return (error.retry_after_seconds or 0) <= self.longest_wait_seconds
 
-    def _wait(self, state: RetryCallState) -> float:
-        error = _error_of(state)
-        bound = min(
-            self.longest_wait_seconds, self.first_wait_seconds * 2 ** (state.attempt_number - 1)
-        )
+    def wait_seconds(self, failures: int, error: BaseException | None) -> float:
+        """Return how long to wait before the next try.
+
+        :param failures: how many tries failed in a row, at least 1.
+        :param error: what the last of them met.
+        """
+        # The exponent is bounded: whoever waits for days fails often.
+        bound = min(self.longest_wait_seconds, self.first_wait_seconds * 2 ** min(failures - 1, 30))
         asked = error.retry_after_seconds if isinstance(error, TransientError) else None
         # The jitter is added to what was asked for: clients told the same second must not meet.
         return (asked or 0.0) + self.uniform(0.0, bound)
+
+    def _wait(self, state: RetryCallState) -> float:
+        return self.wait_seconds(state.attempt_number, _error_of(state))
 
 
 def _error_of(state: RetryCallState) -> BaseException | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -39,6 +41,25 @@ class Journal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: list[LoggedRequest] = []
+        self._under_way = 0
+        self._most_at_once = 0
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Counts a request from its arrival to its answer."""
+        with self._lock:
+            self._under_way += 1
+            self._most_at_once = max(self._most_at_once, self._under_way)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def most_at_once(self) -> int:
+        """Returns how many requests were under way at the same time, at most."""
+        with self._lock:
+            return self._most_at_once
 
     def record(self, request: LoggedRequest) -> None:
         """Adds one answered request; the ids of downloads in its path are cut short."""
@@ -59,10 +80,12 @@ class Journal:
         """Forgets what was answered so far."""
         with self._lock:
             self._requests.clear()
+            self._most_at_once = self._under_way
 
     def as_json(self) -> dict[str, Any]:
         """Returns counts and requests as the admin route shows them."""
         return {
             "counts": self.counts(),
+            "most_at_once": self.most_at_once(),
             "requests": [asdict(request) for request in self.requests()],
         }

@@ -132,12 +132,13 @@ class Service:
     async def _answer(self, operation: str, handler: Handler, request: Request) -> Response:
         """Answers a request, or lets an armed fault happen to it, and journals it."""
         reply = partial(self._reply, handler, request)
-        armed = self.faults.take(operation)
-        if armed is None:
-            response = await reply()
-        else:
-            request.state.fault = armed.fault
-            response = await disturb(armed, request, reply, self.host)
+        with self.journal.under_way():
+            armed = self.faults.take(operation)
+            if armed is None:
+                response = await reply()
+            else:
+                request.state.fault = armed.fault
+                response = await disturb(armed, request, reply, self.host)
         happened: Fault | None = getattr(request.state, "fault", None)
         status = response.status_code
         if isinstance(response, Broken):

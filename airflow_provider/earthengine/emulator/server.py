@@ -99,6 +99,11 @@ class Emulator:
         """Returns the number of answered requests per operation."""
         return self._journal.counts()
 
+    @property
+    def most_at_once(self) -> int:
+        """How many requests were under way at the same time, at most, since they were cleared."""
+        return self._journal.most_at_once()
+
     def clear_requests(self) -> None:
         """Forgets the requests that were answered so far."""
         self._journal.clear()

@@ -56,6 +56,23 @@ class Login:
 def load_login(config: ConnectionConfig) -> Login:
     """Return who asks, and for which project.
 
+    :raises ConnectionConfigError: when there are no credentials, or no project that may ask.
+    """
+    import ee
+
+    login = load_login_unchecked(config)
+    if ee.oauth.is_sdk_project(login.project):
+        refuse(
+            config.conn_id,
+            f"project {login.project} belongs to a Google SDK, which is not registered for Earth "
+            "Engine; set project in its extra to one of yours",
+        )
+    return login
+
+
+def load_login_unchecked(config: ConnectionConfig) -> Login:
+    """Return the same without ``ee`` and what it knows of projects, unless auth is user.
+
     :raises ConnectionConfigError: when there are no credentials, or no project.
     """
     load = {
@@ -66,25 +83,13 @@ def load_login(config: ConnectionConfig) -> Login:
     if config.impersonation_chain:
         # The scopes are the impersonated account's; who impersonates needs its usual ones.
         source, _ = load(replace(config, scopes=()))
-        credentials, project = _impersonate(config, source)
+        credentials, of_credentials = _impersonate(config, source)
     else:
-        credentials, project = load(config)
-    return Login(credentials, _project(config, project))
-
-
-def _project(config: ConnectionConfig, of_credentials: str | None) -> str:
-    import ee
-
+        credentials, of_credentials = load(config)
     project = config.project or of_credentials
     if not project:
         refuse(config.conn_id, "names no project, nor do its credentials; set project in its extra")
-    if ee.oauth.is_sdk_project(project):
-        refuse(
-            config.conn_id,
-            f"project {project} belongs to a Google SDK, which is not registered for Earth Engine; "
-            "set project in its extra to one of yours",
-        )
-    return project
+    return Login(credentials, project)
 
 
 def _load_anonymous(_config: ConnectionConfig) -> tuple[Any, str | None]:

@@ -5,6 +5,7 @@ The client raises eight families of exceptions, and the one of its own carries n
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -51,7 +52,6 @@ def translated(action: str, *, refused: type[PermanentError]) -> Iterator[None]:
 def _translate(
     error: Exception, action: str, refused: type[PermanentError], *, was_answered: bool
 ) -> EarthEngineProviderError:
-    import ee
     from google.auth.exceptions import GoogleAuthError
     from googleapiclient.errors import Error as GoogleApiError
     from googleapiclient.errors import HttpError, UnknownApiNameOrVersion
@@ -59,8 +59,8 @@ def _translate(
     # An EEException that comes from an answer has that answer as its context; one that the client
     # raises by itself may have a stranger there, which the caller was handling.
     answer: BaseException | None = error
-    while was_answered and isinstance(answer, ee.EEException):
-        answer = answer.__context__
+    while was_answered and _is_of_client(answer):
+        answer = answer.__context__ if answer else None
     if isinstance(answer, HttpError):
         return _translate_answer(answer, action)
     if isinstance(error, UnknownApiNameOrVersion):
@@ -85,6 +85,12 @@ def _translate(
         )
     reason = scrub(str(error)) or type(error).__name__
     return refused(f"The Earth Engine client could not {action}: {reason}")
+
+
+def _is_of_client(error: BaseException | None) -> bool:
+    # Not imported for it: the triggerer does without, and then nothing is of the client.
+    client = sys.modules.get("ee")
+    return client is not None and isinstance(error, client.EEException)
 
 
 def _translate_answer(error: Any, action: str) -> EarthEngineProviderError:

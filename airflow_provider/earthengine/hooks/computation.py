@@ -1,0 +1,100 @@
+"""A prepared expression -> its value, asked of Earth Engine with google-auth and without ``ee``.
+
+For the triggerer, where many waits share one process and ``ee`` has room for one session. Nothing
+is tried again here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow_provider.earthengine.download.retry import (
+    error_for_answer,
+    install_secrets_filter,
+    read_google_error,
+    retry_after_seconds,
+)
+from airflow_provider.earthengine.exceptions import (
+    ConnectionConfigError,
+    RequestRejectedError,
+    ServiceUnavailableError,
+)
+from airflow_provider.earthengine.hooks.connection_config import ConnectionConfig
+from airflow_provider.earthengine.hooks.credentials import Login, load_login_unchecked
+from airflow_provider.earthengine.hooks.translation import translated
+from airflow_provider.earthengine.hooks.transport import Transport
+
+
+class ExpressionClient:
+    """Computes expressions for one connection; its methods block, so they go to threads.
+
+    :param deadline_seconds: the longest silence of the server while it computes.
+    """
+
+    def __init__(self, config: ConnectionConfig, deadline_seconds: float) -> None:
+        self._config = config
+        self._deadline_seconds = deadline_seconds
+        self._login: Login | None = None
+        self._transport: Transport | None = None
+
+    def compute(self, expression: str, action: str) -> Any:
+        """Return the value of an expression.
+
+        :param expression: as ``ee.ComputedObject.serialize(for_cloud_api=True)`` writes it.
+        :param action: what it is for, to go behind "Earth Engine could not".
+        :raises EarthEngineProviderError: the error that the answer means.
+        """
+        install_secrets_filter()
+        with translated(action, refused=ConnectionConfigError):
+            # Kept: a token serves an hour of questions.
+            login = self._login = self._login or load_login_unchecked(self._config)
+        # Not kept: between two questions lie minutes, and idle connections are cut on the way.
+        transport = self._transport = Transport(self._config.endpoint_url, self._deadline_seconds)
+        try:
+            with translated(action, refused=RequestRejectedError):
+                answer, content = self._post(login, transport, expression)
+        finally:
+            transport.close()
+        return _read_value(answer, content, action)
+
+    def interrupt(self) -> None:
+        """End the question that is under way in another thread."""
+        transport = self._transport
+        if transport is not None:
+            transport.interrupt()
+
+    def _post(self, login: Login, transport: Transport, expression: str) -> tuple[Any, bytes]:
+        import google_auth_httplib2
+
+        # Source: https://developers.google.com/earth-engine/reference/rest/v1/projects.value/compute,
+        # read 2025-08.
+        url = f"{self._config.endpoint_url}/v1/projects/{login.project}/value:compute"
+        headers = {
+            "content-type": "application/json",
+            # Whose quota is used, as the official client says it.
+            "x-goog-user-project": login.project,
+        }
+        http = google_auth_httplib2.AuthorizedHttp(login.credentials, http=transport)
+        body = f'{{"expression": {expression}}}'.encode()
+        answer, content = http.request(url, "POST", body=body, headers=headers)
+        return answer, content
+
+
+def _read_value(answer: Any, content: bytes, action: str) -> Any:
+    if answer.status != 200:
+        message, reason = read_google_error(content)
+        raise error_for_answer(
+            action=action,
+            status=int(answer.status),
+            message=message or str(answer.reason or ""),
+            reason=reason,
+            retry_after_seconds=retry_after_seconds(answer.get("retry-after")),
+        )
+    try:
+        return json.loads(content)["result"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ServiceUnavailableError(
+            f"Earth Engine could not {action}: the answer is not one of Earth Engine's; if that "
+            "stays so, check endpoint_url in the connection's extra, and proxies."
+        ) from None

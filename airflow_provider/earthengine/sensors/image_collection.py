@@ -1,0 +1,235 @@
+"""Waits until an image collection holds enough images of a window and a region."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
+
+from airflow_provider.earthengine import exceptions
+from airflow_provider.earthengine.download.collection import ImageQuery, explain_refused_query
+from airflow_provider.earthengine.download.query import read_count, read_query
+from airflow_provider.earthengine.download.values import shown
+from airflow_provider.earthengine.exceptions import (
+    AssetNotFoundError,
+    DownloadParamsError,
+    PermanentError,
+    RequestRejectedError,
+)
+from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.operators.listing import failing_for_good, list_images, window_of
+from airflow_provider.earthengine.triggers.image_collection import (
+    FAILED,
+    FOUND,
+    TIMED_OUT,
+    EarthEngineImageCollectionTrigger,
+)
+from airflow_provider.earthengine.triggers.waiting import Sighting, Wait, read_sighting
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+# The trigger keeps the deadline and says what it saw; Airflow ends the wait that has no triggerer.
+_GRACE_SECONDS = 120.0
+
+
+class EarthEngineImageCollectionSensor(BaseSensorOperator):
+    """Wait until a collection holds enough images, perhaps unchanged for a while.
+
+    It looks once in the worker, and then waits in the triggerer, where it takes no slot. Returns
+    the number of images.
+
+    ``poke_interval`` and ``timeout`` are those of every sensor. ``soft_fail`` skips the task when
+    the time is up; whatever else goes wrong fails it.
+
+    :param collection: the asset id of an image collection. (templated)
+    :param start: images begin at or after it: a datetime, or text such as "2021-01-09"; None: the
+        start of the run's data interval. (templated)
+    :param end: images begin before it; None: the end of the data interval. (templated)
+    :param region: images meet it: GeoJSON, ``[west, south, east, north]``, a ring of positions, or
+        the asset id of a table; None: everywhere. (templated)
+    :param filters: what properties of the images must be, such as
+        ``{"CLOUDY_PIXEL_PERCENTAGE": {"lt": 20}}``. (templated)
+    :param min_coverage_percent: how much of the region an image has to cover. (templated)
+    :param min_images: so many images at least. (templated)
+    :param quiet_period: how long the images have to stay what they are, in seconds or as a
+        timedelta, before the wait is over; None: not at all.
+    :param deferrable: wait in the triggerer; otherwise in the worker, in the sensor's ``mode``.
+    :param earthengine_conn_id: the Earth Engine connection. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "collection",
+        "start",
+        "end",
+        "region",
+        "filters",
+        "min_coverage_percent",
+        "min_images",
+        "earthengine_conn_id",
+    )
+    # With a suffix here, every templated text that ends in it would be read as a file.
+    template_ext: Sequence[str] = ()
+    template_fields_renderers: ClassVar[dict[str, str]] = {"region": "json", "filters": "json"}
+    ui_color = "#dff0d8"
+
+    def __init__(
+        self,
+        *,
+        collection: str,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        region: Any = None,
+        filters: Mapping[str, Any] | str | None = None,
+        min_coverage_percent: float | str | None = None,
+        min_images: int | str = 1,
+        quiet_period: timedelta | float | None = None,
+        deferrable: bool = True,
+        earthengine_conn_id: str = EarthEngineHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.collection = collection
+        self.start = start
+        self.end = end
+        self.region = region
+        self.filters = filters
+        self.min_coverage_percent = min_coverage_percent
+        self.min_images = min_images
+        self.quiet_period = quiet_period
+        self.deferrable = deferrable
+        self.earthengine_conn_id = earthengine_conn_id
+        self._seen: Sighting | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Return the number of images, or wait for them."""
+        with failing_for_good():
+            wait, query = self._read_wait(), self._read_query(context)
+            if not self.deferrable:
+                self._seen = None
+                return super().execute(context)
+            deadline = time.time() + self.timeout
+            with EarthEngineHook(self.earthengine_conn_id) as hook:
+                seen = _look(hook, query)
+                expression = _serialised(query)
+                self._warn_of_unknown_properties(hook, query, seen)
+            if not seen.ends(wait, time.time()):
+                self.log.info("There are %s; waiting in the triggerer", seen.told(wait))
+                self._wait_in_triggerer(wait, expression, deadline, seen)
+            self.log.info("Found %s", seen.told(wait))
+            return seen.image_count
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> int:
+        """Return the number of images that the trigger found.
+
+        :raises AirflowSensorTimeout: the time is up; with ``soft_fail``, the task is skipped.
+        :raises EarthEngineProviderError: asking again would not have helped.
+        """
+        status = (event or {}).get("status")
+        message = str((event or {}).get("message"))
+        self.log.info(message)
+        if event is not None and status == FOUND:
+            return int(event["image_count"] or 0)
+        if status == TIMED_OUT:
+            raise AirflowSensorTimeout(message)
+        if event is not None and status == FAILED:
+            raise _permanent_error(str(event["error"]))(message)
+        raise RequestRejectedError(
+            f"The trigger sent {shown(event)}, which this version of airflow-provider-earthengine "
+            "does not understand; install the same version on workers and triggerer, and clear the "
+            "task: it begins anew."
+        )
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Return whether the wait is over, for sensors that are not deferrable."""
+        wait = self._read_wait()
+        with EarthEngineHook(self.earthengine_conn_id) as hook:
+            seen = self._seen = _look(hook, self._read_query(context)).after(self._seen)
+        is_over = seen.ends(wait, time.time())
+        self.log.info("There are %s", seen.told(wait))
+        return PokeReturnValue(is_over, seen.image_count if is_over else None)
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """Return what the method does that goes on after the wait."""
+        with failing_for_good():
+            return super().resume_execution(next_method, next_kwargs, context)
+
+    def _wait_in_triggerer(
+        self, wait: Wait, expression: str, deadline: float, seen: Sighting
+    ) -> NoReturn:
+        self.defer(
+            trigger=EarthEngineImageCollectionTrigger(
+                expression=expression,
+                wait=asdict(wait),
+                poll_seconds=self.poke_interval,
+                deadline=deadline,
+                seen=asdict(seen),
+                earthengine_conn_id=self.earthengine_conn_id,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout + _GRACE_SECONDS),
+        )
+
+    def _warn_of_unknown_properties(
+        self, hook: EarthEngineHook, query: ImageQuery, seen: Sighting
+    ) -> None:
+        # Nothing is found by a property that is misspelt, and the wait would tell nobody.
+        if query.conditions and not seen.image_count:
+            for warning in list_images(hook, replace(query, limit=1)).warnings:
+                self.log.warning(warning)
+
+    def _read_wait(self) -> Wait:
+        quiet = self.quiet_period
+        seconds = quiet.total_seconds() if isinstance(quiet, timedelta) else quiet or 0.0
+        if seconds and not self.deferrable and self.reschedule:
+            raise DownloadParamsError(
+                "quiet_period is given, and a rescheduled sensor does not remember what it saw; "
+                "leave deferrable and mode out, or use mode='poke'.",
+                field="quiet_period",
+            )
+        return Wait(self.collection, read_count("min_images", self.min_images), float(seconds))
+
+    def _read_query(self, context: Context) -> ImageQuery:
+        start, end = window_of(self.start, self.end, context)
+        return read_query(
+            collection=self.collection,
+            start=start,
+            end=end,
+            region=self.region,
+            filters=self.filters,
+            min_coverage_percent=self.min_coverage_percent,
+        )
+
+
+def _look(hook: EarthEngineHook, query: ImageQuery) -> Sighting:
+    hook.get_conn()
+    try:
+        answer = hook.compute_value(query.availability())
+    except (RequestRejectedError, AssetNotFoundError) as error:
+        raise explain_refused_query(query, error) from None
+    return read_sighting(answer, time.time())
+
+
+def _serialised(query: ImageQuery) -> str:
+    """Return what the trigger asks; needs an initialised session."""
+    import ee
+
+    return json.dumps(ee.serializer.encode(query.availability(), for_cloud_api=True))
+
+
+def _permanent_error(name: str) -> type[PermanentError]:
+    kind = getattr(exceptions, name, PermanentError)
+    if isinstance(kind, type) and issubclass(kind, PermanentError):
+        return kind
+    return PermanentError

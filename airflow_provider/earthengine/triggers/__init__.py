@@ -1,0 +1,1 @@
+"""Airflow triggers that wait for Earth Engine."""

@@ -1,0 +1,201 @@
+"""Waits in the triggerer until an image collection holds enough images: one question a poll.
+
+It posts an expression that the sensor prepared, with google-auth and in a thread; it never has a
+session of ``ee``, of which a process has room for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider.earthengine import limits
+from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.exceptions import (
+    ConnectionConfigError,
+    PermanentError,
+    RequestRejectedError,
+    TransientError,
+)
+from airflow_provider.earthengine.hooks.computation import ExpressionClient
+from airflow_provider.earthengine.hooks.connection_config import read_connection
+from airflow_provider.earthengine.hooks.keys import secrets_of
+from airflow_provider.earthengine.triggers.waiting import Sighting, Wait, read_sighting
+
+FOUND, TIMED_OUT, FAILED = "found", "timed_out", "failed"
+"""The ``status`` of an event."""
+
+# Raised when the meaning of a keyword argument changes; see _unreadable.
+VERSION = 1
+DEADLINE_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
+# Sensors of one DAG begin in the same second, and should not stay together.
+_JITTER = 0.25
+_POLICY = RetryPolicy()
+
+
+class EarthEngineImageCollectionTrigger(BaseTrigger):
+    """Fires when a collection holds enough images, perhaps unchanged for a while; or at a deadline.
+
+    The event is a dict: ``status`` ("found", "timed_out", "failed"), ``image_count`` (None if it
+    was never seen), ``message``, and ``error``, the name of the exception of a failed one.
+
+    All its state is in these arguments. A triggerer that takes over begins where the sensor ended:
+    a quiet period goes on if the images are still those of ``seen``, else it begins anew.
+
+    :param expression: ``ImageQuery.availability()``, serialised to JSON text.
+    :param wait: the fields of a :class:`~airflow_provider.earthengine.triggers.waiting.Wait`.
+    :param poll_seconds: from one question to the next, more or less a quarter.
+    :param deadline: when the wait is over at the latest, in seconds since 1970.
+    :param seen: the fields of the Sighting of the sensor's first check; None: there was none.
+    :param earthengine_conn_id: the Earth Engine connection.
+    :param version: of these arguments.
+    :param unknown: arguments of another version of this package.
+    """
+
+    def __init__(
+        self,
+        *,
+        expression: str = "",
+        wait: dict[str, Any] | None = None,
+        poll_seconds: float = 60.0,
+        deadline: float = 0.0,
+        seen: dict[str, Any] | None = None,
+        earthengine_conn_id: str = "earthengine_default",
+        version: int = VERSION,
+        **unknown: Any,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow annotates little here
+        self.expression = expression
+        self.wait = wait
+        self.poll_seconds = poll_seconds
+        self.deadline = deadline
+        self.seen = seen
+        self.earthengine_conn_id = earthengine_conn_id
+        self.version = version
+        self.unknown = unknown
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class and its arguments: no secret, and as large as the expression."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "expression": self.expression,
+            "wait": self.wait,
+            "poll_seconds": self.poll_seconds,
+            "deadline": self.deadline,
+            "seen": self.seen,
+            "earthengine_conn_id": self.earthengine_conn_id,
+            "version": self.version,
+            **self.unknown,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield the one event."""
+        try:
+            event = await self._poll(*self._read_arguments(), await self._open_client())
+        except PermanentError as error:
+            event = _event(FAILED, None, str(error), error=type(error).__name__)
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # likewise
+
+    def _read_arguments(self) -> tuple[Wait, Sighting | None]:
+        """Return what is waited for and what was seen.
+
+        :raises RequestRejectedError: another version of this package wrote it otherwise.
+        """
+        problem = f"unknown are {', '.join(sorted(self.unknown))}" if self.unknown else ""
+        try:
+            if not problem and self.version == VERSION and self.expression and self.deadline:
+                return Wait(**(self.wait or {})), Sighting(**self.seen) if self.seen else None
+        except TypeError as error:
+            problem = str(error)
+        raise RequestRejectedError(
+            "This wait was begun by another version of airflow-provider-earthengine, whose "
+            f"arguments this one does not understand ({problem or f'version {self.version}'}); "
+            "install the same version on workers and triggerer, and clear the task: it begins anew."
+        )
+
+    async def _open_client(self) -> ExpressionClient:
+        try:
+            connection = await BaseHook.aget_connection(self.earthengine_conn_id)
+        except AirflowNotFoundException:
+            raise ConnectionConfigError(
+                f"There is no connection {self.earthengine_conn_id!r}; create it."
+            ) from None
+        config = read_connection(self.earthengine_conn_id, connection)
+        if config.key_text:
+            await _mask(secrets_of(json.loads(config.key_text, strict=False)))
+        return ExpressionClient(config, DEADLINE_SECONDS)
+
+    async def _poll(
+        self, wait: Wait, seen: Sighting | None, client: ExpressionClient
+    ) -> dict[str, Any]:
+        """Return the event, once the wait is over.
+
+        :raises PermanentError: asking again will not help.
+        """
+        failures, failure, pause = 0, "", self._pause(wait, seen)
+        while True:
+            is_last = pause >= self.deadline - time.time()
+            await asyncio.sleep(max(0.0, min(pause, self.deadline - time.time())))
+            try:
+                answer = await _ask(client, self.expression, wait.action)
+                now = time.time()
+                before, seen = seen, read_sighting(answer, now).after(seen)
+            except TransientError as error:
+                failures, failure = failures + 1, str(error)
+                pause = _POLICY.wait_seconds(failures, error)
+                self.log.warning(
+                    "Question %d failed, next one in %.1f s: %s", failures, pause, error
+                )
+            else:
+                if seen.ends(wait, now):
+                    return _event(FOUND, seen, f"Found {seen.told(wait)}.")
+                if not seen.is_like(before):
+                    self.log.info("There are %s", seen.told(wait))
+                failures, failure, pause = 0, "", self._pause(wait, seen)
+            if is_last:
+                return _event(TIMED_OUT, seen, _timed_out(wait, seen, failure))
+
+    def _pause(self, wait: Wait, seen: Sighting | None) -> float:
+        """Return the seconds until the next question: a poll, or the end of a quiet period."""
+        pause = self.poll_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
+        if seen is None or seen.image_count < wait.min_images:
+            return pause
+        return min(pause, max(0.0, seen.quiet_at(wait) - time.time()))
+
+
+async def _ask(client: ExpressionClient, expression: str, action: str) -> Any:
+    try:
+        return await asyncio.to_thread(client.compute, expression, action)
+    except asyncio.CancelledError:
+        # The thread would wait on, and the triggerer for the thread.
+        client.interrupt()
+        raise
+
+
+async def _mask(secrets: Iterator[str]) -> None:
+    # Airflow 3.1 has no such function: there, its own mask of the connection's extra has to do.
+    mask: Any = getattr(importlib.import_module("airflow.sdk.log"), "amask_secret", None)
+    for secret in secrets if mask else ():
+        await mask(secret)
+
+
+def _event(status: str, seen: Sighting | None, message: str, *, error: str = "") -> dict[str, Any]:
+    return {
+        "status": status,
+        "image_count": seen.image_count if seen else None,
+        "message": message,
+        "error": error,
+    }
+
+
+def _timed_out(wait: Wait, seen: Sighting | None, failure: str) -> str:
+    there = seen.told(wait) if seen else f"no answer about images of {wait.collection}"
+    last = f" The last question failed: {failure}" if failure else ""
+    return f"The time is up: there are {there}.{last}"
