@@ -167,9 +167,11 @@ def test_a_function_is_not_called_while_the_fields_are_rendered(native: bool) ->
 
 
 def test_every_field_is_covered() -> None:
-    tested = {"download_params", "nodata", "image", "image_kwargs", "s3_bucket", "s3_prefix",
-              "layout", "compression", "limits", "plan_only", "if_exists", "on_empty", "recheck_days",
-              "record", "s3_extra_args", "earthengine_conn_id", "aws_conn_id"}  # fmt: skip
+    tested = {
+        *("download_params", "nodata", "image", "image_kwargs", "s3_bucket", "s3_prefix"),
+        *("layout", "compression", "limits", "plan_only", "if_exists", "on_empty"),
+        *("recheck_days", "record", "s3_extra_args", "earthengine_conn_id", "aws_conn_id"),
+    }
     assert set(EarthEngineToS3Operator.template_fields) == tested
 
 
