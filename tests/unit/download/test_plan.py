@@ -107,3 +107,54 @@ def test_a_layout_that_does_not_go_with_the_format_is_refused(
 ) -> None:
     with pytest.raises(DownloadParamsError, match=words):
         read_layout(layout, read_params(params))
+
+
+def test_what_fits_one_request_has_no_tiles_and_what_does_not_has() -> None:
+    small = plan(info(("B3", "uint16", 4000, 4000)), "cog", format="GEO_TIFF")
+    assert (small.tiles, small.request_count) == ((), 1)
+    large = plan(info(("B3", "uint16", 8000, 8000)), "cog", format="GEO_TIFF")
+    assert large.request_count == len(large.tiles) == 6
+    assert large.raster_byte_count == 8000 * 8000 * 2
+
+
+def test_bands_of_their_own_files_are_fetched_together_if_they_are_alike() -> None:
+    image = info(
+        *(("B3", "uint16", 8000, 8000), ("B11", "uint16", 4000, 4000)),
+        *(("B4", "uint16", 8000, 8000), ("SCL", "uint8", 4000, 4000)),
+    )
+    groups = plan(image, "cog").groups
+    assert [tuple(band.id for band in group.bands) for group in groups] == [
+        ("B3", "B4"),
+        ("B11",),
+        ("SCL",),
+    ]
+    # Where each goes: the raster of its own, in the order that was asked for.
+    assert [group.places for group in groups] == [((0, 1), (2, 1)), ((1, 1),), ((3, 1),)]
+
+
+def test_bands_of_one_file_lie_in_the_grid_around_them() -> None:
+    grid = PixelGrid("EPSG:32610", (10.0, 0.0, 499980.0, 0.0, -10.0, 4200000.0), 5000, 5000)
+    image = ImageInfo(
+        (BandInfo("a", "float64", grid), BandInfo("b", "float64", grid.window(0, 0, 4000, 6000))),
+        {},
+    )
+    (group,) = plan(image, "cog", format="GEO_TIFF").groups
+    assert group.grid == grid.window(0, 0, 5000, 6000)
+
+
+def test_many_bands_of_unlike_types_in_one_file_are_refused() -> None:
+    image = info(*((f"B{index}", "uint8" if index else "int16", 10, 10) for index in range(1500)))
+    with pytest.raises(PlanError, match="1,500 bands of unlike types in one file"):
+        plan(image, "cog", format="GEO_TIFF")
+
+
+@pytest.mark.parametrize("term", [float("nan"), float("inf")])
+def test_a_transform_that_places_no_pixels_is_refused(term: float) -> None:
+    grid = PixelGrid("EPSG:32610", (term, 0.0, 0.0, 0.0, -10.0, 0.0), 10, 10)
+    with pytest.raises(PlanError, match="places no pixels"):
+        plan(ImageInfo((BandInfo("B1", "uint8", grid),), {}), "cog")
+
+
+def test_a_raster_beyond_counting_is_refused_before_its_tiles_are_counted() -> None:
+    with pytest.raises(PlanError, match="limits\\['max_requests'\\] is 10,000"):
+        plan(info(("B3", "uint16", 2_000_000_000, 2_000_000_000)), "cog")
