@@ -20,6 +20,7 @@ from stack.airflow import AirflowHome
 from stack.environment import PROJECT_FOLDER
 from stack.seaweedfs import SeaweedFS
 from tests.airflow_task import task_context
+from tests.expected import SENTINEL2_ID
 from tests.integration.conftest import MakeAirflow, make_airflow, migrated_file
 from tests.reliability.forked_attempts import Attempt
 
@@ -166,10 +167,38 @@ def test_a_disk_that_fills_up_meanwhile_is_told_in_one_sentence(
     assert is_empty(s3, bucket)
 
 
-def _fill(path: Path) -> None:
+@needs_namespaces
+@pytest.mark.parametrize("left", [0, 200, 400, 600, 800, 1000])
+def test_a_disk_that_fills_up_at_any_step_of_the_making_is_told_in_one_sentence(
+    fields: dict[str, Any], s3: SeaweedFS, bucket: str, emulator: Emulator, tmp_path: Path,
+    left: int,
+) -> None:  # fmt: skip
+    """The tiles, the pixels that they come together in, the overviews, the COG."""
+    place = tmp_path / "disk"
+    fields["image"] = SENTINEL2_ID
+    fields["limits"] = {"tile_byte_count": 100_000, "max_concurrent_requests": 1}
+    fields["download_params"] = {
+        "bands": ["B3"], "crs": "EPSG:32610", "format": "GEO_TIFF", "dimensions": [700, 600],
+        "crs_transform": [10, 0, 499980, 0, -10, 4200000],
+    }  # fmt: skip
+    with emulator.fault("thumbnails.getPixels", Latency(60)) as armed:
+        attempt = attempt_on_disk("size=8m", place, fields)
+        while armed.remaining and attempt.poll() is None:
+            time.sleep(0.02)
+        disk = Path(f"/proc/{attempt.pid}/root{place}")
+        _fill(disk / "somebody else's", left << 10)
+        armed.release()
+        told = last_sentence(attempt)
+    assert "ScratchError" in told
+    assert f"Scratch {place} " in told
+    assert is_empty(s3, bucket)
+
+
+def _fill(path: Path, left: int = 0) -> None:
+    """Leave so many bytes of the disk."""
     with path.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(4096))
         except OSError:
-            return
+            file.truncate(file.tell() - left)

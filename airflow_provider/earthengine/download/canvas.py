@@ -29,6 +29,10 @@ from airflow_provider.earthengine.download.facts import (
     unmet_predictions,
 )
 from airflow_provider.earthengine.download.grid import PixelGrid
+from airflow_provider.earthengine.download.integrity import (
+    check_written,
+    writing_errors_as_scratch,
+)
 from airflow_provider.earthengine.download.raster_plan import RasterPlan
 from airflow_provider.earthengine.download.tiles import BLOCK_SIDE
 
@@ -57,7 +61,7 @@ class Canvas(ABC):
         :raises RasterMismatchError: when it does not go with the pieces before it.
         """
         gathered = {index: self._gather(raster, position) for position, index in places.items()}
-        with self._lock:
+        with self._lock, writing_errors_as_scratch(self.path):
             if not self._gatherers:
                 self._begin(raster)
                 nodata = self._nodata_of(raster)
@@ -73,8 +77,12 @@ class Canvas(ABC):
         return gatherer
 
     def finish(self) -> RasterFacts:
-        """Return the facts of the raster, once all of it is written."""
-        self.close()
+        """Return the facts of the raster, once all of it is written.
+
+        :raises ScratchError: the disk did not take all of it.
+        """
+        with writing_errors_as_scratch(self.path):
+            self._complete()
         pixels = self._grid.width * self._grid.height
         for gatherer in self._gatherers or [StatisticsGatherer(None)]:
             if gatherer.pixel_count != pixels:
@@ -90,6 +98,10 @@ class Canvas(ABC):
 
     def _nodata_of(self, raster: DecodedRaster) -> float | None:
         return raster.nodata if self._plan.nodata is None else self._plan.nodata
+
+    def _complete(self) -> None:
+        """Write what is not on disk yet, and look whether it is there."""
+        self.close()
 
     @abstractmethod
     def close(self) -> None:
@@ -161,6 +173,13 @@ class GeoTiffCanvas(Canvas):
     def _dtypes(self) -> list[str]:
         return [self._dtype] * len(self._plan.bands)
 
+    def _complete(self) -> None:
+        # A block that could not be written later is an error of the next read of its band.
+        for index in range(1, len(self._plan.bands) + 1):
+            self._dataset.read(index, window=Window(0, 0, 1, 1))
+        self.close()
+        check_written(self.path)
+
     def close(self) -> None:
         """Write what GDAL still holds, and close the file."""
         if self._dataset is not None:
@@ -170,7 +189,10 @@ class GeoTiffCanvas(Canvas):
 def copy_to_canvas(raster: RasterFacts, path: Path, tags: Mapping[str, str]) -> None:
     """Write a GeoTIFF that came whole as a canvas is written, a row of blocks at a time."""
     nodata = raster.bands[0].nodata
-    with rasterio.open(raster.path, driver="GTiff") as served:
+    with (
+        writing_errors_as_scratch(path),
+        rasterio.open(raster.path, driver="GTiff") as served,
+    ):
         grid = PixelGrid("", tuple(served.transform)[:6], served.width, served.height)
         dtype = served.dtypes[0]
         with _create_geotiff(
@@ -180,6 +202,7 @@ def copy_to_canvas(raster: RasterFacts, path: Path, tags: Mapping[str, str]) -> 
                 rows = min(BLOCK_SIDE, served.height - top)
                 window = Window(0, top, served.width, rows)
                 canvas.write(served.read(window=window), window=window)
+    check_written(path)
 
 
 def _create_geotiff(
@@ -207,7 +230,6 @@ def _create_geotiff(
         blockysize=BLOCK_SIDE,
         interleave="band",
         bigtiff="IF_SAFER",
-        sparse_ok=True,
     )
     dataset.update_tags(**tags)
     for index, band in enumerate(plan.bands, start=1):

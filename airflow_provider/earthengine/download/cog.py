@@ -15,12 +15,13 @@ from typing import Any
 import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 
 from airflow_provider.earthengine.download.connections import Cancellation
-from airflow_provider.earthengine.download.integrity import stored_blocks
+from airflow_provider.earthengine.download.integrity import (
+    check_written,
+    writing_errors_as_scratch,
+)
 from airflow_provider.earthengine.download.layout import DEFLATE, LZW, NONE, ZSTD
-from airflow_provider.earthengine.exceptions import ScratchError
 
 BLOCK_SIDE = 512
 CACHE_MEBIBYTES = 32
@@ -93,8 +94,9 @@ def write_cog(
         thread.join(_GLANCE_SECONDS)
         watch(path)
     if failures:
-        raise _translated(failures[0], path) from None
-    _check_whole(path)
+        with writing_errors_as_scratch(path):
+            raise failures[0]
+    check_written(path)
 
 
 def _add_overviews(canvas: Path, resampling: Resampling) -> None:
@@ -110,31 +112,3 @@ def _add_overviews(canvas: Path, resampling: Resampling) -> None:
             factors.append(2 ** (len(factors) + 1))
         if factors:
             dataset.build_overviews(factors, resampling)
-
-
-def _translated(failure: Exception, path: Path) -> Exception:
-    if not isinstance(failure, RasterioError | OSError):
-        return failure
-    return ScratchError(
-        f"Scratch {path.parent} did not take the COG ({str(failure)[:200]}); free some room, or "
-        "name another place in [earthengine] scratch_directory."
-    )
-
-
-def _check_whole(path: Path) -> None:
-    """Raise if a block is not in the file: on a full disk GDAL may fail without a word."""
-    byte_count = path.stat().st_size
-    levels = []
-    with rasterio.open(path, driver="GTiff") as dataset:
-        levels = [None, *range(len(dataset.overviews(1)))]
-    for level in levels:
-        selected = {} if level is None else {"overview_level": level}
-        with rasterio.open(path, driver="GTiff", **selected) as dataset:
-            is_whole = all(
-                block.offset + block.byte_count <= byte_count for block in stored_blocks(dataset)
-            )
-        if not is_whole:
-            raise ScratchError(
-                f"Scratch {path.parent} did not take all of the COG; free some room, or name "
-                "another place in [earthengine] scratch_directory."
-            )

@@ -30,7 +30,11 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from airflow_provider.earthengine.download.params import NPY, ZIPPED_FORMATS
-from airflow_provider.earthengine.exceptions import RasterMismatchError, TruncatedBodyError
+from airflow_provider.earthengine.exceptions import (
+    RasterMismatchError,
+    ScratchError,
+    TruncatedBodyError,
+)
 
 _MAGIC = {"zip": (b"PK\x03\x04",), "tif": (b"MM\x00*", b"II*\x00"), "npy": (b"\x93NUMPY",)}
 _SHOWN_BYTE_COUNT = 40
@@ -241,3 +245,38 @@ def _check_block(file: BinaryIO, block: StoredBlock, bound: int) -> None:
         raise TruncatedBodyError(
             f"The GeoTIFF's block at byte {block.offset:,} is cut, or overlong."
         )
+
+
+@contextmanager
+def writing_errors_as_scratch(path: Path) -> Iterator[None]:
+    """Turn what GDAL raises while it writes a file of ours into our error."""
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        raise _unwritten(path, str(error)[:200]) from None
+
+
+def check_written(path: Path) -> None:
+    """Raise if a block is not in the file: on a full disk GDAL may fail without a word.
+
+    :raises ScratchError: always then.
+    """
+    byte_count = path.stat().st_size
+    with writing_errors_as_scratch(path):
+        with rasterio.open(path, driver="GTiff") as dataset:
+            levels = [
+                {},
+                *({"overview_level": level} for level in range(len(dataset.overviews(1)))),
+            ]
+        for level in levels:
+            with rasterio.open(path, driver="GTiff", **level) as dataset:
+                for block in stored_blocks(dataset):
+                    if block.offset + block.byte_count > byte_count:
+                        raise _unwritten(path, "it is cut")
+
+
+def _unwritten(path: Path, reason: str) -> ScratchError:
+    return ScratchError(
+        f"Scratch {path.parent.parent} did not take a raster ({reason}); make room, or name "
+        "another place in [earthengine] scratch_directory."
+    )

@@ -117,20 +117,22 @@ class Publication:
             "generation": self._identity.generation,
             "item": quote(self._destination.item_key),
         }
-        sent = self._sent.get(key)
-        path = sent.path if sent else None
         if isinstance(file, LocalFile):
-            # Only what is known before the first byte goes: of a growing file it is not.
+            # Metadata goes before the first byte: of a growing file it cannot say this.
             metadata["sha256"] = file.sha256
-            path = file.path
         upload = FileUpload(self._bucket, key, file.media_type, metadata, file.byte_count)
         self._uploads[key] = upload.open_upload
         with closing(upload):
-            if path is None and isinstance(file, GrowingFile):
-                path = file.write(upload.send_grown)
-            assert path is not None
+            path = self._path_of(key, file, upload)
             self._uploads[key], sha256 = upload.finish(path)
         self._sent[key] = _SentFile(path, path.stat().st_size, sha256)
+
+    def _path_of(self, key: str, file: LocalFile | GrowingFile, upload: FileUpload) -> Path:
+        """Return where the file is; one that grows is written now, unless it was before."""
+        if isinstance(file, LocalFile):
+            return file.path
+        sent = self._sent.get(key)
+        return sent.path if sent else file.write(upload.send_grown)
 
     def retire(self, previous: CommitRecord) -> CommitRecord | None:
         """Delete the old item; return the record if another attempt has finished meanwhile."""
