@@ -9,6 +9,7 @@ prefix, and not asked for again until that is due: the second DAG looks at what 
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,10 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 if TYPE_CHECKING:
     import ee
 
+# What bounds the requests of all tasks at once: a pool, made by
+# `airflow pools set earthengine 10 "Downloads from Earth Engine"` and named here. Its slots times
+# limits["max_concurrent_requests"] are what the project's quota must allow.
+POOL = os.environ.get("EARTHENGINE_POOL", "default_pool")
 AREA = [-122.0859, 37.0436, -122.0626, 37.0586]
 PREFIX = "sentinel2_by_day"
 DOWNLOAD: dict[str, Any] = {
@@ -37,6 +42,8 @@ DOWNLOAD: dict[str, Any] = {
     "on_empty": "mark",
     "recheck_days": 14,
     "s3_bucket": "{{ params.s3_bucket }}",
+    "limits": {"max_concurrent_requests": 4},
+    "pool": POOL,
 }
 PARAMS = {
     "s3_bucket": Param("demo", type="string", description="An existing bucket"),

@@ -142,11 +142,13 @@ def test_the_journal_is_read_and_cleared_over_http(emulator: Emulator) -> None:
     address = f"{emulator.url}/emulator/requests"
     path = "/v1/projects/demo/algorithms"
     entry = {"method": "GET", "path": path, "operation": "algorithms", "status": 200,
-             "fault": None}  # fmt: skip
-    expected = {"counts": {"algorithms": 1}, "requests": [entry]}
+             "fault": None, "workload_tag": None}  # fmt: skip
+    expected = {"counts": {"algorithms": 1}, "most_at_once": 1, "requests": [entry]}
     assert requests.get(address, timeout=30).json() == expected
     assert requests.delete(address, timeout=30).status_code == 204
-    assert requests.get(address, timeout=30).json() == {"counts": {}, "requests": []}
+    assert requests.get(address, timeout=30).json() == {
+        "counts": {}, "most_at_once": 0, "requests": []
+    }  # fmt: skip
 
 
 def test_each_emulator_keeps_a_journal_of_its_own() -> None:

@@ -14,7 +14,7 @@ from airflow_provider.earthengine.emulator.functions.signatures import (
 )
 from airflow_provider.earthengine.emulator.geometries import Geometry
 
-COVERAGE = "EarthEngineListImagesOperator, to compare the outline of an image with a region"
+COVERAGE = "the DAG of daily ingestion, to compare the outline of an image with a region"
 
 
 def _error_margin(session: Session, arguments: Arguments) -> ErrorMargin:
