@@ -12,7 +12,12 @@ from typing import Any
 
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.tiles import TileBudget
-from airflow_provider.earthengine.download.values import read_json, read_number, shown
+from airflow_provider.earthengine.download.values import (
+    read_json,
+    read_key_prefix,
+    read_number,
+    shown,
+)
 from airflow_provider.earthengine.exceptions import DownloadParamsError, PlanError
 
 AUTO, ALWAYS, NEVER = "auto", "always", "never"
@@ -148,14 +153,7 @@ def _read_resume(_: str, value: Any) -> str:
 
 
 def _read_prefix(key: str, value: Any) -> str:
-    prefix = str(value or "").strip("/")
-    if not prefix or any(part in ("", ".", "..") for part in prefix.split("/")):
-        raise DownloadParamsError(
-            f"limits[{key!r}] is {shown(value)}; write what keys may begin with, such as "
-            f"{_STAGING_PREFIX!r}.",
-            field="limits",
-        )
-    return prefix
+    return read_key_prefix(f"limits[{key!r}]", value) or _STAGING_PREFIX
 
 
 _READERS = {

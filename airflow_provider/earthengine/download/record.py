@@ -15,7 +15,12 @@ from urllib.parse import urlencode
 
 from airflow_provider.earthengine.download.image import ImageSource
 from airflow_provider.earthengine.download.params import DownloadParams
-from airflow_provider.earthengine.download.values import read_boolean, read_json, shown
+from airflow_provider.earthengine.download.values import (
+    read_boolean,
+    read_json,
+    read_key_prefix,
+    shown,
+)
 from airflow_provider.earthengine.exceptions import DownloadParamsError, ObjectExistsError
 
 FINGERPRINT = "earthengine:fingerprint"
@@ -174,15 +179,7 @@ def read_prefix(value: Any) -> str:
 
     :raises DownloadParamsError: when a key would not be where it says, or not be readable.
     """
-    prefix = str(value or "").strip("/")
-    parts = prefix.split("/") if prefix else []
-    if any(part in ("", ".", "..") for part in parts) or not prefix.isprintable() or ":/" in prefix:
-        raise DownloadParamsError(
-            f"s3_prefix is {shown(value)}; write what the keys begin with, for example "
-            "'landsat/2026', without a bucket, empty parts, '.' or '..'.",
-            field="s3_prefix",
-        )
-    return prefix
+    return read_key_prefix("s3_prefix", value)
 
 
 def read_extra_args(value: Any) -> dict[str, Any]:

@@ -86,3 +86,16 @@ def read_text(field: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise DownloadParamsError(f"{field} is {shown(value)}; write a text.", field=field)
     return value.strip()
+
+
+def read_key_prefix(field: str, value: Any) -> str:
+    """Return what keys of a bucket begin with, without slashes around it; "" for none."""
+    prefix = str(value or "").strip("/")
+    parts = prefix.split("/") if prefix else []
+    if any(part in ("", ".", "..") for part in parts) or not prefix.isprintable() or ":/" in prefix:
+        raise DownloadParamsError(
+            f"{field} is {shown(value)}; write what the keys begin with, for example "
+            "'landsat/2026', without a bucket, empty parts, '.' or '..'.",
+            field=field,
+        )
+    return prefix

@@ -23,11 +23,11 @@ from airflow_provider.earthengine.operators.listing import (
     check_map_length,
     failing_for_good,
     list_ingestions,
-    open_bucket,
     read_by,
     window_of,
 )
 from airflow_provider.earthengine.operators.versions import present_versions
+from airflow_provider.earthengine.transfers.buckets import open_bucket
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -14,8 +14,8 @@ from airflow_provider.earthengine.download.values import read_text
 from airflow_provider.earthengine.operators.listing import (
     check_map_length,
     failing_for_good,
-    open_bucket,
 )
+from airflow_provider.earthengine.transfers.buckets import open_bucket
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

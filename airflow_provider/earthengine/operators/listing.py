@@ -30,7 +30,6 @@ from airflow_provider.earthengine.exceptions import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider.earthengine.download.store import Bucket
     from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 
 IMAGE, DATE = "image", "date"
@@ -134,16 +133,3 @@ def check_map_length(count: int) -> None:
             "shorter window, a smaller region, by='date', or a limit.",
             count=count,
         )
-
-
-def open_bucket(aws_conn_id: str, name: str) -> Bucket:
-    """Return the bucket; the caller closes it."""
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-    from airflow_provider.earthengine.download.store import CLIENT_CONFIG, Bucket
-
-    hook = S3Hook(aws_conn_id=aws_conn_id)
-    client: Any = hook.get_client_type(
-        region_name=hook.region_name, config=CLIENT_CONFIG.merge(hook.config)
-    )
-    return Bucket(client, name)

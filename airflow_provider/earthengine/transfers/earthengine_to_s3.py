@@ -24,6 +24,7 @@ from airflow_provider.earthengine.exceptions import (
     PermanentError,
 )
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.transfers.buckets import open_client, read_uri
 from airflow_provider.earthengine.transfers.empty_dates import (
     FAIL,
     minding_markers,
@@ -194,7 +195,7 @@ class EarthEngineToS3Operator(BaseOperator):
             ) as hook,
         ):
             self._cancellation.call_when_cancelled(hook.interrupt)
-            job = read_job(self, context, hook, self._read_uri)
+            job = read_job(self, context, hook, lambda uri: read_uri(self._s3_client(), uri))
             if read_boolean("plan_only", self.plan_only):
                 return self._tell_plan(plan_job(job, hook), context)
             with closing(self._open_bucket(job)) as bucket:
@@ -319,32 +320,8 @@ class EarthEngineToS3Operator(BaseOperator):
         extra_args = read_extra_args(self.s3_extra_args)
         return Bucket(self._s3_client(), job.destination.bucket, extra_args)
 
-    def _read_uri(self, uri: str) -> bytes:
-        from airflow_provider.earthengine.download.store import Bucket
-
-        name, _, key = uri.removeprefix("s3://").partition("/")
-        with closing(Bucket(self._s3_client(), name)) as bucket:
-            read = bucket.read_object(key)
-        if read is None:
-            raise DownloadParamsError(f"{uri} does not exist.")
-        return read[0]
-
     def _s3_client(self) -> Any:
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-        from airflow_provider.earthengine.download.store import CLIENT_CONFIG
-
-        hook = S3Hook(aws_conn_id=self.aws_conn_id)
-        client: Any = hook.get_client_type(
-            region_name=hook.region_name, config=CLIENT_CONFIG.merge(hook.config)
-        )
-        client.meta.events.register("before-call.s3", self._refuse_when_cancelled)
-        return client
-
-    def _refuse_when_cancelled(self, model: Any, **_: Any) -> None:
-        # An upload that was begun is still dropped.
-        if model.name != "AbortMultipartUpload":
-            self._cancellation.check()
+        return open_client(self.aws_conn_id, self._cancellation.check)
 
     def _log_rasters(self, job: Job, rasters: Sequence[RasterFacts]) -> None:
         for raster in rasters:

@@ -1,0 +1,57 @@
+"""Airflow's AWS connection -> an S3 client as the download code wants it, and what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+if TYPE_CHECKING:
+    from airflow_provider.earthengine.download.store import Bucket
+
+
+def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> Any:
+    """Return an S3 client with the connection's endpoint, role and options; the caller closes it.
+
+    :param check: called before each request; raises when none is to be sent any more.
+    """
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    from airflow_provider.earthengine.download.store import CLIENT_CONFIG
+
+    hook = S3Hook(aws_conn_id=aws_conn_id)
+    client: Any = hook.get_client_type(
+        region_name=hook.region_name, config=CLIENT_CONFIG.merge(hook.config)
+    )
+
+    def refuse(model: Any, **_: Any) -> None:
+        # An upload that was begun is still dropped.
+        if check is not None and model.name != "AbortMultipartUpload":
+            check()
+
+    client.meta.events.register("before-call.s3", refuse)
+    return client
+
+
+def open_bucket(aws_conn_id: str, name: str) -> Bucket:
+    """Return the bucket; the caller closes it."""
+    from airflow_provider.earthengine.download.store import Bucket
+
+    return Bucket(open_client(aws_conn_id), name)
+
+
+def read_uri(client: Any, uri: str) -> bytes:
+    """Return the content of ``s3://bucket/key``, and close the client.
+
+    :raises DownloadParamsError: there is none.
+    """
+    from airflow_provider.earthengine.download.store import Bucket
+
+    name, _, key = uri.removeprefix("s3://").partition("/")
+    with closing(Bucket(client, name)) as bucket:
+        read = bucket.read_object(key)
+    if read is None:
+        raise DownloadParamsError(f"{uri} does not exist.")
+    return read[0]
