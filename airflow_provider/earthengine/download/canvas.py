@@ -216,7 +216,7 @@ def _create_geotiff(
 ) -> DatasetWriter:
     dataset = rasterio.open(
         path,
-        "w",
+        "w+",
         driver="GTiff",
         width=grid.width,
         height=grid.height,
