@@ -36,7 +36,7 @@ cleans that text first.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 SERVER_TEXT_LENGTH = 500
 
@@ -64,6 +64,18 @@ class EarthEngineProviderError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by message and facts: exceptions cross process borders in executors."""
         return _rebuild, (type(self), self.message, self.server_text, self.facts)
+
+
+def raise_alone(error: EarthEngineProviderError) -> NoReturn:
+    """Raise the error without the one that is being handled, whose text may hold a capability.
+
+    ``from None`` only keeps that from being printed: where a library such as tblib has taught
+    pickle to carry exceptions whole, it would cross process borders all the same.
+    """
+    try:
+        raise error from None
+    finally:
+        error.__context__ = None
 
 
 def _rebuild(

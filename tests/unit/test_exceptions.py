@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from airflow_provider.earthengine import exceptions
-from airflow_provider.earthengine.exceptions import EarthEngineProviderError
+from airflow_provider.earthengine.exceptions import EarthEngineProviderError, raise_alone
 
 ALL = [
     value
@@ -23,6 +23,18 @@ def test_an_error_crosses_process_borders_with_its_words_and_facts(
     assert type(copy) is cls
     assert str(copy) == "It failed. The server said: Too Many Requests"
     assert copy.facts == {"status": 429, "retry_after_seconds": 3}
+
+
+def test_an_error_that_is_raised_alone_has_no_past() -> None:
+    def fail() -> None:
+        try:
+            raise ValueError("GET https://host/secret")
+        except ValueError:
+            raise_alone(EarthEngineProviderError("It failed."))
+
+    with pytest.raises(EarthEngineProviderError) as caught:
+        fail()
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
 def test_a_servers_text_is_cut() -> None:

@@ -40,6 +40,7 @@ from airflow_provider.earthengine.exceptions import (
     RasterMismatchError,
     ServiceUnavailableError,
     TruncatedBodyError,
+    raise_alone,
 )
 
 log = logging.getLogger(__name__)
@@ -273,18 +274,22 @@ def _translated_errors(what: str) -> Iterator[None]:
     try:
         yield
     except requests.exceptions.ChunkedEncodingError as error:
-        raise TruncatedBodyError(
-            f"The body of {what} ended early.", server_text=scrub(str(error))
-        ) from None
+        raise_alone(
+            TruncatedBodyError(f"The body of {what} ended early.", server_text=scrub(str(error)))
+        )
     except (requests.RequestException, HTTPError) as error:
         # requests calls a silence within the body a ConnectionError.
         silent = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
         if silent or isinstance(error, requests.Timeout):
-            raise FetchTimeoutError(
-                f"Earth Engine did not send {what} in time ({type(error).__name__})."
-            ) from None
-        raise ServiceUnavailableError(
-            f"The connection to Earth Engine was lost while fetching {what} "
-            f"({type(error).__name__}).",
-            server_text=scrub(str(error)),
-        ) from None
+            raise_alone(
+                FetchTimeoutError(
+                    f"Earth Engine did not send {what} in time ({type(error).__name__})."
+                )
+            )
+        raise_alone(
+            ServiceUnavailableError(
+                f"The connection to Earth Engine was lost while fetching {what} "
+                f"({type(error).__name__}).",
+                server_text=scrub(str(error)),
+            )
+        )

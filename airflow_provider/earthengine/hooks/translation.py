@@ -23,6 +23,7 @@ from airflow_provider.earthengine.exceptions import (
     FetchTimeoutError,
     PermanentError,
     ServiceUnavailableError,
+    raise_alone,
 )
 from airflow_provider.earthengine.hooks.transport import ANSWERS
 
@@ -45,8 +46,8 @@ def translated(action: str, *, refused: type[PermanentError]) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - nothing is kept back: all is raised, translated
         was_answered = ANSWERS.count > answers
-        # "from None": the causes quote URLs, keys and whole requests.
-        raise _translate(error, action, refused, was_answered=was_answered) from None
+        # Alone: the causes quote URLs, keys and whole requests.
+        raise_alone(_translate(error, action, refused, was_answered=was_answered))
 
 
 def _translate(
