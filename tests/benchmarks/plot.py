@@ -34,7 +34,7 @@ def draw(results: Results, path: Path) -> None:
             (memory, [found[name].peak_byte_count / MEBIBYTE for name in names]),
         ):
             bars = panel.barh(names, values, color=colours)
-            panel.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
+            panel.bar_label(bars, fmt=_rounded, padding=3, fontsize=8)
             panel.margins(x=0.12)
             panel.spines[["top", "right"]].set_visible(False)
             panel.tick_params(labelsize=8)
@@ -49,3 +49,7 @@ def _colour(name: str) -> str:
     if name == OURS:
         return _OURS
     return _FLOOR if name.startswith("floor") else _OTHER
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
