@@ -22,8 +22,8 @@ from airflow_provider.earthengine.download.integrity import (
     writing_errors_as_scratch,
 )
 from airflow_provider.earthengine.download.layout import DEFLATE, LZW, NONE, ZSTD
+from airflow_provider.earthengine.download.tiles import BLOCK_SIDE
 
-BLOCK_SIDE = 512
 CACHE_MEBIBYTES = 32
 """GDAL's cache of blocks, for the whole process; by default it is a twentieth of the memory."""
 
