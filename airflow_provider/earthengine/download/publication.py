@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import quote
 from airflow_provider.earthengine.download.assemble import (
     GrowingFile,
     LocalFile,
+    digest_file,
 )
 from airflow_provider.earthengine.download.record import (
     CommitRecord,
@@ -122,10 +124,12 @@ class Publication:
             metadata["sha256"] = file.sha256
         upload = FileUpload(self._bucket, key, file.media_type, metadata, file.byte_count)
         self._uploads[key] = upload.open_upload
-        with closing(upload):
+        with closing(upload), ThreadPoolExecutor(1, "earthengine-digest") as hasher:
             path = self._path_of(key, file, upload)
-            self._uploads[key], sha256 = upload.finish(path)
-        self._sent[key] = _SentFile(path, path.stat().st_size, sha256)
+            # It takes a second per GiB; the parts are compared meanwhile.
+            digest = hasher.submit(_digest_of, file, path)
+            self._uploads[key] = upload.finish(path)
+        self._sent[key] = _SentFile(path, path.stat().st_size, digest.result())
 
     def _path_of(self, key: str, file: LocalFile | GrowingFile, upload: FileUpload) -> Path:
         """Return where the file is; one that grows is written now, unless it was before."""
@@ -287,6 +291,10 @@ class Publication:
             head.metadata.get("item") == quote(self._destination.item_key)
             and "fingerprint" in head.metadata
         )
+
+
+def _digest_of(file: LocalFile | GrowingFile, path: Path) -> str:
+    return file.sha256 if isinstance(file, LocalFile) else digest_file(path)
 
 
 def is_listed(stored: StoredObject, listed: Mapping[str, ListedObject]) -> bool:

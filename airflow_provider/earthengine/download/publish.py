@@ -34,19 +34,10 @@ from airflow_provider.earthengine.download.record import (
     IfExists,
     StoredObject,
 )
-from airflow_provider.earthengine.download.store import (
-    Bucket,
-)
-from airflow_provider.earthengine.exceptions import (
-    ObjectExistsError,
-)
+from airflow_provider.earthengine.download.store import Bucket
+from airflow_provider.earthengine.exceptions import ObjectExistsError
 
 log = logging.getLogger(__name__)
-
-ITEM_MEDIA_TYPE = "application/geo+json"
-
-_UPLOAD_ATTEMPTS = 3
-_COMMIT_ATTEMPTS = 5
 
 
 def look_at_destination(bucket: Bucket, destination: Destination, identity: Identity) -> Standing:

@@ -1,7 +1,7 @@
 """A file -> the parts of an open upload, several at a time, also while the file is still written.
 
 What is sent of a growing file is a bet that it does not change any more. When the file is complete
-it is read once more for its digest, and each part that lost its bet is sent again.
+it is read once more, and each part that lost its bet is sent again.
 """
 
 from __future__ import annotations
@@ -58,33 +58,32 @@ class FileUpload:
                 if len(self._under_way()) >= _PARTS_UNDER_WAY:
                     return
                 file.seek((number - 1) * self._part_byte_count)
-                self._send(number, file.read(self._part_byte_count))
+                content = file.read(self._part_byte_count)
+                self._send(number, content, hashlib.sha256(content).digest())
 
-    def finish(self, path: Path) -> tuple[OpenUpload, str]:
-        """Send what is missing of the complete file; return the upload and the file's sha256."""
-        digest = hashlib.sha256()
+    def finish(self, path: Path) -> OpenUpload:
+        """Send what is missing of the complete file; return the upload."""
         number = 0
         with path.open("rb") as file:
             while (content := file.read(self._part_byte_count)) or number == 0:
                 number += 1
-                digest.update(content)
-                if self._digests.get(number) != hashlib.sha256(content).digest():
+                digest = hashlib.sha256(content).digest()
+                if self._digests.get(number) != digest:
                     if len(self._under_way()) >= _PARTS_UNDER_WAY:
                         wait(self._under_way(), return_when=FIRST_COMPLETED)
-                    self._send(number, content)
+                    self._send(number, content, digest)
         parts = tuple(self._parts[index].result() for index in range(1, number + 1))
-        upload = OpenUpload(self.open_upload.key, self.open_upload.upload_id, parts)
-        return upload, digest.hexdigest()
+        return OpenUpload(self.open_upload.key, self.open_upload.upload_id, parts)
 
     def close(self) -> None:
         """Wait for the parts under way; none is begun any more."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _send(self, number: int, content: bytes) -> None:
+    def _send(self, number: int, content: bytes, digest: bytes) -> None:
         before = self._parts.get(number)
         if before is not None:
             before.result()  # A part is sent twice in order, or the older bytes might win.
-        digest = self._digests[number] = hashlib.sha256(content).digest()
+        self._digests[number] = digest
         self._parts[number] = self._pool.submit(
             self._bucket.upload_part, self.open_upload, number, content, digest
         )
