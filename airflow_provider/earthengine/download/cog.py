@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
@@ -28,12 +29,13 @@ CACHE_MEBIBYTES = 16
 """GDAL's cache of blocks, for the whole process; by default it is a twentieth of the memory."""
 
 THREADS = 2
-"""How many compress a COG: two write deflate about as fast as a bucket takes it. Each holds several
-blocks of all bands."""
+"""How many compress a COG: two write deflate about as fast as a bucket takes it."""
 
 Watch = Callable[[Path], None]
 
 _GLANCE_SECONDS = 0.2
+# A thread holds several blocks of all bands; where they are larger than this, there is one.
+_SHARED_BLOCK_BYTE_COUNT = 4 << 20
 # Overviews of 13 bands take 70 MiB more with GDAL's own 10 MB, and no less time.
 _OVERVIEW_CHUNK_BYTE_COUNT = 5_000_000
 
@@ -86,7 +88,7 @@ def write_cog(
                 driver="COG",
                 BLOCKSIZE=BLOCK_SIDE,
                 OVERVIEWS="FORCE_USE_EXISTING",
-                NUM_THREADS=THREADS,
+                NUM_THREADS=_thread_count(canvas),
                 BIGTIFF="IF_SAFER",
                 **_COMPRESSION_OPTIONS[compression],
             )
@@ -103,6 +105,13 @@ def write_cog(
         with writing_errors_as_scratch(path):
             raise failures[0]
     check_written(path)
+
+
+def _thread_count(canvas: Path) -> int:
+    with rasterio.open(canvas, driver="GTiff") as dataset:
+        samples = dataset.count * BLOCK_SIDE * BLOCK_SIDE
+        byte_count = samples * np.dtype(dataset.dtypes[0]).itemsize
+    return THREADS if byte_count <= _SHARED_BLOCK_BYTE_COUNT else 1
 
 
 def _add_overviews(canvas: Path, resampling: Resampling) -> None:
