@@ -28,13 +28,12 @@ from airflow_provider.earthengine.download.tiles import BLOCK_SIDE
 CACHE_MEBIBYTES = 16
 """GDAL's cache of blocks, for the whole process; by default it is a twentieth of the memory."""
 
-THREADS = 2
-"""How many compress a COG: two write deflate about as fast as a bucket takes it."""
-
 Watch = Callable[[Path], None]
 
 _GLANCE_SECONDS = 0.2
-# A thread holds several blocks of all bands; where they are larger than this, there is one.
+# Two threads write deflate about as fast as a bucket takes it. Each holds several blocks of all
+# bands; where those are larger than this, there is one thread.
+_THREADS = 2
 _SHARED_BLOCK_BYTE_COUNT = 4 << 20
 # Overviews of 13 bands take 70 MiB more with GDAL's own 10 MB, and no less time.
 _OVERVIEW_CHUNK_BYTE_COUNT = 5_000_000
@@ -111,7 +110,7 @@ def _thread_count(canvas: Path) -> int:
     with rasterio.open(canvas, driver="GTiff") as dataset:
         samples = dataset.count * BLOCK_SIDE * BLOCK_SIDE
         byte_count = samples * np.dtype(dataset.dtypes[0]).itemsize
-    return THREADS if byte_count <= _SHARED_BLOCK_BYTE_COUNT else 1
+    return _THREADS if byte_count <= _SHARED_BLOCK_BYTE_COUNT else 1
 
 
 def _add_overviews(canvas: Path, resampling: Resampling) -> None:
