@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider.earthengine.download.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.faults import Latency, Status
 from airflow_provider.earthengine.emulator.quotas import Quotas
 from airflow_provider.earthengine.emulator.server import Emulator, serve
-from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.bucket import list_keys
 from stack.emulator import CATALOG_FOLDER, earthengine_connection
 from stack.seaweedfs import SeaweedFS
@@ -32,15 +31,15 @@ pytestmark = [
 
 SLOTS_OF_THE_PROJECT = 40
 DOWNLOADS = 200
-REFUSALS = 60
-# A download that may ask for several tiles at once says how many; otherwise it asks for one.
-HAS_LIMITS = "limits" in EarthEngineToS3Operator.template_fields
-REQUESTS_PER_TASK = 4 if HAS_LIMITS else 1
+DOWNLOADS_PER_WAVE = 20
+# One fewer than a request has tries: nobody can meet one at each of them, whoever meets which.
+REFUSALS_PER_WAVE = RetryPolicy().attempts - 1
+REQUESTS_PER_TASK = 4
 FIELDS: dict[str, Any] = {
     "image": "projects/demo/assets/landsat7_olinda",
     "download_params": {"bands": ["B1"], "name": "scene", "format": "GEO_TIFF"},
     "layout": "as_served",
-    **({"limits": {"max_concurrent_requests": REQUESTS_PER_TASK}} if HAS_LIMITS else {}),
+    "limits": {"max_concurrent_requests": REQUESTS_PER_TASK},
 }
 
 
@@ -65,22 +64,21 @@ def test_two_hundred_downloads_fit_a_project_of_forty_slots(
         fields = {**FIELDS, "s3_bucket": bucket, "s3_prefix": f"fleet/{number:03}"}
         return Attempt(fields, tmp_path).wait(600)
 
+    outcomes: list[Outcome] = []
     with (
-        ExitStack() as faults,
         # So long that a whole pool of them waits at the same time.
         quota.fault("value:compute", Latency(10), times=pool_slots),
         ThreadPoolExecutor(pool_slots) as pool,
     ):
-        # Four in a row, then eight that pass: nobody meets one at each of its six tries.
-        for _ in range(REFUSALS // 4):
-            faults.enter_context(quota.fault("thumbnails.create", Status(429), times=4, skip=8))
-        outcomes = list(pool.map(download, range(DOWNLOADS)))
+        for first in range(0, DOWNLOADS, DOWNLOADS_PER_WAVE):
+            with quota.fault("thumbnails.create", Status(429), times=REFUSALS_PER_WAVE):
+                outcomes += pool.map(download, range(first, first + DOWNLOADS_PER_WAVE))
 
     assert [outcome.error for outcome in outcomes if outcome.error] == []
     assert all(outcome.uris for outcome in outcomes)
     assert 1 < quota.most_at_once <= pool_slots * REQUESTS_PER_TASK
     statuses = Counter(request.status for request in quota.requests)
-    assert statuses[429] >= REFUSALS
+    assert statuses[429] == REFUSALS_PER_WAVE * DOWNLOADS // DOWNLOADS_PER_WAVE
     assert len(list_keys(s3.client(), bucket)) == 2 * DOWNLOADS
 
 
