@@ -33,7 +33,7 @@ SLOTS_OF_THE_PROJECT = 40
 DOWNLOADS = 200
 DOWNLOADS_PER_WAVE = 20
 # One fewer than a request has tries: nobody can meet one at each of them, whoever meets which.
-REFUSALS_PER_WAVE = RetryPolicy().attempts - 1
+MOST_REFUSALS = RetryPolicy().attempts - 1
 REQUESTS_PER_TASK = 4
 FIELDS: dict[str, Any] = {
     "image": "projects/demo/assets/landsat7_olinda",
@@ -71,14 +71,14 @@ def test_two_hundred_downloads_fit_a_project_of_forty_slots(
         ThreadPoolExecutor(pool_slots) as pool,
     ):
         for first in range(0, DOWNLOADS, DOWNLOADS_PER_WAVE):
-            with quota.fault("thumbnails.create", Status(429), times=REFUSALS_PER_WAVE):
+            with quota.fault("thumbnails.create", Status(429), times=MOST_REFUSALS):
                 outcomes += pool.map(download, range(first, first + DOWNLOADS_PER_WAVE))
 
     assert [outcome.error for outcome in outcomes if outcome.error] == []
     assert all(outcome.uris for outcome in outcomes)
     assert 1 < quota.most_at_once <= pool_slots * REQUESTS_PER_TASK
     statuses = Counter(request.status for request in quota.requests)
-    assert statuses[429] == REFUSALS_PER_WAVE * DOWNLOADS // DOWNLOADS_PER_WAVE
+    assert statuses[429] == MOST_REFUSALS * (DOWNLOADS // DOWNLOADS_PER_WAVE)
     assert len(list_keys(s3.client(), bucket)) == 2 * DOWNLOADS
 
 
@@ -88,7 +88,7 @@ def test_a_pool_of_airflow_bounds_what_mapped_tasks_ask_at_once(
     put_collection("scenes", start="2021-01-05T10:00:00Z", step_days=45, count=8, index="%Y%m%d")
     stack.forget_requests()
     with (
-        stack.emulator.fault("thumbnails.create", Status(429), times=FLEET_COUNT // 2),
+        stack.emulator.fault("thumbnails.create", Status(429), times=MOST_REFUSALS),
         # While they wait for it, more tasks than the pool has slots would show.
         stack.emulator.fault("value:compute", Latency(1), times=FLEET_COUNT),
     ):
