@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from airflow_provider.earthengine.download import assemble
 from airflow_provider.earthengine.download.store import Bucket, Precondition
 from airflow_provider.earthengine.download.store_errors import ConditionFailedError
 from airflow_provider.earthengine.download.uploads import PART_BYTE_COUNT, FileUpload
+from airflow_provider.earthengine.emulator.faults import ArmedFault, Latency
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 from airflow_provider.earthengine.rasters import open_raster
@@ -84,7 +88,7 @@ def test_a_part_that_fails_ends_the_upload(place: Bucket, tmp_path: Path) -> Non
             upload.finish(path)
 
 
-Run = Callable[[], list[str]]
+Run = Callable[..., list[str]]
 
 
 @pytest.fixture
@@ -93,7 +97,7 @@ def run(connections: object, bucket: str, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(assemble, "_GROWING_BYTE_COUNT", 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
-    def execute() -> list[str]:
+    def execute(**fields: Any) -> list[str]:
         operator = EarthEngineToS3Operator(
             task_id="download",
             image=SENTINEL2_ID,
@@ -104,6 +108,7 @@ def run(connections: object, bucket: str, tmp_path: Path, monkeypatch: pytest.Mo
             s3_bucket=bucket,
             s3_prefix="a",
             compression="none",
+            **fields,
         )  # fmt: skip
         uris: list[str] = operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in
         return uris
@@ -125,6 +130,33 @@ def test_a_cog_that_was_uploaded_while_it_was_written_is_whole_and_recorded(
     assert asset["file:size"] == len(content)
     metadata = s3.client().head_object(Bucket=bucket, Key="a/scene.tif")["Metadata"]
     assert set(metadata) == {"fingerprint", "generation", "item"}
+
+
+def test_whether_the_source_is_unchanged_is_asked_while_the_cog_is_uploaded(
+    run: Run, emulator: Emulator, s3: SeaweedFS, bucket: str
+) -> None:
+    """The answer is held back until there are parts: they do not wait for it."""
+    sent: list[int] = []
+
+    def release_once_there_are_parts(armed: ArmedFault) -> None:
+        deadline = time.monotonic() + 60
+        while not sent and time.monotonic() < deadline:
+            for upload in s3.client().list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+                place = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+                parts = s3.client().list_parts(Bucket=bucket, **place).get("Parts", [])
+                sent.extend(part["PartNumber"] for part in parts)
+            time.sleep(0.02)
+        armed.release()
+
+    # The first request describes the image, the second asks whether it is still the same.
+    with (
+        emulator.fault("value:compute", Latency(120), skip=1) as armed,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        watch = pool.submit(release_once_there_are_parts, armed)
+        run(limits={"tile_byte_count": 8 << 20})
+        watch.result()
+    assert sent
 
 
 def test_a_cog_that_a_killed_try_left_is_adopted_with_its_digest(

@@ -67,7 +67,11 @@ class Attempt:
     def look(self) -> Standing:
         return look_at_destination(self.bucket, self.destination, self.identity)
 
-    def publish(self, standing: Standing | None = None) -> CommitRecord:
+    def publish(
+        self,
+        standing: Standing | None = None,
+        confirm: Callable[[], object] = lambda: None,
+    ) -> CommitRecord:
         return publish_files(
             self.bucket,
             self.destination,
@@ -75,6 +79,7 @@ class Attempt:
             standing or self.look(),
             self.files,
             self.build_item,
+            confirm,
         )
 
     def build_item(self, stored: Sequence[StoredObject]) -> bytes:
@@ -159,6 +164,26 @@ def test_nothing_is_visible_before_every_part_is_uploaded(
     one.on("CompleteMultipartUpload", lambda **_: seen.append(contents()))
     one.publish()
     assert seen[:4] == [{}] * 4
+
+
+def test_what_is_not_confirmed_is_uploaded_and_stays_invisible(
+    attempt: Callable[..., Attempt], s3: SeaweedFS, bucket: str, contents: Callable[[], object]
+) -> None:
+    kept = attempt().publish()
+    open_uploads = []
+
+    def refuse() -> None:
+        listed = s3.client().list_multipart_uploads(Bucket=bucket)
+        open_uploads.extend(upload["Key"] for upload in listed["Uploads"])
+        raise ServiceUnavailableError("Nobody knows.")
+
+    before = contents()
+    with pytest.raises(ServiceUnavailableError, match="Nobody knows"):
+        attempt(fingerprint="v1:b", generation="run/1").publish(confirm=refuse)
+    assert sorted(open_uploads) == KEYS
+    assert contents() == before
+    assert attempt().look().done == kept
+    assert "Uploads" not in s3.client().list_multipart_uploads(Bucket=bucket)
 
 
 def test_the_same_download_is_found_done(attempt: Callable[..., Attempt]) -> None:

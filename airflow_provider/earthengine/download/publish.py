@@ -74,10 +74,12 @@ def publish_files(
     standing: Standing,
     files: Sequence[LocalFile | GrowingFile],
     build_item: Callable[[Sequence[StoredObject]], bytes],
+    confirm: Callable[[], object] = lambda: None,
 ) -> CommitRecord:
     """Return the record of the published download, by whichever attempt it was published.
 
     :param build_item: makes the item's content from the stored objects, in the order of ``files``.
+    :param confirm: called when all is uploaded and nothing is visible; raises if it must stay so.
     :raises ObjectExistsError: a key holds something that has to stay.
     """
     publication = Publication(bucket, destination, identity)
@@ -90,6 +92,7 @@ def publish_files(
             key = destination.key(file.suffix)
             if not isinstance(states[key], StoredObject):
                 publication.upload(key, file)
+        confirm()
         if standing.previous and (winner := publication.retire(standing.previous)):
             return winner
         stored = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -43,9 +44,9 @@ from airflow_provider.earthengine.transfers.planning import Plan, plan_job, scra
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
     from airflow_provider.earthengine.download.connections import Cancellation
     from airflow_provider.earthengine.download.facts import RasterFacts
+    from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
     from airflow_provider.earthengine.download.publication import Standing
     from airflow_provider.earthengine.download.record import CommitRecord
     from airflow_provider.earthengine.download.staging import StagedTiles
@@ -224,6 +225,7 @@ class EarthEngineToS3Operator(BaseOperator):
         context: Context,
     ) -> CommitRecord:
         """Return the record of the download, fetched, verified and published."""
+        from airflow_provider.earthengine.download.assemble import assemble_files
         from airflow_provider.earthengine.download.item import Source, build_item
         from airflow_provider.earthengine.download.publish import publish_files
         from airflow_provider.earthengine.download.scratch import scratch_directory
@@ -233,17 +235,30 @@ class EarthEngineToS3Operator(BaseOperator):
         with scratch_directory(scratch_place()) as scratch:
             plan = plan_job(job, hook)
             stage = open_stage(bucket, job.bounds, job.identity, plan.download, plan.info.version)
-            files = self._fetch_files(plan, hook, scratch, stage)
-            bucket.find_out_conditions(job.destination.prefix)
-            describe = partial(
-                build_item,
-                job.destination,
-                job.identity,
-                Source(job.image, plan.info, job.params, job.record),
-                run_of(context, job.source, is_conditional=bucket.is_conditional),
-                files,
-            )
-            record = publish_files(bucket, job.destination, job.identity, standing, files, describe)
+            tags = tags_of(plan.info.properties)
+            fetched = self._fetch(plan, hook, scratch, stage, tags)
+            # The answer takes as long as a request does; files are made and uploaded meanwhile.
+            with ThreadPoolExecutor(1, "earthengine-check") as checker:
+                unchanged = checker.submit(plan.check_unchanged, hook, fetched)
+                files = assemble_files(fetched, tags, job.compression, self._cancellation)
+                bucket.find_out_conditions(job.destination.prefix)
+                describe = partial(
+                    build_item,
+                    job.destination,
+                    job.identity,
+                    Source(job.image, plan.info, job.params, job.record),
+                    run_of(context, job.source, is_conditional=bucket.is_conditional),
+                    files,
+                )
+                record = publish_files(
+                    bucket,
+                    job.destination,
+                    job.identity,
+                    standing,
+                    files,
+                    describe,
+                    unchanged.result,
+                )
         if stage is not None:
             stage.sweep()
         self.log.info(
@@ -255,11 +270,15 @@ class EarthEngineToS3Operator(BaseOperator):
         )
         return record
 
-    def _fetch_files(
-        self, plan: Plan, hook: EarthEngineHook, scratch: Path, stage: StagedTiles | None
-    ) -> tuple[LocalFile | GrowingFile, ...]:
-        """Return the files of the download: verified, complete, and in scratch."""
-        from airflow_provider.earthengine.download.assemble import assemble_files
+    def _fetch(
+        self,
+        plan: Plan,
+        hook: EarthEngineHook,
+        scratch: Path,
+        stage: StagedTiles | None,
+        tags: Mapping[str, str],
+    ) -> FetchedRasters:
+        """Return the rasters of the download: verified, and in scratch."""
         from airflow_provider.earthengine.download.cog import bound_block_cache
         from airflow_provider.earthengine.download.fetch_rasters import fetch_rasters
         from airflow_provider.earthengine.download.fetch_tiles import Fetching
@@ -284,12 +303,9 @@ class EarthEngineToS3Operator(BaseOperator):
             cancellation=self._cancellation,
             stage=stage,
         )
-        tags = tags_of(plan.info.properties)
         fetched = fetch_rasters(fetching, download, tags)
-        if fetched.body is None:
-            plan.check_unchanged(hook)
         self._log_rasters(job, fetched.rasters)
-        return assemble_files(fetched, tags, job.compression, self._cancellation)
+        return fetched
 
     def image_arguments(self) -> Mapping[str, Any]:
         """Return what the image function is called with, by name."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.download.bounds import Bounds
+    from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
     from airflow_provider.earthengine.download.info import ImageInfo
     from airflow_provider.earthengine.download.plan import Download
     from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
@@ -32,14 +33,15 @@ class Plan:
     info: ImageInfo
     download: Download
 
-    def check_unchanged(self, hook: EarthEngineHook) -> None:
-        """Raise if the image was replaced since it was planned.
+    def check_unchanged(self, hook: EarthEngineHook, fetched: FetchedRasters) -> None:
+        """Raise if the image was replaced since it was planned, and tiles may be of either.
 
         :raises SourceChangedError: always then.
         """
         from airflow_provider.earthengine.download.info import check_unchanged
 
-        check_unchanged(hook, self.job.image.to_ee(), self.job.params, self.info)
+        if fetched.body is None:
+            check_unchanged(hook, self.job.image.to_ee(), self.job.params, self.info)
 
     def to_dict(self) -> dict[str, Any]:
         """Return requests, bytes and files as plain values."""
