@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +12,11 @@ from airflow_provider.earthengine.download.cog import Watch, write_cog
 from airflow_provider.earthengine.download.connections import Cancellation
 from airflow_provider.earthengine.download.facts import RasterFacts
 from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
+from airflow_provider.earthengine.download.integrity import digest_file
 from airflow_provider.earthengine.download.layout import COG, ZIP
 from airflow_provider.earthengine.download.nodata import write_nodata
 from airflow_provider.earthengine.download.params import NPY
 
-_CHUNK_BYTE_COUNT = 1 << 20
 # From here on a COG takes seconds to write, and is uploaded meanwhile.
 _GROWING_BYTE_COUNT = 128 << 20
 
@@ -74,7 +73,12 @@ def assemble_files(
     if download.layout == ZIP and body is not None:
         return (
             LocalFile(
-                ".zip", body.path, body.byte_count, body.sha256, ZIP_MEDIA_TYPE, fetched.rasters
+                ".zip",
+                body.path,
+                body.byte_count,
+                digest_file(body.path),
+                ZIP_MEDIA_TYPE,
+                fetched.rasters,
             ),
         )
     if download.layout == COG:
@@ -124,12 +128,3 @@ def _local_file(raster: RasterFacts, path: Path, media_type: str) -> LocalFile:
     return LocalFile(
         raster.plan.suffix, path, byte_count, digest_file(path), media_type, (raster,)
     )  # fmt: skip
-
-
-def digest_file(path: Path) -> str:
-    """Return the file's sha256, hexadecimal, read in chunks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTE_COUNT):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -36,6 +36,10 @@ from airflow_provider.earthengine.download.integrity import (
 from airflow_provider.earthengine.download.raster_plan import RasterPlan
 from airflow_provider.earthengine.download.tiles import BLOCK_SIDE
 
+# Few: tiles seldom end where blocks do, and a block that two of them share is written twice and
+# read back between.
+_BLOCK_ROWS = 128
+
 
 class Canvas(ABC):
     """A raster that is written piece by piece, by several threads, one at a time.
@@ -227,7 +231,7 @@ def _create_geotiff(
         nodata=nodata,
         tiled=True,
         blockxsize=BLOCK_SIDE,
-        blockysize=BLOCK_SIDE,
+        blockysize=_BLOCK_ROWS,
         interleave="band",
         bigtiff="IF_SAFER",
     )

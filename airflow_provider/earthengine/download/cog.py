@@ -34,7 +34,7 @@ _GLANCE_SECONDS = 0.2
 # Two threads write deflate about as fast as a bucket takes it. Each holds several blocks of all
 # bands; where those are larger than this, there is one thread.
 _THREADS = 2
-_SHARED_BLOCK_BYTE_COUNT = 4 << 20
+_SHARED_BLOCK_BYTE_COUNT = 8 << 20
 # Overviews of 13 bands take 70 MiB more with GDAL's own 10 MB, and no less time.
 _OVERVIEW_CHUNK_BYTE_COUNT = 5_000_000
 
@@ -81,13 +81,15 @@ def write_cog(
     def write() -> None:
         try:
             _add_overviews(canvas, resampling)
+            with rasterio.open(canvas, driver="GTiff") as dataset:
+                threads = thread_count(dataset.count, dtype)
             rasterio.shutil.copy(
                 canvas,
                 path,
                 driver="COG",
                 BLOCKSIZE=BLOCK_SIDE,
                 OVERVIEWS="FORCE_USE_EXISTING",
-                NUM_THREADS=_thread_count(canvas),
+                NUM_THREADS=threads,
                 BIGTIFF="IF_SAFER",
                 **_COMPRESSION_OPTIONS[compression],
             )
@@ -106,10 +108,9 @@ def write_cog(
     check_written(path)
 
 
-def _thread_count(canvas: Path) -> int:
-    with rasterio.open(canvas, driver="GTiff") as dataset:
-        samples = dataset.count * BLOCK_SIDE * BLOCK_SIDE
-        byte_count = samples * np.dtype(dataset.dtypes[0]).itemsize
+def thread_count(band_count: int, dtype: str) -> int:
+    """Return how many threads compress a raster of such bands, so that memory stays bounded."""
+    byte_count = band_count * BLOCK_SIDE * BLOCK_SIDE * np.dtype(dtype).itemsize
     return _THREADS if byte_count <= _SHARED_BLOCK_BYTE_COUNT else 1
 
 

@@ -6,7 +6,6 @@ fails it is fetched again.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -71,14 +70,12 @@ class EarthEngineClient(Protocol):
 class FetchedBody:
     """A body on disk, complete and checked.
 
-    :param sha256: of the body, hexadecimal.
     :param attempts: GET requests that it took.
     :param seconds: from the first request to the last byte, waits included.
     """
 
     path: Path
     byte_count: int
-    sha256: str
     attempts: int
     seconds: float
 
@@ -154,32 +151,32 @@ class BodyFetcher:
         def create() -> DownloadId:
             return self._client.get_download_id(request.params)
 
-        def get() -> tuple[int, str]:
+        def get() -> int:
             nonlocal attempts
             attempts += 1
             return self._get_body(self._client.make_download_url(download_id), request)
 
-        def get_checked() -> tuple[int, str]:
-            got = self._at_its_place(get)
+        def get_checked() -> int:
+            byte_count = self._at_its_place(get)
             request.check(_part_of(request.path))
-            return got
+            return byte_count
 
         download_id = self._policy.run(lambda: self._at_its_place(create))
         try:
-            byte_count, sha256 = self._policy.run(get_checked)
+            byte_count = self._policy.run(get_checked)
         except DownloadIdExpiredError:
             log.warning("The download id of %s has expired; asking for a new one.", request.what)
             download_id = self._policy.run(lambda: self._at_its_place(create))
-            byte_count, sha256 = self._policy.run(get_checked)
+            byte_count = self._policy.run(get_checked)
         _part_of(request.path).replace(request.path)
-        return FetchedBody(request.path, byte_count, sha256, attempts, time.monotonic() - started)
+        return FetchedBody(request.path, byte_count, attempts, time.monotonic() - started)
 
     def _at_its_place(self, operation: Callable[[], T]) -> T:
         self._cancellation.check()
         with self._gate.place() if self._gate else nullcontext():
             return operation()
 
-    def _get_body(self, url: str, request: BodyRequest) -> tuple[int, str]:
+    def _get_body(self, url: str, request: BodyRequest) -> int:
         with (
             _translated_errors(request.what),
             self._session.get(
@@ -221,8 +218,7 @@ def _write_body(
     response: requests.Response,
     request: BodyRequest,
     count: Callable[[int], None] | None,
-) -> tuple[int, str]:
-    digest = hashlib.sha256()
+) -> int:
     byte_count = 0
     announced = response.headers.get("Content-Length", "")
     next_progress = time.monotonic() + PROGRESS_SECONDS
@@ -237,7 +233,6 @@ def _write_body(
                     wanted=request.max_byte_count,
                     got=byte_count,
                 )
-            digest.update(chunk)
             file.write(chunk)
             if count is not None:
                 count(len(chunk))
@@ -246,7 +241,7 @@ def _write_body(
                 log.info(
                     "%s: %s of %s bytes", request.what, f"{byte_count:,}", announced or "unknown"
                 )
-    return byte_count, digest.hexdigest()
+    return byte_count
 
 
 def _raise_for_answer(response: requests.Response, what: str) -> None:

@@ -19,7 +19,11 @@ from typing import Any, Protocol
 from airflow_provider.earthengine.download.bounds import Bounds
 from airflow_provider.earthengine.download.canvas import Canvas
 from airflow_provider.earthengine.download.connections import Cancellation
-from airflow_provider.earthengine.download.decode import DecodedRaster, decode_body
+from airflow_provider.earthengine.download.decode import (
+    DecodedRaster,
+    PixelBuffer,
+    decode_body,
+)
 from airflow_provider.earthengine.download.facts import crs_named, mismatch, name_of_crs
 from airflow_provider.earthengine.download.fetch import (
     BodyFetcher,
@@ -56,7 +60,7 @@ class TileStage(Protocol):
     def take(self, tile: Tile, path: Path) -> bool:
         """Write the kept body to ``path``; return whether there was one."""
 
-    def keep(self, tile: Tile, path: Path, sha256: str) -> None:
+    def keep(self, tile: Tile, path: Path) -> None:
         """Keep a verified body."""
 
 
@@ -161,7 +165,7 @@ class _TileRun:
             check=lambda part: self._decoders.submit(self._paint, part, tile, group).result(),
         )
         try:
-            body = self._fetcher().fetch(request)
+            self._fetcher().fetch(request)
         except ComputationTooLargeError as error:
             return quarters_of(tile, error)
         except RequestTooLargeError as error:
@@ -171,7 +175,7 @@ class _TileRun:
                 raise
             return pieces
         if self._fetching.stage is not None:
-            self._fetching.stage.keep(tile, path, body.sha256)
+            self._fetching.stage.keep(tile, path)
         return ()
 
     def _take_from_stage(self, tile: Tile, path: Path) -> bool:
@@ -188,7 +192,7 @@ class _TileRun:
     def _paint(self, path: Path, tile: Tile, group: BandGroup) -> None:
         """Decode, verify and paint a body; what is no whole file is fetched again."""
         bound = max_body_byte_count(tile.bands_of(group), [tile.grid_of(group)])
-        raster = decode_body(path, self._format, bound)
+        raster = decode_body(path, self._format, bound, self._buffer())
         check_tile(raster, tile, group)
         targets: dict[int, dict[int, int]] = {}
         for position in range(tile.band_count):
@@ -196,6 +200,13 @@ class _TileRun:
             targets.setdefault(canvas, {})[position] = index
         for canvas, places in targets.items():
             self._canvases[canvas].write(raster, tile.column, tile.row, places)
+
+    def _buffer(self) -> PixelBuffer:
+        """Return this thread's own."""
+        buffer: PixelBuffer | None = getattr(self._own, "buffer", None)
+        if buffer is None:
+            buffer = self._own.buffer = PixelBuffer()
+        return buffer
 
     def _params_of(self, tile: Tile, group: BandGroup) -> dict[str, Any]:
         grid = tile.grid_of(group)

@@ -11,6 +11,7 @@ download can take before any of it is unpacked.
 from __future__ import annotations
 
 import errno
+import hashlib
 import logging
 import struct
 import zipfile
@@ -28,6 +29,7 @@ import rasterio
 from rasterio._err import CPLE_BaseError  # What GDAL's own errors are; not public.
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
+from zlib_ng import zlib_ng
 
 from airflow_provider.earthengine.download.params import NPY, ZIPPED_FORMATS
 from airflow_provider.earthengine.exceptions import (
@@ -129,9 +131,10 @@ def reading_errors_as_truncated(what: str) -> Iterator[None]:
     """Turn what the readers raise for damaged files into our error."""
     try:
         yield
-    except (
+    except (  # type: ignore[misc]  # of zlib_ng.error, the stub says that it is no class
         zipfile.BadZipFile,
         zlib.error,
+        zlib_ng.error,
         struct.error,
         RasterioError,
         CPLE_BaseError,
@@ -237,7 +240,7 @@ def stored_blocks(dataset: DatasetReader) -> Iterator[StoredBlock]:
 def _check_block(file: BinaryIO, block: StoredBlock, bound: int) -> None:
     file.seek(block.offset)
     packed, unpacked = file.read(block.byte_count), 0
-    inflater = zlib.decompressobj()
+    inflater = zlib_ng.decompressobj()
     while packed and not inflater.eof and unpacked <= bound:
         unpacked += len(inflater.decompress(packed, _CHUNK_BYTE_COUNT))
         packed = inflater.unconsumed_tail
@@ -280,3 +283,12 @@ def _unwritten(path: Path, reason: str) -> ScratchError:
         f"Scratch {path.parent.parent} did not take a raster ({reason}); make room, or name "
         "another place in [earthengine] scratch_directory."
     )
+
+
+def digest_file(path: Path) -> str:
+    """Return the file's sha256, hexadecimal, read in chunks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTE_COUNT):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from airflow_provider.earthengine.download.assemble import (
-    GrowingFile,
-    LocalFile,
-    digest_file,
-)
+from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
+from airflow_provider.earthengine.download.integrity import digest_file
 from airflow_provider.earthengine.download.record import (
     CommitRecord,
     Destination,

@@ -11,6 +11,7 @@ import logging
 from pathlib import Path
 
 from airflow_provider.earthengine.download.bounds import ALWAYS, AUTO, Bounds
+from airflow_provider.earthengine.download.integrity import digest_file
 from airflow_provider.earthengine.download.plan import Download
 from airflow_provider.earthengine.download.record import Identity
 from airflow_provider.earthengine.download.store import Bucket
@@ -52,8 +53,9 @@ class StagedTiles:
         key, digest = self._kept[tile.name]
         return self._bucket.get_file(key, path) == digest
 
-    def keep(self, tile: Tile, path: Path, sha256: str) -> None:
+    def keep(self, tile: Tile, path: Path) -> None:
         """Keep a verified body."""
+        sha256 = digest_file(path)
         key = f"{self._prefix}{tile.name}.{sha256}"
         self._bucket.put_file(key, path, bytes.fromhex(sha256))
 
