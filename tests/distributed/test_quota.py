@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.faults import Latency, Status
 from airflow_provider.earthengine.emulator.quotas import Quotas
 from airflow_provider.earthengine.emulator.server import Emulator, serve

@@ -13,7 +13,7 @@ import ee
 import pytest
 import requests
 
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.server import serve
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,

@@ -21,7 +21,7 @@ from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
 from pystac.validation import JsonSchemaSTACValidator
 
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.exceptions import TransientError
 from airflow_provider.earthengine.rasters import open_raster

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import rasterio
 
+from airflow_provider.earthengine.download.client import DownloadId
 from airflow_provider.earthengine.download.fetch import BodyRequest, fetch_body
-from airflow_provider.earthengine.download.params import DownloadId
 from airflow_provider.earthengine.download.verify import verify_body
 from airflow_provider.earthengine.exceptions import RasterMismatchError
 from tests.loopback_server import LoopbackServer, QuietHandler, serving

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.faults import Cut, Fault, Html, Reset, Status
 from airflow_provider.earthengine.emulator.identities import AuthorizedUser, Identities
 from airflow_provider.earthengine.emulator.server import Emulator, serve

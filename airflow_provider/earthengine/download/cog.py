@@ -17,13 +17,13 @@ import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
 
-from airflow_provider.earthengine.download.connections import Cancellation
 from airflow_provider.earthengine.download.integrity import (
     check_written,
     writing_errors_as_scratch,
 )
 from airflow_provider.earthengine.download.layout import DEFLATE, LZW, NONE, ZSTD
 from airflow_provider.earthengine.download.tiles import BLOCK_SIDE
+from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 CACHE_MEBIBYTES = 16
 """GDAL's cache of blocks, for the whole process; by default it is a twentieth of the memory."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airflow_provider.earthengine.download.retry import scrub
+from airflow_provider.earthengine.download.transport.redaction import scrub
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

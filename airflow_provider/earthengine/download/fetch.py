@@ -12,26 +12,26 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.download.connections import (
+from airflow_provider.earthengine.download.client import DownloadId, EarthEngineClient
+from airflow_provider.earthengine.download.gate import RequestGate
+from airflow_provider.earthengine.download.transport.answers import (
+    error_for_answer,
+    read_google_error,
+    retry_after_seconds,
+)
+from airflow_provider.earthengine.download.transport.connections import (
     Cancellation,
     InterruptibleAdapter,
     open_session,
 )
-from airflow_provider.earthengine.download.gate import RequestGate
-from airflow_provider.earthengine.download.params import DownloadId
-from airflow_provider.earthengine.download.retry import (
-    RetryPolicy,
-    error_for_answer,
-    read_google_error,
-    retry_after_seconds,
-    scrub,
-)
+from airflow_provider.earthengine.download.transport.redaction import scrub
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadIdExpiredError,
@@ -54,16 +54,6 @@ READ_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
 BODY_SILENCE_SECONDS = 60.0
 PROGRESS_SECONDS = 5.0
 _ERROR_BODY_BYTE_COUNT = 1 << 16
-
-
-class EarthEngineClient(Protocol):
-    """What fetching asks of an Earth Engine session."""
-
-    def get_download_id(self, params: Mapping[str, Any]) -> DownloadId:
-        """Return a new download id for the parameters, ``image`` among them."""
-
-    def make_download_url(self, download_id: DownloadId) -> str:
-        """Return where the pixels are. A capability: it must not be logged or stored."""
 
 
 @dataclass(frozen=True)

@@ -18,29 +18,26 @@ from typing import Any, Protocol
 
 from airflow_provider.earthengine.download.bounds import Bounds
 from airflow_provider.earthengine.download.canvas import Canvas
-from airflow_provider.earthengine.download.connections import Cancellation
+from airflow_provider.earthengine.download.client import EarthEngineClient
 from airflow_provider.earthengine.download.decode import (
     DecodedRaster,
     PixelBuffer,
     decode_body,
 )
 from airflow_provider.earthengine.download.facts import crs_named, mismatch, name_of_crs
-from airflow_provider.earthengine.download.fetch import (
-    BodyFetcher,
-    BodyRequest,
-    EarthEngineClient,
-)
+from airflow_provider.earthengine.download.fetch import BodyFetcher, BodyRequest
 from airflow_provider.earthengine.download.gate import RequestGate
 from airflow_provider.earthengine.download.params import GEO_TIFF, NPY
 from airflow_provider.earthengine.download.plan import Download, max_body_byte_count
 from airflow_provider.earthengine.download.progress import Progress
-from airflow_provider.earthengine.download.retry import RetryPolicy
 from airflow_provider.earthengine.download.tiles import (
     MAX_SPLIT_DEPTH,
     BandGroup,
     Tile,
     cut_tile,
 )
+from airflow_provider.earthengine.download.transport.connections import Cancellation
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
     ComputationTooLargeError,
     FetchTimeoutError,

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from shapely.geometry import Polygon, shape
 
 from airflow_provider.earthengine import limits
+from airflow_provider.earthengine.download.client import ValueComputer
 from airflow_provider.earthengine.download.grid import PixelGrid
 from airflow_provider.earthengine.download.image import prepare_request, refusing_deep_programs
 from airflow_provider.earthengine.download.params import DownloadParams
@@ -34,13 +35,6 @@ _EMPTY_TEXTS = (
     "Parameter 'input' is required",
     "Parameter 'image' is required",
 )
-
-
-class ValueComputer(Protocol):
-    """What describing an image asks of an Earth Engine session."""
-
-    def compute_value(self, value: Any) -> Any:
-        """Return the value of an ``ee`` object as plain JSON data."""
 
 
 @dataclass(frozen=True)

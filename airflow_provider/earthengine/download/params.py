@@ -6,7 +6,7 @@ Source: https://developers.google.com/earth-engine/apidocs/ee-data-getdownloadid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider.earthengine.download.region import Region
@@ -17,14 +17,6 @@ ZIPPED_GEO_TIFF = "ZIPPED_GEO_TIFF"
 ZIPPED_GEO_TIFF_PER_BAND = "ZIPPED_GEO_TIFF_PER_BAND"
 FORMATS = (GEO_TIFF, ZIPPED_GEO_TIFF, ZIPPED_GEO_TIFF_PER_BAND, NPY)
 ZIPPED_FORMATS = frozenset({ZIPPED_GEO_TIFF, ZIPPED_GEO_TIFF_PER_BAND})
-
-
-@dataclass(frozen=True)
-class DownloadId:
-    """What Earth Engine gives for a download. A capability: whoever has it gets the pixels."""
-
-    docid: str = field(repr=False)
-    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

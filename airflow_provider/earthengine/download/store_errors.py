@@ -19,7 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from airflow_provider.earthengine.download.retry import scrub
+from airflow_provider.earthengine.download.transport.redaction import scrub
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     BucketNotFoundError,

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow_provider.earthengine.download.retry import (
+from airflow_provider.earthengine.download.transport.answers import (
     error_for_answer,
-    install_secrets_filter,
     read_google_error,
     retry_after_seconds,
 )
+from airflow_provider.earthengine.download.transport.redaction import install_secrets_filter
 from airflow_provider.earthengine.exceptions import (
     ConnectionConfigError,
     RequestRejectedError,

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.download.params import DownloadId
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.client import DownloadId
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     DownloadCancelledError,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider.earthengine.download.retry import install_secrets_filter
+from airflow_provider.earthengine.download.transport.redaction import install_secrets_filter
 from airflow_provider.earthengine.exceptions import ConnectionConfigError
 from airflow_provider.earthengine.hooks.connection_config import ConnectionConfig
 from airflow_provider.earthengine.hooks.credentials import load_login

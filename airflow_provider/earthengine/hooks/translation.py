@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow_provider.earthengine.download.retry import (
+from airflow_provider.earthengine.download.transport.answers import (
     error_for_answer,
     read_google_error,
     retry_after_seconds,
-    scrub,
 )
+from airflow_provider.earthengine.download.transport.redaction import scrub
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     ConnectionConfigError,

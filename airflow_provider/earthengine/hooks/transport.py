@@ -52,7 +52,7 @@ class Transport:
     """
 
     def __init__(self, endpoint_url: str, deadline_seconds: float) -> None:
-        from airflow_provider.earthengine.download.connections import (
+        from airflow_provider.earthengine.download.transport.connections import (
             InterruptibleAdapter,
             open_session,
         )

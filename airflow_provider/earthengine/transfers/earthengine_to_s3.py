@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider.earthengine.download.image import ImageFunction
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.download.values import read_boolean, read_json, shown
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
@@ -44,13 +44,13 @@ from airflow_provider.earthengine.transfers.planning import Plan, plan_job, scra
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider.earthengine.download.connections import Cancellation
     from airflow_provider.earthengine.download.facts import RasterFacts
     from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
     from airflow_provider.earthengine.download.publication import Standing
     from airflow_provider.earthengine.download.record import CommitRecord
     from airflow_provider.earthengine.download.staging import StagedTiles
     from airflow_provider.earthengine.download.store import Bucket
+    from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 
 class EarthEngineToS3Operator(BaseOperator):
@@ -174,7 +174,7 @@ class EarthEngineToS3Operator(BaseOperator):
     @cached_property
     def _cancellation(self) -> Cancellation:
         """Ends the download under way. Made on the worker: the scheduler copies operators."""
-        from airflow_provider.earthengine.download.connections import Cancellation
+        from airflow_provider.earthengine.download.transport.connections import Cancellation
 
         return Cancellation()
 

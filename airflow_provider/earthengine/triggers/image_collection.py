@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
     ConnectionConfigError,
     PermanentError,

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download import fetch
-from airflow_provider.earthengine.download.connections import Cancellation
+from airflow_provider.earthengine.download.client import DownloadId
 from airflow_provider.earthengine.download.fetch import BodyRequest, FetchedBody, fetch_body
-from airflow_provider.earthengine.download.params import DownloadId
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.transport.connections import Cancellation
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     DownloadCancelledError,

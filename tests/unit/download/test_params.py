@@ -4,11 +4,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.download.params import (
-    BandParams,
-    DownloadId,
-    DownloadParams,
-)
+from airflow_provider.earthengine.download.client import DownloadId
+from airflow_provider.earthengine.download.params import BandParams, DownloadParams
 from airflow_provider.earthengine.download.reading import read_params
 from airflow_provider.earthengine.download.region import is_region_file, parse_region_file
 from airflow_provider.earthengine.exceptions import DownloadParamsError

@@ -5,13 +5,12 @@ from email.utils import format_datetime
 
 import pytest
 
-from airflow_provider.earthengine.download.retry import (
-    RetryPolicy,
-    SecretsFilter,
+from airflow_provider.earthengine.download.transport.answers import (
     error_for_answer,
     retry_after_seconds,
-    scrub,
 )
+from airflow_provider.earthengine.download.transport.redaction import SecretsFilter, scrub
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     AssetNotFoundError,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.session import SESSION
 from tests.unit.hooks.pasted_keys import FEDERATION, REFRESH_TOKEN

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_provider.earthengine import exceptions
-from airflow_provider.earthengine.download.params import DownloadId
+from airflow_provider.earthengine.download.client import DownloadId
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from tests.unit.hooks.scripted_earthengine import (
     COMPUTE,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download.fetch import BodyRequest, fetch_body
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from tests.unit.hooks.forward_proxy import ForwardProxy, forward_proxy

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from airflow.serialization.serialized_objects import BaseSerialization
 
-from airflow_provider.earthengine.download.retry import RetryPolicy
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.triggers import image_collection
 from airflow_provider.earthengine.triggers.image_collection import (
     EarthEngineImageCollectionTrigger,

@@ -1,40 +1,27 @@
-"""Which answer means what, how often and how long to wait, and how secrets stay out of texts.
+"""What an answer of Earth Engine means: HTTP status, reason and text -> one error of the tree.
 
-This is the only place that decides whether something is tried again. It sends nothing itself.
+Whether it is tried again is decided by :mod:`retry`, from the kind of the error alone.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import random
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
+from airflow_provider.earthengine.download.transport.redaction import scrub
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     AssetNotFoundError,
     ComputationTooLargeError,
-    DownloadCancelledError,
-    DownloadIdExpiredError,
     EarthEngineProviderError,
     QuotaExceededError,
     RequestRejectedError,
     RequestTooLargeError,
     ServiceUnavailableError,
-    TransientError,
 )
-
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
-
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
 
@@ -55,40 +42,6 @@ _SIZE_TEXT = re.compile(
     re.IGNORECASE,
 )
 _NOT_FOUND_TEXT = re.compile(r"\bnot found\b", re.IGNORECASE)
-
-_SECRETS = re.compile(
-    r"(?P<head>(?:thumbnails|videoThumbnails|filmstripThumbnails|tables)/)[\w%.~-]{8,}"
-    r"|(?P<bearer>\bBearer\s+)[\w.~+/=-]+"
-    r"|(?P<form>\b(?:access_token|accessToken|refresh_token|subject_token|assertion|client_secret|X-Amz-Signature)"
-    r"[\"']?\s*[=:]\s*[\"']?)[\w.~+/%=-]+"
-)
-
-
-def scrub(text: str) -> str:
-    """Return the text with download ids, bearer tokens and signatures replaced by ``***``."""
-    return _SECRETS.sub(
-        lambda match: f"{match['head'] or match['bearer'] or match['form']}***", text
-    )
-
-
-class SecretsFilter(logging.Filter):
-    """Cleans log records of libraries that print URLs, above all urllib3 at DEBUG."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep every record, with its text cleaned."""
-        text = record.getMessage()
-        cleaned = scrub(text)
-        if cleaned != text:
-            record.msg, record.args = cleaned, None
-        return True
-
-
-def install_secrets_filter() -> None:
-    """Clean what urllib3 and googleapiclient log; calling it again changes nothing."""
-    for name in ("urllib3.connectionpool", "googleapiclient.http", "googleapiclient.discovery"):
-        logger = logging.getLogger(name)
-        if not any(isinstance(known, SecretsFilter) for known in logger.filters):
-            logger.addFilter(SecretsFilter())
 
 
 def error_for_answer(
@@ -174,71 +127,3 @@ def read_google_error(content: bytes | str) -> tuple[str, str]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often and how patiently a transient failure is tried again: full jitter, capped.
-
-    :param attempts: tries in all, the first included.
-    :param first_wait_seconds: the upper bound of the first wait; it doubles from try to try.
-    :param longest_wait_seconds: the upper bound of every wait; a longer Retry-After is not slept
-        out here: the error passes to the caller, whose own retry comes later.
-    :param total_seconds: no new try begins later than this after the first one.
-    """
-
-    attempts: int = 6
-    first_wait_seconds: float = 1.0
-    longest_wait_seconds: float = 60.0
-    total_seconds: float = 900.0
-    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
-    uniform: Callable[[float, float], float] = field(default=random.uniform, repr=False)
-
-    def run(self, operation: Callable[[], T]) -> T:
-        """Return what ``operation()`` returns; try again while it raises TransientError."""
-        import tenacity  # Not at module level: DAG files import this module on every parse.
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(self._is_worth_another_try),
-            stop=tenacity.stop_after_attempt(self.attempts)
-            | tenacity.stop_before_delay(self.total_seconds),
-            wait=self._wait,
-            before_sleep=_log_retry,
-            sleep=self.sleep,
-            reraise=True,
-        )
-        return retrying(operation)
-
-    def _is_worth_another_try(self, error: BaseException) -> bool:
-        # The same request with an id that is gone cannot help; whoever asked for it gets a new one.
-        if isinstance(error, DownloadIdExpiredError | DownloadCancelledError):
-            return False
-        if not isinstance(error, TransientError):
-            return False
-        return (error.retry_after_seconds or 0) <= self.longest_wait_seconds
-
-    def wait_seconds(self, failures: int, error: BaseException | None) -> float:
-        """Return how long to wait before the next try.
-
-        :param failures: how many tries failed in a row, at least 1.
-        :param error: what the last of them met.
-        """
-        # The exponent is bounded: whoever waits for days fails often.
-        bound = min(self.longest_wait_seconds, self.first_wait_seconds * 2 ** min(failures - 1, 30))
-        asked = error.retry_after_seconds if isinstance(error, TransientError) else None
-        # The jitter is added to what was asked for: clients told the same second must not meet.
-        return (asked or 0.0) + self.uniform(0.0, bound)
-
-    def _wait(self, state: RetryCallState) -> float:
-        return self.wait_seconds(state.attempt_number, _error_of(state))
-
-
-def _error_of(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
-
-
-def _log_retry(state: RetryCallState) -> None:
-    seconds = state.next_action.sleep if state.next_action else 0.0
-    log.warning(
-        "Try %d failed, next one in %.1f s: %s", state.attempt_number, seconds, _error_of(state)
-    )

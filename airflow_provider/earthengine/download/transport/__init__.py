@@ -1,0 +1,1 @@
+"""How requests reach Earth Engine: connections, retries, what answers mean, redaction."""
