@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider.earthengine import exceptions
 from airflow_provider.earthengine.download import fetch
-from airflow_provider.earthengine.download.store import CLIENT_CONFIG
+from airflow_provider.earthengine.download.bucket.bucket import CLIENT_CONFIG
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import PermanentError, TransientError
 from airflow_provider.earthengine.hooks import google_connection

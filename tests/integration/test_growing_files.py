@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from airflow_provider.earthengine.download import assemble
-from airflow_provider.earthengine.download.store import Bucket, Precondition
-from airflow_provider.earthengine.download.store_errors import ConditionFailedError
-from airflow_provider.earthengine.download.uploads import PART_BYTE_COUNT, FileUpload
+from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.bucket.errors import ConditionFailedError
+from airflow_provider.earthengine.download.bucket.multipart import PART_BYTE_COUNT, FileUpload
+from airflow_provider.earthengine.download.bucket.objects import Precondition
 from airflow_provider.earthengine.emulator.faults import ArmedFault, Latency
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider.earthengine.download.assemble import GEOTIFF_MEDIA_TYPE, LocalFile
+from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.publish import (
     Standing,
     look_at_destination,
@@ -24,7 +25,6 @@ from airflow_provider.earthengine.download.record import (
     IfExists,
     StoredObject,
 )
-from airflow_provider.earthengine.download.store import Bucket
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     BucketNotFoundError,

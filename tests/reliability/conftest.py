@@ -17,7 +17,7 @@ import pytest
 from botocore.loaders import JSONFileLoader
 
 from airflow_provider.earthengine.download import fetch
-from airflow_provider.earthengine.download.conditions import honours_conditions
+from airflow_provider.earthengine.download.bucket.conditional_writes import honours_conditions
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.transfers import earthengine_to_s3

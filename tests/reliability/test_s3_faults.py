@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider.earthengine.download import conditions
+from airflow_provider.earthengine.download.bucket import conditional_writes as conditions
 from stack.seaweedfs import SeaweedFS
 from tests.reliability.conftest import make_impatient, proxied_connection
 from tests.reliability.s3_proxy import (

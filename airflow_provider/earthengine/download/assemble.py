@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from airflow_provider.earthengine.download.bucket.multipart import digest_file
 from airflow_provider.earthengine.download.canvas import copy_to_canvas
 from airflow_provider.earthengine.download.cog import Watch, write_cog
 from airflow_provider.earthengine.download.facts import RasterFacts
 from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
-from airflow_provider.earthengine.download.integrity import digest_file
 from airflow_provider.earthengine.download.layout import COG, ZIP
 from airflow_provider.earthengine.download.nodata import write_nodata
 from airflow_provider.earthengine.download.params import NPY

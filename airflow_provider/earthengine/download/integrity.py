@@ -11,7 +11,6 @@ download can take before any of it is unpacked.
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import struct
 import zipfile
@@ -283,12 +282,3 @@ def _unwritten(path: Path, reason: str) -> ScratchError:
         f"Scratch {path.parent.parent} did not take a raster ({reason}); make room, or name "
         "another place in [earthengine] scratch_directory."
     )
-
-
-def digest_file(path: Path) -> str:
-    """Return the file's sha256, hexadecimal, read in chunks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTE_COUNT):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.bucket.errors import (
+    ConditionFailedError,
+    UploadConflictError,
+)
 from airflow_provider.earthengine.download.image import ImageSource
 from airflow_provider.earthengine.download.ingestion import (
     check_no_template,
     keep_from_templates,
 )
 from airflow_provider.earthengine.download.record import FINGERPRINT, Destination
-from airflow_provider.earthengine.download.store import Bucket
-from airflow_provider.earthengine.download.store_errors import (
-    ConditionFailedError,
-    UploadConflictError,
-)
 from airflow_provider.earthengine.exceptions import ObjectExistsError
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
-from airflow_provider.earthengine.download.integrity import digest_file
+from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.bucket.errors import (
+    ConditionFailedError,
+    UploadConflictError,
+)
+from airflow_provider.earthengine.download.bucket.multipart import FileUpload, digest_file
+from airflow_provider.earthengine.download.bucket.objects import (
+    HeadedObject,
+    ListedObject,
+    OpenUpload,
+    Precondition,
+)
 from airflow_provider.earthengine.download.record import (
     CommitRecord,
     Destination,
@@ -23,18 +34,6 @@ from airflow_provider.earthengine.download.record import (
     StoredObject,
     parse_record,
 )
-from airflow_provider.earthengine.download.store import (
-    Bucket,
-    HeadedObject,
-    ListedObject,
-    OpenUpload,
-    Precondition,
-)
-from airflow_provider.earthengine.download.store_errors import (
-    ConditionFailedError,
-    UploadConflictError,
-)
-from airflow_provider.earthengine.download.uploads import FileUpload
 from airflow_provider.earthengine.exceptions import (
     ObjectExistsError,
     ServiceUnavailableError,

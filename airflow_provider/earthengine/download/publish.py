@@ -21,6 +21,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
+from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.publication import (
     Publication,
     Standing,
@@ -34,7 +35,6 @@ from airflow_provider.earthengine.download.record import (
     IfExists,
     StoredObject,
 )
-from airflow_provider.earthengine.download.store import Bucket
 from airflow_provider.earthengine.exceptions import ObjectExistsError
 
 log = logging.getLogger(__name__)

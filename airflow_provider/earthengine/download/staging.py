@@ -11,11 +11,11 @@ import logging
 from pathlib import Path
 
 from airflow_provider.earthengine.download.bounds import ALWAYS, AUTO, Bounds
-from airflow_provider.earthengine.download.integrity import digest_file
+from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.bucket.errors import ConditionFailedError
+from airflow_provider.earthengine.download.bucket.multipart import digest_file
 from airflow_provider.earthengine.download.plan import Download
 from airflow_provider.earthengine.download.record import Identity
-from airflow_provider.earthengine.download.store import Bucket
-from airflow_provider.earthengine.download.store_errors import ConditionFailedError
 from airflow_provider.earthengine.download.tiles import Tile
 
 log = logging.getLogger(__name__)

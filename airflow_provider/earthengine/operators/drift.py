@@ -17,6 +17,7 @@ from airflow_provider.earthengine.download.query import read_query
 from airflow_provider.earthengine.download.record import read_prefix
 from airflow_provider.earthengine.download.values import read_text
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.hooks.s3 import open_bucket
 from airflow_provider.earthengine.operators.listing import (
     DATE,
     IMAGE,
@@ -27,7 +28,6 @@ from airflow_provider.earthengine.operators.listing import (
     window_of,
 )
 from airflow_provider.earthengine.operators.versions import present_versions
-from airflow_provider.earthengine.transfers.buckets import open_bucket
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

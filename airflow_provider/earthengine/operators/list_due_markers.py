@@ -11,11 +11,11 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider.earthengine.download.record import read_prefix
 from airflow_provider.earthengine.download.values import read_text
+from airflow_provider.earthengine.hooks.s3 import open_bucket
 from airflow_provider.earthengine.operators.listing import (
     check_map_length,
     failing_for_good,
 )
-from airflow_provider.earthengine.transfers.buckets import open_bucket
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

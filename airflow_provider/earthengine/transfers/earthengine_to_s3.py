@@ -25,7 +25,7 @@ from airflow_provider.earthengine.exceptions import (
     PermanentError,
 )
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-from airflow_provider.earthengine.transfers.buckets import open_client, read_uri
+from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
 from airflow_provider.earthengine.transfers.empty_dates import (
     FAIL,
     minding_markers,
@@ -44,12 +44,12 @@ from airflow_provider.earthengine.transfers.planning import Plan, plan_job, scra
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider.earthengine.download.bucket.bucket import Bucket
     from airflow_provider.earthengine.download.facts import RasterFacts
     from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
     from airflow_provider.earthengine.download.publication import Standing
     from airflow_provider.earthengine.download.record import CommitRecord
     from airflow_provider.earthengine.download.staging import StagedTiles
-    from airflow_provider.earthengine.download.store import Bucket
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 
@@ -330,8 +330,8 @@ class EarthEngineToS3Operator(BaseOperator):
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
     def _open_bucket(self, job: Job) -> Bucket:
+        from airflow_provider.earthengine.download.bucket.bucket import Bucket
         from airflow_provider.earthengine.download.record import read_extra_args
-        from airflow_provider.earthengine.download.store import Bucket
 
         extra_args = read_extra_args(self.s3_extra_args)
         return Bucket(self._s3_client(), job.destination.bucket, extra_args)

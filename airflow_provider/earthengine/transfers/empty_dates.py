@@ -13,9 +13,9 @@ from airflow_provider.earthengine.download.values import read_number, shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError, EmptyImageError
 
 if TYPE_CHECKING:
+    from airflow_provider.earthengine.download.bucket.bucket import Bucket
     from airflow_provider.earthengine.download.markers import StoredMarker
     from airflow_provider.earthengine.download.publication import Standing
-    from airflow_provider.earthengine.download.store import Bucket
     from airflow_provider.earthengine.transfers.job import Job
 
 log = logging.getLogger(__name__)

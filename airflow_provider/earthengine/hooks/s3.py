@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 if TYPE_CHECKING:
-    from airflow_provider.earthengine.download.store import Bucket
+    from airflow_provider.earthengine.download.bucket.bucket import Bucket
 
 
 def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> Any:
@@ -19,7 +19,7 @@ def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> An
     """
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    from airflow_provider.earthengine.download.store import CLIENT_CONFIG
+    from airflow_provider.earthengine.download.bucket.bucket import CLIENT_CONFIG
 
     hook = S3Hook(aws_conn_id=aws_conn_id)
     client: Any = hook.get_client_type(
@@ -37,7 +37,7 @@ def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> An
 
 def open_bucket(aws_conn_id: str, name: str) -> Bucket:
     """Return the bucket; the caller closes it."""
-    from airflow_provider.earthengine.download.store import Bucket
+    from airflow_provider.earthengine.download.bucket.bucket import Bucket
 
     return Bucket(open_client(aws_conn_id), name)
 
@@ -47,7 +47,7 @@ def read_uri(client: Any, uri: str) -> bytes:
 
     :raises DownloadParamsError: there is none.
     """
-    from airflow_provider.earthengine.download.store import Bucket
+    from airflow_provider.earthengine.download.bucket.bucket import Bucket
 
     name, _, key = uri.removeprefix("s3://").partition("/")
     with closing(Bucket(client, name)) as bucket:

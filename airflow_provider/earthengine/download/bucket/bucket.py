@@ -11,7 +11,6 @@ import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
-from airflow_provider.earthengine.download.conditions import honours_conditions
-from airflow_provider.earthengine.download.store_errors import (
+from airflow_provider.earthengine.download.bucket.conditional_writes import honours_conditions
+from airflow_provider.earthengine.download.bucket.errors import (
     NOT_FOUND,
     ConditionFailedError,
     UploadConflictError,
@@ -38,6 +37,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
+from airflow_provider.earthengine.download.bucket.objects import (
+    HeadedObject,
+    ListedObject,
+    OpenUpload,
+    Precondition,
+)
+
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTE_COUNT = 1 << 20
@@ -50,43 +56,6 @@ CLIENT_CONFIG = Config(
     max_pool_connections=32,
     retries={"mode": "standard", "total_max_attempts": 4},
 )
-
-
-@dataclass(frozen=True)
-class ListedObject:
-    """What a listing says of an object."""
-
-    byte_count: int
-    etag: str
-
-
-@dataclass(frozen=True)
-class HeadedObject:
-    """What the object itself says: size in bytes, ETag, user metadata with lower-case keys."""
-
-    byte_count: int
-    etag: str
-    metadata: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class OpenUpload:
-    """A multipart upload and its parts; nothing of it is visible until it is completed."""
-
-    key: str
-    upload_id: str
-    parts: tuple[CompletedPartTypeDef, ...]
-
-
-@dataclass(frozen=True)
-class Precondition:
-    """The state of the key that a write is made for: absent, or with this ETag."""
-
-    etag: str | None = None
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the condition as the S3 client takes it."""
-        return {"IfMatch": self.etag} if self.etag else {"IfNoneMatch": "*"}
 
 
 class Bucket:

@@ -12,10 +12,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider.earthengine.download.store import Bucket, OpenUpload
+from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.bucket.objects import OpenUpload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+from airflow_provider.earthengine.download.integrity import _CHUNK_BYTE_COUNT
 
 # S3 takes at most 10,000 parts of at least 5 MiB each; those under way are held in memory.
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read 2026-11.
@@ -90,3 +93,12 @@ class FileUpload:
 
     def _under_way(self) -> list[Future[CompletedPartTypeDef]]:
         return [part for part in self._parts.values() if not part.done()]
+
+
+def digest_file(path: Path) -> str:
+    """Return the file's sha256, hexadecimal, read in chunks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTE_COUNT):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""One bucket: conditional reads and writes, multipart uploads, errors translated."""

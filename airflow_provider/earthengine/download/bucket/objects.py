@@ -1,0 +1,47 @@
+"""What a bucket says of its objects, and the state of a key that a write is made for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """What a listing says of an object."""
+
+    byte_count: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class HeadedObject:
+    """What the object itself says: size in bytes, ETag, user metadata with lower-case keys."""
+
+    byte_count: int
+    etag: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class OpenUpload:
+    """A multipart upload and its parts; nothing of it is visible until it is completed."""
+
+    key: str
+    upload_id: str
+    parts: tuple[CompletedPartTypeDef, ...]
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """The state of the key that a write is made for: absent, or with this ETag."""
+
+    etag: str | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the condition as the S3 client takes it."""
+        return {"IfMatch": self.etag} if self.etag else {"IfNoneMatch": "*"}
