@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from airflow_provider.earthengine.download.fetch import BodyRequest, fetch_body
+from airflow_provider.earthengine.download.fetch.body import BodyRequest, fetch_body
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.identities import (
     AuthorizedUser,

@@ -10,12 +10,7 @@ import pytest
 
 from airflow_provider.earthengine.download.assemble import GEOTIFF_MEDIA_TYPE, LocalFile
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
-from airflow_provider.earthengine.download.publish import (
-    Standing,
-    look_at_destination,
-    publish_files,
-)
-from airflow_provider.earthengine.download.record import (
+from airflow_provider.earthengine.download.fields.destination import (
     ETAG,
     FINGERPRINT,
     GENERATION,
@@ -24,6 +19,11 @@ from airflow_provider.earthengine.download.record import (
     Identity,
     IfExists,
     StoredObject,
+)
+from airflow_provider.earthengine.download.publish import (
+    Standing,
+    look_at_destination,
+    publish_files,
 )
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,

@@ -13,8 +13,8 @@ from typing import Any
 import ee
 import pytest
 
-from airflow_provider.earthengine.download.image import prepare_request
-from airflow_provider.earthengine.download.reading import read_params
+from airflow_provider.earthengine.download.fields.image import prepare_request
+from airflow_provider.earthengine.download.fields.read_params import read_params
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator

@@ -16,8 +16,8 @@ import botocore.endpoint
 import pytest
 from botocore.loaders import JSONFileLoader
 
-from airflow_provider.earthengine.download import fetch
 from airflow_provider.earthengine.download.bucket.conditional_writes import honours_conditions
+from airflow_provider.earthengine.download.fetch import body as fetch
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.transfers import earthengine_to_s3

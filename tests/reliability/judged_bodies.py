@@ -12,12 +12,12 @@ from pathlib import Path
 
 import rasterio.warp  # noqa: F401  # warm, before the limit
 
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
-from airflow_provider.earthengine.download.integrity import check_body
-from airflow_provider.earthengine.download.plan import Download, plan_download
-from airflow_provider.earthengine.download.reading import read_params
-from airflow_provider.earthengine.download.verify import verify_body
+from airflow_provider.earthengine.download.fields.read_params import read_params
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
+from airflow_provider.earthengine.download.plan.requests import Download, plan_download
+from airflow_provider.earthengine.download.raster.integrity import check_body
+from airflow_provider.earthengine.download.raster.verify import verify_body
 from airflow_provider.earthengine.exceptions import EarthEngineProviderError
 from tests.reliability.hostile_bodies import BANDS, HEIGHT, TRANSFORM, WIDTH, Body
 

@@ -12,8 +12,8 @@ import pytest
 import rasterio
 
 from airflow_provider.earthengine.download.client import DownloadId
-from airflow_provider.earthengine.download.fetch import BodyRequest, fetch_body
-from airflow_provider.earthengine.download.verify import verify_body
+from airflow_provider.earthengine.download.fetch.body import BodyRequest, fetch_body
+from airflow_provider.earthengine.download.raster.verify import verify_body
 from airflow_provider.earthengine.exceptions import RasterMismatchError
 from tests.loopback_server import LoopbackServer, QuietHandler, serving
 from tests.reliability.hostile_bodies import (

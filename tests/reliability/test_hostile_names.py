@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
-from airflow_provider.earthengine.download.plan import plan_download
-from airflow_provider.earthengine.download.reading import read_params
+from airflow_provider.earthengine.download.fields.read_params import read_params
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
+from airflow_provider.earthengine.download.plan.requests import plan_download
 from airflow_provider.earthengine.exceptions import DownloadParamsError, PermanentError, PlanError
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from airflow_provider.earthengine.transfers.job import Job, read_job

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider.earthengine.download.bounds import Bounds
-from airflow_provider.earthengine.download.values import read_boolean
+from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
+from airflow_provider.earthengine.download.fields.values import read_boolean
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from airflow_provider.earthengine.transfers.empty_dates import read_recheck_days
@@ -119,7 +119,7 @@ def test_a_nodata_value_is_what_was_meant(native: bool, it: float, wanted: float
 def test_limits_are_what_was_meant(native: bool) -> None:
     limits = {"max_requests": 100, "total_seconds": 60.5, "max_byte_count": 10**9}
     _, job = job_of(native, {"it": limits}, limits="{{ params.it | tojson }}")
-    assert job.bounds == Bounds(max_requests=100, total_seconds=60.5, max_byte_count=10**9)
+    assert job.limits == DownloadLimits(max_requests=100, total_seconds=60.5, max_byte_count=10**9)
 
 
 @pytest.mark.parametrize("native", [False, True])

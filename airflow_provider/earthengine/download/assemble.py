@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from airflow_provider.earthengine.download.bucket.multipart import digest_file
-from airflow_provider.earthengine.download.canvas import copy_to_canvas
-from airflow_provider.earthengine.download.cog import Watch, write_cog
-from airflow_provider.earthengine.download.facts import RasterFacts
-from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
-from airflow_provider.earthengine.download.layout import COG, ZIP
-from airflow_provider.earthengine.download.nodata import write_nodata
-from airflow_provider.earthengine.download.params import NPY
+from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
+from airflow_provider.earthengine.download.fields.layout import COG, ZIP
+from airflow_provider.earthengine.download.fields.params import NPY
+from airflow_provider.earthengine.download.plan.nodata import write_nodata
+from airflow_provider.earthengine.download.raster.canvas import copy_to_canvas
+from airflow_provider.earthengine.download.raster.cog import Watch, write_cog
+from airflow_provider.earthengine.download.raster.facts import RasterFacts
 from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 # From here on a COG takes seconds to write, and is uploaded meanwhile.

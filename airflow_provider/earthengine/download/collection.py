@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_provider.earthengine.download.fields.region import Region
+from airflow_provider.earthengine.download.fields.source import ListedImage, update_time
 from airflow_provider.earthengine.download.property_conditions import PropertyCondition
-from airflow_provider.earthengine.download.region import Region
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadParamsError,
@@ -134,21 +135,6 @@ class Availability:
 
 
 @dataclass(frozen=True)
-class ListedImage:
-    """An image of a collection, as a listing shows it.
-
-    :param start: its ``system:time_start``; None where it has none.
-    :param version: what changes when it is processed again: the time of ingestion in
-        microseconds since 1970. Source:
-        https://developers.google.com/earth-engine/guides/image_info, read 2025-08.
-    """
-
-    asset_id: str
-    start: datetime | None
-    version: int | None
-
-
-@dataclass(frozen=True)
 class Listing:
     """The images that a query finds, in its order, and what is odd about the query."""
 
@@ -186,11 +172,6 @@ def read_listing(query: ImageQuery, answer: Any) -> Listing:
         return Listing(images, tuple(_odd_conditions(query, names, counts)))
     except (TypeError, ValueError):
         raise _not_an_answer() from None
-
-
-def update_time(version: float | None) -> datetime | None:
-    """Return when the asset of this version was ingested; None for none."""
-    return None if version is None else _EPOCH + timedelta(microseconds=int(version))
 
 
 def explain_refused_query(

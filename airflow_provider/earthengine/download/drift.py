@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
-from airflow_provider.earthengine.download.collection import ListedImage
+from airflow_provider.earthengine.download.fields.destination import FINGERPRINT
+from airflow_provider.earthengine.download.fields.source import ListedImage
 from airflow_provider.earthengine.download.ingestion import Ingestion, each_image, mosaic_of
 from airflow_provider.earthengine.download.markers import MARKER_SUFFIX
-from airflow_provider.earthengine.download.record import FINGERPRINT
 
 _READERS = 8
 _ITEM_SUFFIX = ".json"

@@ -9,38 +9,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider.earthengine.download.collection import TIME_START, ListedImage, update_time
-from airflow_provider.earthengine.download.reading import read_name
-from airflow_provider.earthengine.download.values import read_text, shown
+from airflow_provider.earthengine.download.collection import TIME_START
+from airflow_provider.earthengine.download.fields.source import ListedImage, update_time
+from airflow_provider.earthengine.download.fields.templates import (
+    function_call,
+    keep_from_templates,
+)
+from airflow_provider.earthengine.download.fields.values import shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIRECTIVE = re.compile(r"%(.?)")
 _DIRECTIVES = "YmdjH%"
-_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_TEMPLATE = re.compile(r"\{[{%#]")
-
-
-@dataclass(frozen=True)
-class KnownSource:
-    """What is known of the image before it is downloaded: the operator's field ``source``.
-
-    :param name: the base of the objects' names, unless ``download_params`` has one.
-    :param images: the images that it is made of, with the versions that they had.
-    """
-
-    name: str | None = None
-    images: tuple[ListedImage, ...] = ()
-
-    def to_item(self) -> dict[str, Any]:
-        """Return what the item records of it."""
-        images = [{"asset_id": each.asset_id, "version": each.version} for each in self.images]
-        return {"earthengine:source_images": images} if images else {}
 
 
 @dataclass(frozen=True)
@@ -138,29 +123,6 @@ def mosaic_of(name: str, start: datetime | None, images: Sequence[ListedImage]) 
     return Ingestion(name, json.dumps(program, sort_keys=True), start, tuple(images))
 
 
-def read_source(value: Any) -> KnownSource:
-    """Return what the operator's field ``source`` means; None means that nothing is known.
-
-    :raises DownloadParamsError: it is not what a listing gives.
-    """
-    if value is None:
-        return KnownSource()
-    try:
-        name, images = value.get("name"), value.get("images") or ()
-        listed = tuple(
-            ListedImage(
-                read_text("source", asset_id), None, None if version is None else int(version)
-            )
-            for asset_id, version in images
-        )
-    except (AttributeError, TypeError, ValueError):
-        raise DownloadParamsError(
-            f"source is {shown(value)}; leave it to what EarthEngineListImagesOperator returns.",
-            field="source",
-        ) from None
-    return KnownSource(None if name is None else read_name("source name", name), listed)
-
-
 def read_prefix_pattern(value: Any) -> PrefixPattern:
     """Return the pattern.
 
@@ -177,57 +139,26 @@ def read_prefix_pattern(value: Any) -> PrefixPattern:
     return PrefixPattern(text)
 
 
-def keep_from_templates(image: str) -> str:
-    """Return what means the same image, whether or not Jinja reads it before.
-
-    :param image: an asset id, or a program as JSON text.
-    """
-    if "{" not in image:
-        return image
-    if not image.startswith("{"):
-        load = _call("Image.load", id={"constantValue": image})
-        image = json.dumps({"result": "0", "values": {"0": load}})
-    # Two braces that open, or one with a sign behind it, can only stand within a string.
-    return _JSON_STRING.sub(lambda found: found[0].replace("{", "\\u007b"), image)
-
-
-def check_no_template(key: str) -> str:
-    """Return the text, which is part of a key in the bucket.
-
-    :raises DownloadParamsError: Jinja would take it for a template.
-    """
-    if _TEMPLATE.search(key):
-        raise DownloadParamsError(
-            f"The bucket has {shown(key)}, which Airflow would take for a template; rename or "
-            "remove what is there.",
-            field="s3_prefix",
-        )
-    return key
-
-
 def _mosaic_program(asset_ids: Sequence[str], start: datetime | None) -> dict[str, Any]:
     """Return what the mosaic serialises to, without importing ``ee``."""
     images = {
-        str(number): _call("Image.load", id={"constantValue": asset_id})
+        str(number): function_call("Image.load", id={"constantValue": asset_id})
         for number, asset_id in enumerate(asset_ids, 1)
     }
     array = {"arrayValue": {"values": [{"valueReference": number} for number in images]}}
-    mosaic = _call(
-        "ImageCollection.mosaic", collection=_call("ImageCollection.fromImages", images=array)
+    mosaic = function_call(
+        "ImageCollection.mosaic",
+        collection=function_call("ImageCollection.fromImages", images=array),
     )
     if start is not None:
         milliseconds = round((start - _EPOCH) / timedelta(milliseconds=1))
-        mosaic = _call(
+        mosaic = function_call(
             "Element.set",
             object=mosaic,
             key={"constantValue": TIME_START},
             value={"constantValue": milliseconds},
         )
     return {"result": "0", "values": {"0": mosaic, **images}}
-
-
-def _call(function: str, **arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {"functionInvocationValue": {"functionName": function, "arguments": arguments}}
 
 
 def _text_of(moment: datetime | None) -> str | None:

@@ -20,13 +20,7 @@ from pystac.extensions.projection import ProjectionExtension
 
 from airflow_provider.earthengine import __version__
 from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
-from airflow_provider.earthengine.download.collection import update_time
-from airflow_provider.earthengine.download.facts import BandFacts, RasterFacts
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.image import ImageSource
-from airflow_provider.earthengine.download.info import ImageInfo
-from airflow_provider.earthengine.download.params import DownloadParams
-from airflow_provider.earthengine.download.record import (
+from airflow_provider.earthengine.download.fields.destination import (
     ETAG,
     FINGERPRINT,
     GENERATION,
@@ -35,6 +29,12 @@ from airflow_provider.earthengine.download.record import (
     Identity,
     StoredObject,
 )
+from airflow_provider.earthengine.download.fields.image import ImageSource
+from airflow_provider.earthengine.download.fields.params import DownloadParams
+from airflow_provider.earthengine.download.fields.source import update_time
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.image_info import ImageInfo
+from airflow_provider.earthengine.download.raster.facts import BandFacts, RasterFacts
 
 _WGS84 = "EPSG:4326"
 

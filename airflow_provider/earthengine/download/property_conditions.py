@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider.earthengine.download.values import read_json, read_text, shown
+from airflow_provider.earthengine.download.fields.values import read_json, read_text, shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 _COMPARISONS = ("lt", "lte", "gt", "gte")

@@ -26,7 +26,7 @@ from airflow_provider.earthengine.download.bucket.objects import (
     OpenUpload,
     Precondition,
 )
-from airflow_provider.earthengine.download.record import (
+from airflow_provider.earthengine.download.fields.destination import (
     CommitRecord,
     Destination,
     Identity,

@@ -22,18 +22,18 @@ from collections.abc import Callable, Sequence
 
 from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
-from airflow_provider.earthengine.download.publication import (
-    Publication,
-    Standing,
-    is_listed,
-    read_record,
-)
-from airflow_provider.earthengine.download.record import (
+from airflow_provider.earthengine.download.fields.destination import (
     CommitRecord,
     Destination,
     Identity,
     IfExists,
     StoredObject,
+)
+from airflow_provider.earthengine.download.publication import (
+    Publication,
+    Standing,
+    is_listed,
+    read_record,
 )
 from airflow_provider.earthengine.exceptions import ObjectExistsError
 

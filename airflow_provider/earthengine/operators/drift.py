@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider.earthengine.download.ingestion import (
-    PrefixPattern,
-    check_no_template,
-    read_prefix_pattern,
-)
+from airflow_provider.earthengine.download.fields.destination import read_prefix
+from airflow_provider.earthengine.download.fields.templates import check_no_template
+from airflow_provider.earthengine.download.fields.values import read_text
+from airflow_provider.earthengine.download.ingestion import PrefixPattern, read_prefix_pattern
 from airflow_provider.earthengine.download.query import read_query
-from airflow_provider.earthengine.download.record import read_prefix
-from airflow_provider.earthengine.download.values import read_text
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_bucket
 from airflow_provider.earthengine.operators.listing import (

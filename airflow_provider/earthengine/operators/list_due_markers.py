@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider.earthengine.download.record import read_prefix
-from airflow_provider.earthengine.download.values import read_text
+from airflow_provider.earthengine.download.fields.destination import read_prefix
+from airflow_provider.earthengine.download.fields.values import read_text
 from airflow_provider.earthengine.hooks.s3 import open_bucket
 from airflow_provider.earthengine.operators.listing import (
     check_map_length,

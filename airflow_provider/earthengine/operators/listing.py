@@ -18,8 +18,8 @@ from airflow_provider.earthengine.download.collection import (
     read_listing,
     region_geometry,
 )
+from airflow_provider.earthengine.download.fields.values import shown
 from airflow_provider.earthengine.download.ingestion import Ingestion, each_date, each_image
-from airflow_provider.earthengine.download.values import shown
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadParamsError,

@@ -17,8 +17,8 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider.earthengine import exceptions
 from airflow_provider.earthengine.download.collection import ImageQuery, explain_refused_query
+from airflow_provider.earthengine.download.fields.values import shown
 from airflow_provider.earthengine.download.query import read_count, read_query
-from airflow_provider.earthengine.download.values import shown
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadParamsError,

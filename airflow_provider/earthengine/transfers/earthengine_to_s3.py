@@ -16,9 +16,9 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
-from airflow_provider.earthengine.download.image import ImageFunction
+from airflow_provider.earthengine.download.fields.image import ImageFunction
+from airflow_provider.earthengine.download.fields.values import read_boolean, read_json, shown
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.download.values import read_boolean, read_json, shown
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
     EmptyImageError,
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider.earthengine.download.bucket.bucket import Bucket
-    from airflow_provider.earthengine.download.facts import RasterFacts
-    from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
+    from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
+    from airflow_provider.earthengine.download.fetch.staged_tiles import StagedTiles
+    from airflow_provider.earthengine.download.fields.destination import CommitRecord
     from airflow_provider.earthengine.download.publication import Standing
-    from airflow_provider.earthengine.download.record import CommitRecord
-    from airflow_provider.earthengine.download.staging import StagedTiles
+    from airflow_provider.earthengine.download.raster.facts import RasterFacts
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 
@@ -89,8 +89,8 @@ class EarthEngineToS3Operator(BaseOperator):
     :param s3_extra_args: how objects are written: ServerSideEncryption, SSEKMSKeyId,
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
     :param limits: hard stops and the way of large downloads: max_requests, max_byte_count,
-        max_concurrent_requests, attempt_seconds, total_seconds, resume, staging_prefix; see
-        :class:`~airflow_provider.earthengine.download.bounds.Bounds`. (templated)
+        max_concurrent_requests, attempt_seconds, total_seconds, resume, staging_prefix and
+        tile_byte_count; the page "Rasters of any size" describes each. (templated)
     :param plan_only: log the requests, bytes and files that it would take, push them under the XCom
         key ``plan``, and fetch and publish nothing. (templated)
     :param earthengine_conn_id: the Earth Engine connection. (templated)
@@ -226,15 +226,15 @@ class EarthEngineToS3Operator(BaseOperator):
     ) -> CommitRecord:
         """Return the record of the download, fetched, verified and published."""
         from airflow_provider.earthengine.download.assemble import assemble_files
+        from airflow_provider.earthengine.download.fetch.scratch import scratch_directory
+        from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
         from airflow_provider.earthengine.download.item import Source, build_item
         from airflow_provider.earthengine.download.publish import publish_files
-        from airflow_provider.earthengine.download.scratch import scratch_directory
-        from airflow_provider.earthengine.download.staging import open_stage
 
         started = time.monotonic()
         with scratch_directory(scratch_place()) as scratch:
             plan = plan_job(job, hook)
-            stage = open_stage(bucket, job.bounds, job.identity, plan.download, plan.info.version)
+            stage = open_stage(bucket, job.limits, job.identity, plan.download, plan.info.version)
             tags = tags_of(plan.info.properties)
             fetched = self._fetch(plan, hook, scratch, stage, tags)
             # The answer takes as long as a request does; files are made and uploaded meanwhile.
@@ -279,17 +279,17 @@ class EarthEngineToS3Operator(BaseOperator):
         tags: Mapping[str, str],
     ) -> FetchedRasters:
         """Return the rasters of the download: verified, and in scratch."""
-        from airflow_provider.earthengine.download.cog import bound_block_cache
-        from airflow_provider.earthengine.download.fetch_rasters import fetch_rasters
-        from airflow_provider.earthengine.download.fetch_tiles import Fetching
-        from airflow_provider.earthengine.download.scratch import check_free
+        from airflow_provider.earthengine.download.fetch.rasters import fetch_rasters
+        from airflow_provider.earthengine.download.fetch.scratch import check_free
+        from airflow_provider.earthengine.download.fetch.tiles import Fetching
+        from airflow_provider.earthengine.download.raster.cog import bound_block_cache
 
         job, download = plan.job, plan.download
         for sentence in job.params.ignored:
             self.log.warning(sentence)
         for line in plan.lines():
             self.log.info("%s", line)
-        check_free(scratch, scratch_byte_count(download, job.bounds))
+        check_free(scratch, scratch_byte_count(download, job.limits))
         bound_block_cache()
         once = hook.trying_once()
         self._cancellation.call_when_cancelled(once.interrupt)
@@ -298,7 +298,7 @@ class EarthEngineToS3Operator(BaseOperator):
             image=plan.image,
             what=job.destination.base,
             scratch=scratch,
-            bounds=job.bounds,
+            limits=job.limits,
             policy=hook.retry_policy,
             cancellation=self._cancellation,
             stage=stage,
@@ -331,7 +331,7 @@ class EarthEngineToS3Operator(BaseOperator):
 
     def _open_bucket(self, job: Job) -> Bucket:
         from airflow_provider.earthengine.download.bucket.bucket import Bucket
-        from airflow_provider.earthengine.download.record import read_extra_args
+        from airflow_provider.earthengine.download.fields.destination import read_extra_args
 
         extra_args = read_extra_args(self.s3_extra_args)
         return Bucket(self._s3_client(), job.destination.bucket, extra_args)

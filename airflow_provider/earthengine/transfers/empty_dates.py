@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider.earthengine.download.record import IfExists
-from airflow_provider.earthengine.download.values import read_number, shown
+from airflow_provider.earthengine.download.fields.destination import IfExists
+from airflow_provider.earthengine.download.fields.values import read_number, shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError, EmptyImageError
 
 if TYPE_CHECKING:

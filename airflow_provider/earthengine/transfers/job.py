@@ -11,30 +11,38 @@ from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider.earthengine.download.bounds import Bounds, read_bounds
-from airflow_provider.earthengine.download.image import (
-    ImageFunction,
-    ImageSource,
-    call_image_function,
-    read_image,
-)
-from airflow_provider.earthengine.download.ingestion import KnownSource, read_source
-from airflow_provider.earthengine.download.layout import (
-    item_suffix,
-    read_compression,
-    read_layout,
-)
-from airflow_provider.earthengine.download.params import DownloadParams
-from airflow_provider.earthengine.download.reading import read_params
-from airflow_provider.earthengine.download.record import (
+from airflow_provider.earthengine.download.fields.destination import (
     Destination,
     Identity,
     fingerprint_download,
     read_if_exists,
     read_prefix,
 )
-from airflow_provider.earthengine.download.region import is_region_file, parse_region_file
-from airflow_provider.earthengine.download.values import read_json, read_number, read_text, shown
+from airflow_provider.earthengine.download.fields.download_limits import (
+    DownloadLimits,
+    read_download_limits,
+)
+from airflow_provider.earthengine.download.fields.image import (
+    ImageFunction,
+    ImageSource,
+    call_image_function,
+    read_image,
+)
+from airflow_provider.earthengine.download.fields.layout import (
+    item_suffix,
+    read_compression,
+    read_layout,
+)
+from airflow_provider.earthengine.download.fields.params import DownloadParams
+from airflow_provider.earthengine.download.fields.read_params import read_params
+from airflow_provider.earthengine.download.fields.region import is_region_file, parse_region_file
+from airflow_provider.earthengine.download.fields.source import KnownSource, read_source
+from airflow_provider.earthengine.download.fields.values import (
+    read_json,
+    read_number,
+    read_text,
+    shown,
+)
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 if TYPE_CHECKING:
@@ -60,7 +68,7 @@ class Job:
     params: DownloadParams
     layout: str
     compression: str
-    bounds: Bounds
+    limits: DownloadLimits
     nodata: float | None
     record: Mapping[str, str]
     source: KnownSource
@@ -83,11 +91,11 @@ def read_job(
     params = read_params(_with_region_of_file(operator.download_params, read_uri))
     layout = read_layout(operator.layout, params)
     compression = read_compression(operator.compression, layout)
-    bounds = read_bounds(operator.limits)
+    limits = read_download_limits(operator.limits)
     nodata = _read_nodata(operator.nodata, layout)
     record = _read_record(operator.record)
     prefix = read_prefix(operator.s3_prefix)
-    _check_apart(prefix, bounds.staging_prefix)
+    _check_apart(prefix, limits.staging_prefix)
     if_exists = read_if_exists(operator.if_exists)
     source = read_source(operator.source)
     image = _read_image(operator, context, hook)
@@ -96,7 +104,7 @@ def read_job(
         params=params,
         layout=layout,
         compression=compression,
-        bounds=bounds,
+        limits=limits,
         nodata=nodata,
         record=record,
         source=source,

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider.earthengine.download.bounds import Bounds
-    from airflow_provider.earthengine.download.fetch_rasters import FetchedRasters
-    from airflow_provider.earthengine.download.info import ImageInfo
-    from airflow_provider.earthengine.download.plan import Download
+    from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
+    from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
+    from airflow_provider.earthengine.download.plan.image_info import ImageInfo
+    from airflow_provider.earthengine.download.plan.requests import Download
     from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
     from airflow_provider.earthengine.transfers.job import Job
 
@@ -38,7 +38,7 @@ class Plan:
 
         :raises SourceChangedError: always then.
         """
-        from airflow_provider.earthengine.download.info import check_unchanged
+        from airflow_provider.earthengine.download.plan.image_info import check_unchanged
 
         if fetched.body is None:
             check_unchanged(hook, self.job.image.to_ee(), self.job.params, self.info)
@@ -77,23 +77,25 @@ def plan_job(job: Job, hook: EarthEngineHook) -> Plan:
 
     :raises PermanentError: when there can be none.
     """
-    from airflow_provider.earthengine.download.info import describe_image
-    from airflow_provider.earthengine.download.nodata import fill_masked
-    from airflow_provider.earthengine.download.plan import plan_download
+    from airflow_provider.earthengine.download.plan.image_info import describe_image
+    from airflow_provider.earthengine.download.plan.nodata import fill_masked
+    from airflow_provider.earthengine.download.plan.requests import plan_download
 
     hook.get_conn()
     image, params = job.image.to_ee(), job.params
     info = described = describe_image(hook, image, params)
     if job.nodata is not None:
         image, params, described = fill_masked(image, params, info, job.nodata)
-    download = plan_download(described, params, job.layout, job.nodata, job.bounds)
+    download = plan_download(described, params, job.layout, job.nodata, job.limits)
     return Plan(job, image, info, download)
 
 
-def scratch_byte_count(download: Download, bounds: Bounds) -> int:
+def scratch_byte_count(download: Download, limits: DownloadLimits) -> int:
     """Return the most that a download takes on disk, as far as that is known before."""
+    from airflow_provider.earthengine.download.plan.tiles import TileBudget
+
     if not download.tiles:
         return 3 * download.max_body_byte_count
     # The canvas and the file that is made of it, and the bodies that are worked on.
-    bodies = bounds.max_concurrent_requests * bounds.tiles.byte_count
+    bodies = limits.max_concurrent_requests * TileBudget.within(limits).byte_count
     return 2 * download.raster_byte_count + bodies

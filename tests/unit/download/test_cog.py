@@ -2,7 +2,7 @@
 
 import pytest
 
-from airflow_provider.earthengine.download.cog import thread_count
+from airflow_provider.earthengine.download.raster.cog import thread_count
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from airflow_provider.earthengine.download.decode import PixelBuffer, decode_body
-from airflow_provider.earthengine.download.params import GEO_TIFF
+from airflow_provider.earthengine.download.fields.params import GEO_TIFF
+from airflow_provider.earthengine.download.raster.decode import PixelBuffer, decode_body
 from airflow_provider.earthengine.emulator.geotiff import write_geotiff
 from airflow_provider.earthengine.exceptions import TruncatedBodyError
 

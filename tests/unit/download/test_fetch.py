@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.download import fetch
 from airflow_provider.earthengine.download.client import DownloadId
-from airflow_provider.earthengine.download.fetch import BodyRequest, FetchedBody, fetch_body
+from airflow_provider.earthengine.download.fetch import body as fetch
+from airflow_provider.earthengine.download.fetch.body import BodyRequest, FetchedBody, fetch_body
 from airflow_provider.earthengine.download.transport.connections import Cancellation
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (

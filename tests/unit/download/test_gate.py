@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from airflow_provider.earthengine.download.gate import RequestGate
+from airflow_provider.earthengine.download.fetch.gate import RequestGate
 from airflow_provider.earthengine.exceptions import (
     DownloadCancelledError,
     QuotaExceededError,

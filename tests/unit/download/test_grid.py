@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider.earthengine.download.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
 
 GRID = PixelGrid("EPSG:32610", (20.0, 0.0, 581260.0, 0.0, -20.0, 4101800.0), 105, 86)
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.download.image import read_image
+from airflow_provider.earthengine.download.fields.image import read_image
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 EXPRESSION = {

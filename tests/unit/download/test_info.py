@@ -3,8 +3,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.download.info import explain_refusal, read_info, select_bands
-from airflow_provider.earthengine.download.reading import read_params
+from airflow_provider.earthengine.download.fields.read_params import read_params
+from airflow_provider.earthengine.download.plan.image_info import (
+    explain_refusal,
+    read_info,
+    select_bands,
+)
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
     EmptyImageError,

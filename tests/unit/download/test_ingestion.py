@@ -9,15 +9,16 @@ from typing import Any
 import jinja2
 import pytest
 
-from airflow_provider.earthengine.download.collection import ListedImage
-from airflow_provider.earthengine.download.image import read_image
-from airflow_provider.earthengine.download.ingestion import (
+from airflow_provider.earthengine.download.fields.image import read_image
+from airflow_provider.earthengine.download.fields.source import ListedImage, read_source
+from airflow_provider.earthengine.download.fields.templates import (
     check_no_template,
+    keep_from_templates,
+)
+from airflow_provider.earthengine.download.ingestion import (
     each_date,
     each_image,
-    keep_from_templates,
     read_prefix_pattern,
-    read_source,
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 

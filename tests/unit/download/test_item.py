@@ -9,19 +9,23 @@ from pystac.validation import JsonSchemaSTACValidator
 from shapely.geometry import shape
 
 from airflow_provider.earthengine.download.assemble import GEOTIFF_MEDIA_TYPE, LocalFile
-from airflow_provider.earthengine.download.facts import BandFacts, BandStatistics, RasterFacts
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.image import read_image
-from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
-from airflow_provider.earthengine.download.item import Run, Source, build_item
-from airflow_provider.earthengine.download.raster_plan import GridAsk, RasterPlan
-from airflow_provider.earthengine.download.reading import read_params
-from airflow_provider.earthengine.download.record import (
+from airflow_provider.earthengine.download.fields.destination import (
     Destination,
     Identity,
     IfExists,
     StoredObject,
     parse_record,
+)
+from airflow_provider.earthengine.download.fields.image import read_image
+from airflow_provider.earthengine.download.fields.read_params import read_params
+from airflow_provider.earthengine.download.item import Run, Source, build_item
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
+from airflow_provider.earthengine.download.plan.raster_plan import GridAsk, RasterPlan
+from airflow_provider.earthengine.download.raster.facts import (
+    BandFacts,
+    BandStatistics,
+    RasterFacts,
 )
 
 DESTINATION = Destination("demo", "a/b", "scene", ".tif.json")

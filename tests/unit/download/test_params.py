@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download.client import DownloadId
-from airflow_provider.earthengine.download.params import BandParams, DownloadParams
-from airflow_provider.earthengine.download.reading import read_params
-from airflow_provider.earthengine.download.region import is_region_file, parse_region_file
+from airflow_provider.earthengine.download.fields.params import BandParams, DownloadParams
+from airflow_provider.earthengine.download.fields.read_params import read_params
+from airflow_provider.earthengine.download.fields.region import is_region_file, parse_region_file
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 REGION = {"type": "Polygon", "coordinates": [[[5, 43], [5.1, 43], [5.1, 43.1], [5, 43]]]}

@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
-from airflow_provider.earthengine.download.layout import item_suffix, read_layout
-from airflow_provider.earthengine.download.plan import Download, plan_download
-from airflow_provider.earthengine.download.raster_plan import GridAsk
-from airflow_provider.earthengine.download.reading import read_params
+from airflow_provider.earthengine.download.fields.layout import item_suffix, read_layout
+from airflow_provider.earthengine.download.fields.read_params import read_params
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
+from airflow_provider.earthengine.download.plan.raster_plan import GridAsk
+from airflow_provider.earthengine.download.plan.requests import Download, plan_download
 from airflow_provider.earthengine.exceptions import DownloadParamsError, EmptyImageError, PlanError
 
 

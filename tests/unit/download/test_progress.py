@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from airflow_provider.earthengine.download import progress
-from airflow_provider.earthengine.download.gate import RequestGate
-from airflow_provider.earthengine.download.progress import PROGRESS_SECONDS, Progress
+from airflow_provider.earthengine.download.fetch import progress
+from airflow_provider.earthengine.download.fetch.gate import RequestGate
+from airflow_provider.earthengine.download.fetch.progress import PROGRESS_SECONDS, Progress
 
 
 class Clock:

@@ -12,8 +12,8 @@ from airflow_provider.earthengine.download.collection import (
     ImageQuery,
     read_availability,
     read_listing,
-    update_time,
 )
+from airflow_provider.earthengine.download.fields.source import update_time
 from airflow_provider.earthengine.download.property_conditions import PropertyCondition
 from airflow_provider.earthengine.download.query import read_query, read_time
 from airflow_provider.earthengine.exceptions import DownloadParamsError, ServiceUnavailableError

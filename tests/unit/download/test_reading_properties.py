@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider.earthengine.download.params import FORMATS
-from airflow_provider.earthengine.download.reading import read_params
+from airflow_provider.earthengine.download.fields.params import FORMATS
+from airflow_provider.earthengine.download.fields.read_params import read_params
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 KEYS = (

@@ -1,13 +1,13 @@
 import pytest
 
-from airflow_provider.earthengine.download.image import read_image
-from airflow_provider.earthengine.download.reading import read_params
-from airflow_provider.earthengine.download.record import (
+from airflow_provider.earthengine.download.fields.destination import (
     Destination,
     fingerprint_download,
     read_if_exists,
     read_prefix,
 )
+from airflow_provider.earthengine.download.fields.image import read_image
+from airflow_provider.earthengine.download.fields.read_params import read_params
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.download import scratch
-from airflow_provider.earthengine.download.scratch import check_free, scratch_directory
+from airflow_provider.earthengine.download.fetch import scratch
+from airflow_provider.earthengine.download.fetch.scratch import check_free, scratch_directory
 from airflow_provider.earthengine.exceptions import PlanError, ScratchError
 
 

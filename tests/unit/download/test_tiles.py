@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.info import BandInfo
-from airflow_provider.earthengine.download.tiles import (
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.image_info import BandInfo
+from airflow_provider.earthengine.download.plan.tiles import (
     BandGroup,
     Tile,
     TileBudget,

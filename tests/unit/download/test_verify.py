@@ -12,13 +12,13 @@ import pytest
 import rasterio
 from rasterio.transform import Affine
 
-from airflow_provider.earthengine.download.facts import RasterFacts
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
-from airflow_provider.earthengine.download.integrity import check_body
-from airflow_provider.earthengine.download.plan import Download, plan_download
-from airflow_provider.earthengine.download.reading import read_params
-from airflow_provider.earthengine.download.verify import verify_body
+from airflow_provider.earthengine.download.fields.read_params import read_params
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
+from airflow_provider.earthengine.download.plan.requests import Download, plan_download
+from airflow_provider.earthengine.download.raster.facts import RasterFacts
+from airflow_provider.earthengine.download.raster.integrity import check_body
+from airflow_provider.earthengine.download.raster.verify import verify_body
 from airflow_provider.earthengine.exceptions import RasterMismatchError, TruncatedBodyError
 
 TRANSFORM = (10.0, 0.0, 499980.0, 0.0, -10.0, 4200000.0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.download.fetch import BodyRequest, fetch_body
+from airflow_provider.earthengine.download.fetch.body import BodyRequest, fetch_body
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook

@@ -18,8 +18,6 @@ from airflow_provider.earthengine.download.bucket.objects import OpenUpload
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-from airflow_provider.earthengine.download.integrity import _CHUNK_BYTE_COUNT
-
 # S3 takes at most 10,000 parts of at least 5 MiB each; those under way are held in memory.
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read 2026-11.
 PART_BYTE_COUNT = 8 << 20
@@ -96,9 +94,6 @@ class FileUpload:
 
 
 def digest_file(path: Path) -> str:
-    """Return the file's sha256, hexadecimal, read in chunks."""
-    digest = hashlib.sha256()
+    """Return the sha256 of a file, hexadecimal."""
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTE_COUNT):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.raster_plan import RasterPlan
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
 from airflow_provider.earthengine.exceptions import RasterMismatchError
 
 

@@ -14,10 +14,13 @@ from shapely.geometry import Polygon, shape
 
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.client import ValueComputer
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.image import prepare_request, refusing_deep_programs
-from airflow_provider.earthengine.download.params import DownloadParams
-from airflow_provider.earthengine.download.values import shown
+from airflow_provider.earthengine.download.fields.image import (
+    prepare_request,
+    refusing_deep_programs,
+)
+from airflow_provider.earthengine.download.fields.params import DownloadParams
+from airflow_provider.earthengine.download.fields.values import shown
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
     EmptyImageError,

@@ -11,15 +11,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_provider.earthengine.download.params import (
+from airflow_provider.earthengine.download.fields.params import (
     FORMATS,
     ZIPPED_GEO_TIFF,
     ZIPPED_GEO_TIFF_PER_BAND,
     BandParams,
     DownloadParams,
 )
-from airflow_provider.earthengine.download.region import Region, read_region
-from airflow_provider.earthengine.download.values import (
+from airflow_provider.earthengine.download.fields.region import Region, read_region
+from airflow_provider.earthengine.download.fields.values import (
     read_boolean,
     read_json,
     read_number,

@@ -30,7 +30,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from zlib_ng import zlib_ng
 
-from airflow_provider.earthengine.download.params import NPY, ZIPPED_FORMATS
+from airflow_provider.earthengine.download.fields.params import NPY, ZIPPED_FORMATS
 from airflow_provider.earthengine.exceptions import (
     RasterMismatchError,
     ScratchError,

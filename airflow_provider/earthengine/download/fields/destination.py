@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 
-from airflow_provider.earthengine.download.image import ImageSource
-from airflow_provider.earthengine.download.params import DownloadParams
-from airflow_provider.earthengine.download.values import (
+from airflow_provider.earthengine.download.fields.image import ImageSource
+from airflow_provider.earthengine.download.fields.params import DownloadParams
+from airflow_provider.earthengine.download.fields.values import (
     read_boolean,
     read_json,
     read_key_prefix,

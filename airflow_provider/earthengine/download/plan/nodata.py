@@ -13,13 +13,17 @@ from typing import Any
 
 import rasterio
 
-from airflow_provider.earthengine.download.clipping import clip_to_region
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.info import BandInfo, ImageInfo, smallest_dtype
-from airflow_provider.earthengine.download.params import (
+from airflow_provider.earthengine.download.fields.params import (
     ZIPPED_GEO_TIFF_PER_BAND,
     BandParams,
     DownloadParams,
+)
+from airflow_provider.earthengine.download.plan.clipping import clip_to_region
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.image_info import (
+    BandInfo,
+    ImageInfo,
+    smallest_dtype,
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError, PlanError
 

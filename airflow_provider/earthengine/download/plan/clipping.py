@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider.earthengine.download.image import prepare_request
-from airflow_provider.earthengine.download.params import BandParams, DownloadParams
+from airflow_provider.earthengine.download.fields.image import prepare_request
+from airflow_provider.earthengine.download.fields.params import BandParams, DownloadParams
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 

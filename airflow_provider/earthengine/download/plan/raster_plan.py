@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.params import (
+from airflow_provider.earthengine.download.fields.params import (
     NPY,
     ZIPPED_GEO_TIFF_PER_BAND,
     BandParams,
     DownloadParams,
 )
-from airflow_provider.earthengine.download.tiles import bytes_per_sample
-from airflow_provider.earthengine.download.values import shown
+from airflow_provider.earthengine.download.fields.values import shown
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.tiles import bytes_per_sample
 from airflow_provider.earthengine.exceptions import PlanError
 
 if TYPE_CHECKING:
     # It imports rasterio, and DAG files import this module on every parse.
-    from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
+    from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
 
 # What a key may hold without meaning something else in a URI or a path.
 _NAMING_BAND_ID = re.compile(r"[\w()+@-][\w.()+@ -]{0,199}")

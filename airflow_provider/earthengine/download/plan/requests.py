@@ -12,28 +12,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.download.bounds import Bounds
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.layout import AS_SERVED, ZIP
-from airflow_provider.earthengine.download.params import (
+from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
+from airflow_provider.earthengine.download.fields.layout import AS_SERVED, ZIP
+from airflow_provider.earthengine.download.fields.params import (
     NPY,
     ZIPPED_GEO_TIFF_PER_BAND,
     DownloadParams,
 )
-from airflow_provider.earthengine.download.raster_plan import RasterPlan, common_grid, plan_rasters
-from airflow_provider.earthengine.download.tiles import (
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.raster_plan import (
+    RasterPlan,
+    common_grid,
+    plan_rasters,
+)
+from airflow_provider.earthengine.download.plan.tiles import (
     BandGroup,
     Tile,
+    TileBudget,
     bytes_per_pixel,
     bytes_per_sample,
     cut_group,
 )
 from airflow_provider.earthengine.exceptions import EmptyImageError, PlanError
+from airflow_provider.earthengine.limits import MAX_BANDS, MAX_GRID_SIDE
 
 if TYPE_CHECKING:
     # It imports rasterio, and DAG files import this module on every parse.
-    from airflow_provider.earthengine.download.info import BandInfo, ImageInfo
+    from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
 
 _BLOCK_SIDE = 256
 _HEADER_BYTE_COUNT = 1 << 20
@@ -78,12 +83,12 @@ def plan_download(
     params: DownloadParams,
     layout: str,
     nodata: float | None = None,
-    bounds: Bounds = Bounds(),  # noqa: B008 - frozen, so it can be shared
+    limits: DownloadLimits = DownloadLimits(),  # noqa: B008 - frozen, so it can be shared
 ) -> Download:
     """Return the requests for the download: one if it fits, else tiles.
 
     :param nodata: the value that is in masked pixels already; None: Earth Engine's own.
-    :param bounds: what may be sent at most.
+    :param limits: what may be sent at most.
 
     :raises PlanError: when no legal requests make it; says the numbers.
     """
@@ -92,14 +97,14 @@ def plan_download(
         grid.width * grid.height * bytes_per_pixel([band])
         for band, grid in zip(info.bands, grids, strict=True)
     )
-    bounds.check_byte_count(byte_count)
-    refusal = _refusal_of_one_request(grids, byte_count, bounds.request_byte_count)
+    limits.check_byte_count(byte_count)
+    refusal = _refusal_of_one_request(grids, byte_count, limits.request_byte_count)
     groups = _group_bands(info, params)
     tiles: tuple[Tile, ...] = ()
     if refusal:
         if layout == ZIP or (layout == AS_SERVED and params.file_format != NPY):
             raise refusal
-        tiles = _cut(groups, params, byte_count, bounds)
+        tiles = _cut(groups, params, byte_count, limits)
     return Download(
         params=params,
         layout=layout,
@@ -136,19 +141,20 @@ def _group_bands(info: ImageInfo, params: DownloadParams) -> tuple[BandGroup, ..
 
 
 def _cut(
-    groups: tuple[BandGroup, ...], params: DownloadParams, byte_count: int, bounds: Bounds
+    groups: tuple[BandGroup, ...], params: DownloadParams, byte_count: int, limits: DownloadLimits
 ) -> tuple[Tile, ...]:
     if not groups:
         raise PlanError(
             "The download is more than one request, and its bands have unlike pixels in one file; "
             "give scale, or crs and crs_transform, or take format ZIPPED_GEO_TIFF_PER_BAND."
         )
+    budget = TileBudget.within(limits)
     # Before they are counted one by one: a grid can be wider than any list of its tiles.
-    bounds.check_request_count(byte_count // bounds.tiles.byte_count)
+    limits.check_request_count(byte_count // budget.byte_count)
     tiles = tuple(
-        tile for index, group in enumerate(groups) for tile in cut_group(index, group, bounds.tiles)
+        tile for index, group in enumerate(groups) for tile in cut_group(index, group, budget)
     )
-    bounds.check_request_count(len(tiles))
+    limits.check_request_count(len(tiles))
     slices = {tile.first_band for tile in tiles}
     dtypes = {band.dtype for band in groups[0].bands}
     if params.file_format not in (ZIPPED_GEO_TIFF_PER_BAND, NPY) and len(slices) > 1 < len(dtypes):
@@ -199,16 +205,16 @@ def _refusal_of_one_request(
             byte_count=byte_count,
         )
     side = max(max(grid.width, grid.height) for grid in grids)
-    if side > limits.MAX_GRID_SIDE:
+    if side > MAX_GRID_SIDE:
         return PlanError(
             f"The download has a side of {side:,} px ({what}), and one request has at most "
-            f"{limits.MAX_GRID_SIDE:,}; {advice}, or take a smaller region or a coarser scale.",
+            f"{MAX_GRID_SIDE:,}; {advice}, or take a smaller region or a coarser scale.",
             side=side,
         )
-    if len(grids) > limits.MAX_BANDS:
+    if len(grids) > MAX_BANDS:
         return PlanError(
             f"The download has {len(grids):,} bands, and one request has at most "
-            f"{limits.MAX_BANDS:,}; {advice}, or name fewer in bands.",
+            f"{MAX_BANDS:,}; {advice}, or name fewer in bands.",
             bands=len(grids),
         )
     return None

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider.earthengine.download.params import DownloadParams
-from airflow_provider.earthengine.download.values import read_json, shown
+from airflow_provider.earthengine.download.fields.params import DownloadParams
+from airflow_provider.earthengine.download.fields.values import read_json, shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 _ASSET_ID = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*")

@@ -11,13 +11,19 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
-from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.download.grid import PixelGrid
+from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.exceptions import PlanError, RequestTooLargeError
+from airflow_provider.earthengine.limits import (
+    MASK_BYTES_PER_SAMPLE,
+    MAX_BANDS,
+    TILE_BYTE_COUNT,
+    TILE_SIDE,
+)
 
 if TYPE_CHECKING:
     # It imports rasterio, and DAG files import this module on every parse.
-    from airflow_provider.earthengine.download.info import BandInfo
+    from airflow_provider.earthengine.download.plan.image_info import BandInfo
 
 BLOCK_SIDE = 512
 """Tiles begin at multiples of it, so that each fills whole columns of the file's blocks."""
@@ -43,9 +49,14 @@ class TileBudget:
     :param band_count: bands in one request.
     """
 
-    byte_count: int = limits.TILE_BYTE_COUNT
-    side: int = limits.TILE_SIDE
-    band_count: int = limits.MAX_BANDS
+    byte_count: int = TILE_BYTE_COUNT
+    side: int = TILE_SIDE
+    band_count: int = MAX_BANDS
+
+    @classmethod
+    def within(cls, limits: DownloadLimits) -> TileBudget:
+        """Return the budget that a download's limits leave."""
+        return cls(limits.tile_byte_count) if limits.tile_byte_count else cls()
 
     def holds(self, tile: Tile, group: BandGroup) -> bool:
         """Return whether the tile is within the budget."""
@@ -143,7 +154,7 @@ class Tile:
 def bytes_per_pixel(bands: Sequence[BandInfo]) -> int:
     """Return the bytes of all bands at one place, mask bytes included, as Earth Engine counts."""
     return sum(
-        bytes_per_sample(band.dtype) + limits.MASK_BYTES_PER_SAMPLE for band in bands
+        bytes_per_sample(band.dtype) + MASK_BYTES_PER_SAMPLE for band in bands
     )  # fmt: skip
 
 

@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from airflow_provider.earthengine.download.canvas import Canvas, GeoTiffCanvas, NpyCanvas
-from airflow_provider.earthengine.download.clipping import clip_to_region
-from airflow_provider.earthengine.download.facts import RasterFacts
-from airflow_provider.earthengine.download.fetch import BodyRequest, FetchedBody, fetch_body
-from airflow_provider.earthengine.download.fetch_tiles import Fetching, fetch_tiles, quarters_of
-from airflow_provider.earthengine.download.image import prepare_request
-from airflow_provider.earthengine.download.integrity import check_body
-from airflow_provider.earthengine.download.layout import AS_SERVED, ZIP
-from airflow_provider.earthengine.download.params import NPY
-from airflow_provider.earthengine.download.plan import Download
-from airflow_provider.earthengine.download.tiles import Tile, cut_tile
-from airflow_provider.earthengine.download.verify import verify_body
+from airflow_provider.earthengine.download.fetch.body import BodyRequest, FetchedBody, fetch_body
+from airflow_provider.earthengine.download.fetch.tiles import Fetching, fetch_tiles, quarters_of
+from airflow_provider.earthengine.download.fields.image import prepare_request
+from airflow_provider.earthengine.download.fields.layout import AS_SERVED, ZIP
+from airflow_provider.earthengine.download.fields.params import NPY
+from airflow_provider.earthengine.download.plan.clipping import clip_to_region
+from airflow_provider.earthengine.download.plan.requests import Download
+from airflow_provider.earthengine.download.plan.tiles import Tile, TileBudget, cut_tile
+from airflow_provider.earthengine.download.raster.canvas import Canvas, GeoTiffCanvas, NpyCanvas
+from airflow_provider.earthengine.download.raster.facts import RasterFacts
+from airflow_provider.earthengine.download.raster.integrity import check_body
+from airflow_provider.earthengine.download.raster.verify import verify_body
 from airflow_provider.earthengine.exceptions import (
     ComputationTooLargeError,
     RequestTooLargeError,
@@ -82,7 +82,7 @@ def _fetch_whole(fetching: Fetching, download: Download) -> FetchedRasters:
         request,
         fetching.policy,
         fetching.cancellation,
-        fetching.bounds.attempt_seconds,
+        fetching.limits.attempt_seconds,
     )
     log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
     return FetchedRasters(download, verify_body(body.path, download, fetching.scratch), body)
@@ -105,9 +105,9 @@ def _in_tiles(
         if isinstance(error, ComputationTooLargeError):
             tiles += quarters_of(whole, error)
         else:
-            budget = fetching.bounds.tiles.lowered(whole, group, error)
+            budget = TileBudget.within(fetching.limits).lowered(whole, group, error)
             tiles += cut_tile(whole, group, budget)
-    fetching.bounds.check_request_count(len(tiles))
+    fetching.limits.check_request_count(len(tiles))
     return tuple(tiles)
 
 

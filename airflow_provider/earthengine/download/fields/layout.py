@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from airflow_provider.earthengine.download.params import (
+from airflow_provider.earthengine.download.fields.params import (
     NPY,
     ZIPPED_FORMATS,
     ZIPPED_GEO_TIFF_PER_BAND,
     DownloadParams,
 )
-from airflow_provider.earthengine.download.values import shown
+from airflow_provider.earthengine.download.fields.values import shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 COG = "cog"

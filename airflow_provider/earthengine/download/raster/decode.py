@@ -18,7 +18,8 @@ import numpy.typing as npt
 from rasterio.io import DatasetReader
 from zlib_ng import zlib_ng
 
-from airflow_provider.earthengine.download.integrity import (
+from airflow_provider.earthengine.download.fields.params import NPY
+from airflow_provider.earthengine.download.raster.integrity import (
     DEFLATE_NAMES,
     StoredBlock,
     check_body,
@@ -27,7 +28,6 @@ from airflow_provider.earthengine.download.integrity import (
     reading_errors_as_truncated,
     stored_blocks,
 )
-from airflow_provider.earthengine.download.params import NPY
 from airflow_provider.earthengine.exceptions import TruncatedBodyError
 
 

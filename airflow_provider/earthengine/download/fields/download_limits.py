@@ -11,8 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.download.tiles import TileBudget
-from airflow_provider.earthengine.download.values import (
+from airflow_provider.earthengine.download.fields.values import (
     read_json,
     read_key_prefix,
     read_number,
@@ -26,7 +25,7 @@ _STAGING_PREFIX = "earthengine-staging"
 
 
 @dataclass(frozen=True)
-class Bounds:
+class DownloadLimits:
     """Hard stops, and how a download of many requests goes.
 
     :param max_requests: more bodies than that are not fetched.
@@ -52,11 +51,6 @@ class Bounds:
     resume: str = AUTO
     staging_prefix: str = _STAGING_PREFIX
     tile_byte_count: int | None = None
-
-    @property
-    def tiles(self) -> TileBudget:
-        """What one tile may be."""
-        return TileBudget(self.tile_byte_count) if self.tile_byte_count else TileBudget()
 
     @property
     def request_byte_count(self) -> int:
@@ -89,10 +83,10 @@ class Bounds:
             )
 
 
-_KEYS = tuple(each.name for each in fields(Bounds))
+_KEYS = tuple(each.name for each in fields(DownloadLimits))
 
 
-def read_bounds(value: Any) -> Bounds:
+def read_download_limits(value: Any) -> DownloadLimits:
     """Return what the operator's ``limits`` say; what they leave out is as by default.
 
     :param value: a dict, or JSON text of one; None for none.
@@ -100,7 +94,7 @@ def read_bounds(value: Any) -> Bounds:
     """
     given = read_json("limits", value)
     if given is None:
-        return Bounds()
+        return DownloadLimits()
     if not isinstance(given, Mapping):
         raise DownloadParamsError(f"limits is {shown(value)}; write a dict.", field="limits")
     for key in given:
@@ -108,7 +102,7 @@ def read_bounds(value: Any) -> Bounds:
             near = get_close_matches(str(key), _KEYS, 1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_KEYS)}."
             raise DownloadParamsError(f"limits has {key!r}; {hint}", field="limits")
-    return Bounds(**{key: _READERS[key](key, each) for key, each in given.items()})
+    return DownloadLimits(**{key: _READERS[key](key, each) for key, each in given.items()})
 
 
 def _read_count(key: str, value: Any) -> int:

@@ -18,8 +18,11 @@ import rasterio
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
-from airflow_provider.earthengine.download.decode import DecodedRaster
-from airflow_provider.earthengine.download.facts import (
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
+from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
+from airflow_provider.earthengine.download.raster.decode import DecodedRaster
+from airflow_provider.earthengine.download.raster.facts import (
     BandFacts,
     RasterFacts,
     StatisticsGatherer,
@@ -28,13 +31,10 @@ from airflow_provider.earthengine.download.facts import (
     name_of_crs,
     unmet_predictions,
 )
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.integrity import (
+from airflow_provider.earthengine.download.raster.integrity import (
     check_written,
     writing_errors_as_scratch,
 )
-from airflow_provider.earthengine.download.raster_plan import RasterPlan
-from airflow_provider.earthengine.download.tiles import BLOCK_SIDE
 
 # Few: tiles seldom end where blocks do, and a block that two of them share is written twice and
 # read back between.

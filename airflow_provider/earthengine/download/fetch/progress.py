@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from airflow_provider.earthengine.download.gate import RequestGate
+from airflow_provider.earthengine.download.fetch.gate import RequestGate
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider.earthengine.download.region import Region
+from airflow_provider.earthengine.download.fields.region import Region
 
 GEO_TIFF = "GEO_TIFF"
 NPY = "NPY"

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.client import DownloadId, EarthEngineClient
-from airflow_provider.earthengine.download.gate import RequestGate
+from airflow_provider.earthengine.download.fetch.gate import RequestGate
 from airflow_provider.earthengine.download.transport.answers import (
     error_for_answer,
     read_google_error,

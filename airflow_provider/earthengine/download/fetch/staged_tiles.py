@@ -10,13 +10,17 @@ import json
 import logging
 from pathlib import Path
 
-from airflow_provider.earthengine.download.bounds import ALWAYS, AUTO, Bounds
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.bucket.errors import ConditionFailedError
 from airflow_provider.earthengine.download.bucket.multipart import digest_file
-from airflow_provider.earthengine.download.plan import Download
-from airflow_provider.earthengine.download.record import Identity
-from airflow_provider.earthengine.download.tiles import Tile
+from airflow_provider.earthengine.download.fields.destination import Identity
+from airflow_provider.earthengine.download.fields.download_limits import (
+    ALWAYS,
+    AUTO,
+    DownloadLimits,
+)
+from airflow_provider.earthengine.download.plan.requests import Download
+from airflow_provider.earthengine.download.plan.tiles import Tile
 
 log = logging.getLogger(__name__)
 
@@ -69,21 +73,25 @@ class StagedTiles:
 
 
 def open_stage(
-    bucket: Bucket, bounds: Bounds, identity: Identity, download: Download, version: int | None
+    bucket: Bucket,
+    limits: DownloadLimits,
+    identity: Identity,
+    download: Download,
+    version: int | None,
 ) -> StagedTiles | None:
     """Return where tiles are kept, or None where that is not worth it, or not wanted.
 
     :param version: of the source: tiles of another one do not go with these.
     """
-    is_wanted = bounds.resume == ALWAYS or (
-        bounds.resume == AUTO and download.request_count > MANY_REQUESTS
+    is_wanted = limits.resume == ALWAYS or (
+        limits.resume == AUTO and download.request_count > MANY_REQUESTS
     )
     if not is_wanted or not download.tiles:
         return None
     fingerprint = identity.fingerprint.rpartition(":")[2]
     grid = _digest([version, download.params.file_format, [str(each) for each in download.groups]])
     return StagedTiles(
-        bucket, f"{bounds.staging_prefix}/{fingerprint}", _digest(identity.generation), grid
+        bucket, f"{limits.staging_prefix}/{fingerprint}", _digest(identity.generation), grid
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.download.values import read_json, read_number, shown
+from airflow_provider.earthengine.download.fields.values import read_json, read_number, shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 Region = dict[str, Any] | list[Any] | str

@@ -16,26 +16,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from airflow_provider.earthengine.download.bounds import Bounds
-from airflow_provider.earthengine.download.canvas import Canvas
 from airflow_provider.earthengine.download.client import EarthEngineClient
-from airflow_provider.earthengine.download.decode import (
+from airflow_provider.earthengine.download.fetch.body import BodyFetcher, BodyRequest
+from airflow_provider.earthengine.download.fetch.gate import RequestGate
+from airflow_provider.earthengine.download.fetch.progress import Progress
+from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
+from airflow_provider.earthengine.download.fields.params import GEO_TIFF, NPY
+from airflow_provider.earthengine.download.plan.requests import Download, max_body_byte_count
+from airflow_provider.earthengine.download.plan.tiles import (
+    MAX_SPLIT_DEPTH,
+    BandGroup,
+    Tile,
+    TileBudget,
+    cut_tile,
+)
+from airflow_provider.earthengine.download.raster.canvas import Canvas
+from airflow_provider.earthengine.download.raster.decode import (
     DecodedRaster,
     PixelBuffer,
     decode_body,
 )
-from airflow_provider.earthengine.download.facts import crs_named, mismatch, name_of_crs
-from airflow_provider.earthengine.download.fetch import BodyFetcher, BodyRequest
-from airflow_provider.earthengine.download.gate import RequestGate
-from airflow_provider.earthengine.download.params import GEO_TIFF, NPY
-from airflow_provider.earthengine.download.plan import Download, max_body_byte_count
-from airflow_provider.earthengine.download.progress import Progress
-from airflow_provider.earthengine.download.tiles import (
-    MAX_SPLIT_DEPTH,
-    BandGroup,
-    Tile,
-    cut_tile,
-)
+from airflow_provider.earthengine.download.raster.facts import crs_named, mismatch, name_of_crs
 from airflow_provider.earthengine.download.transport.connections import Cancellation
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
@@ -75,7 +76,7 @@ class Fetching:
     image: Any
     what: str
     scratch: Path
-    bounds: Bounds
+    limits: DownloadLimits
     policy: RetryPolicy
     cancellation: Cancellation
     stage: TileStage | None = None
@@ -101,8 +102,8 @@ class _TileRun:
         self._download = download
         self._canvases = canvases
         self._cancellation = fetching.cancellation
-        self._budget = fetching.bounds.tiles
-        most = fetching.bounds.max_concurrent_requests
+        self._budget = TileBudget.within(fetching.limits)
+        most = fetching.limits.max_concurrent_requests
         self._gate = RequestGate(most, self._cancellation.check)
         self._progress = Progress(fetching.what, len(download.tiles), self._gate)
         self._decoders = ThreadPoolExecutor(DECODERS, "earthengine-decoder")
@@ -113,7 +114,7 @@ class _TileRun:
 
     def run(self) -> None:
         """Fetch tile after tile until none is left."""
-        threads = min(self._fetching.bounds.max_concurrent_requests, len(self._download.tiles))
+        threads = min(self._fetching.limits.max_concurrent_requests, len(self._download.tiles))
         with (
             self._fetchers,
             self._decoders,
@@ -225,7 +226,7 @@ class _TileRun:
                 replace(self._fetching.policy, sleep=self._sleep),
                 self._cancellation,
                 gate=self._gate,
-                attempt_seconds=self._fetching.bounds.attempt_seconds,
+                attempt_seconds=self._fetching.limits.attempt_seconds,
                 count=self._progress.count_bytes,
             )
             self._own.fetcher = self._fetchers.enter_context(fetcher)
@@ -238,7 +239,7 @@ class _TileRun:
 
     def _check_time(self, seconds: float = 0.0) -> None:
         """Raise if the download's time is over, or would be after so many seconds."""
-        bound = self._fetching.bounds.total_seconds
+        bound = self._fetching.limits.total_seconds
         if bound is not None and time.monotonic() + seconds - self._started > bound:
             raise FetchTimeoutError(
                 f"{self._progress}: not done within limits['total_seconds'], {bound:g} s."

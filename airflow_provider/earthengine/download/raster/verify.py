@@ -16,7 +16,15 @@ from typing import Any
 import numpy.typing as npt
 from rasterio.io import DatasetReader
 
-from airflow_provider.earthengine.download.facts import (
+from airflow_provider.earthengine.download.fields.params import (
+    NPY,
+    ZIPPED_FORMATS,
+    ZIPPED_GEO_TIFF_PER_BAND,
+)
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
+from airflow_provider.earthengine.download.plan.requests import Download
+from airflow_provider.earthengine.download.raster.facts import (
     BandFacts,
     RasterFacts,
     StatisticsGatherer,
@@ -25,20 +33,12 @@ from airflow_provider.earthengine.download.facts import (
     name_of_crs,
     unmet_predictions,
 )
-from airflow_provider.earthengine.download.grid import PixelGrid
-from airflow_provider.earthengine.download.integrity import (
+from airflow_provider.earthengine.download.raster.integrity import (
     open_geotiff,
     open_npy,
     open_zip,
     reading_errors_as_truncated,
 )
-from airflow_provider.earthengine.download.params import (
-    NPY,
-    ZIPPED_FORMATS,
-    ZIPPED_GEO_TIFF_PER_BAND,
-)
-from airflow_provider.earthengine.download.plan import Download
-from airflow_provider.earthengine.download.raster_plan import RasterPlan
 from airflow_provider.earthengine.exceptions import RasterMismatchError
 
 

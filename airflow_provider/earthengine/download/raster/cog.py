@@ -17,12 +17,12 @@ import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
 
-from airflow_provider.earthengine.download.integrity import (
+from airflow_provider.earthengine.download.fields.layout import DEFLATE, LZW, NONE, ZSTD
+from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
+from airflow_provider.earthengine.download.raster.integrity import (
     check_written,
     writing_errors_as_scratch,
 )
-from airflow_provider.earthengine.download.layout import DEFLATE, LZW, NONE, ZSTD
-from airflow_provider.earthengine.download.tiles import BLOCK_SIDE
 from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 CACHE_MEBIBYTES = 16

@@ -1,0 +1,1 @@
+"""Requests -> bodies and tiles on disk, side by side, retried and resumed."""

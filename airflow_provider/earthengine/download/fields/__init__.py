@@ -1,0 +1,1 @@
+"""The operator's fields -> checked values. DAG files import it: nothing heavy here."""

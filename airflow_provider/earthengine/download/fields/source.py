@@ -1,0 +1,75 @@
+"""What a listing said of the image before it is downloaded: the operator's field ``source``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider.earthengine.download.fields.read_params import read_name
+from airflow_provider.earthengine.download.fields.values import read_text, shown
+from airflow_provider.earthengine.exceptions import (
+    DownloadParamsError,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class ListedImage:
+    """An image of a collection, as a listing shows it.
+
+    :param start: its ``system:time_start``; None where it has none.
+    :param version: what changes when it is processed again: the time of ingestion in
+        microseconds since 1970. Source:
+        https://developers.google.com/earth-engine/guides/image_info, read 2025-08.
+    """
+
+    asset_id: str
+    start: datetime | None
+    version: int | None
+
+
+def update_time(version: float | None) -> datetime | None:
+    """Return when the asset of this version was ingested; None for none."""
+    return None if version is None else _EPOCH + timedelta(microseconds=int(version))
+
+
+@dataclass(frozen=True)
+class KnownSource:
+    """What is known of the image before it is downloaded: the operator's field ``source``.
+
+    :param name: the base of the objects' names, unless ``download_params`` has one.
+    :param images: the images that it is made of, with the versions that they had.
+    """
+
+    name: str | None = None
+    images: tuple[ListedImage, ...] = ()
+
+    def to_item(self) -> dict[str, Any]:
+        """Return what the item records of it."""
+        images = [{"asset_id": each.asset_id, "version": each.version} for each in self.images]
+        return {"earthengine:source_images": images} if images else {}
+
+
+def read_source(value: Any) -> KnownSource:
+    """Return what the operator's field ``source`` means; None means that nothing is known.
+
+    :raises DownloadParamsError: it is not what a listing gives.
+    """
+    if value is None:
+        return KnownSource()
+    try:
+        name, images = value.get("name"), value.get("images") or ()
+        listed = tuple(
+            ListedImage(
+                read_text("source", asset_id), None, None if version is None else int(version)
+            )
+            for asset_id, version in images
+        )
+    except (AttributeError, TypeError, ValueError):
+        raise DownloadParamsError(
+            f"source is {shown(value)}; leave it to what EarthEngineListImagesOperator returns.",
+            field="source",
+        ) from None
+    return KnownSource(None if name is None else read_name("source name", name), listed)

@@ -1,0 +1,1 @@
+"""Image and parameters -> requests, rasters and tiles on the grid that Earth Engine names."""

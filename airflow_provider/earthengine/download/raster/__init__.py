@@ -1,0 +1,1 @@
+"""Bodies -> verified pixels -> cloud-optimised GeoTIFFs."""
