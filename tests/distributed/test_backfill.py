@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider.earthengine.emulator.faults import Status
+from airflow_provider.earthengine.emulator.faults.armed import Status
 from tests.distributed.airflow_stack import Stack, wait_until
 from tests.distributed.conftest import PutCollection
 

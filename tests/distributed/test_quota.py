@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.emulator.faults import Latency, Status
-from airflow_provider.earthengine.emulator.quotas import Quotas
+from airflow_provider.earthengine.emulator.access.quotas import Quotas
+from airflow_provider.earthengine.emulator.faults.armed import Latency, Status
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from stack.bucket import list_keys
 from stack.emulator import CATALOG_FOLDER, earthengine_connection

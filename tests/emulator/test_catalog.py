@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.emulator.described_assets import read_catalog
-from airflow_provider.earthengine.emulator.descriptions import CatalogError
+from airflow_provider.earthengine.emulator.catalog.read_catalog import read_catalog
+from airflow_provider.earthengine.emulator.strict_json import CatalogError
 
 ASSETS = Path(__file__).parents[1] / "data/catalog/projects/demo/assets"
 

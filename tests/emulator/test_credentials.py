@@ -21,7 +21,7 @@ from google.auth.crypt import RSASigner
 from google.oauth2 import credentials as user_credentials
 from google.oauth2 import service_account
 
-from airflow_provider.earthengine.emulator.identities import (
+from airflow_provider.earthengine.emulator.access.identities import (
     AuthorizedUser,
     Identities,
     WorkloadPool,

@@ -20,8 +20,8 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from airflow_provider.earthengine.emulator.archives import write_zip
-from airflow_provider.earthengine.emulator.geotiff import write_geotiff
+from airflow_provider.earthengine.emulator.formats.geotiff import write_geotiff
+from airflow_provider.earthengine.emulator.formats.zip_files import write_zip
 from airflow_provider.earthengine.emulator.server import serve
 from tests.emulator.official_client import (
     Tiff,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from rasterio.io import MemoryFile
 
-from airflow_provider.earthengine.emulator.downloads import Encoding
-from airflow_provider.earthengine.emulator.faults import Damage
-from airflow_provider.earthengine.emulator.kept_files import KeptFiles
+from airflow_provider.earthengine.emulator.api.downloads import Encoding
+from airflow_provider.earthengine.emulator.faults.armed import Damage
+from airflow_provider.earthengine.emulator.formats.kept_files import KeptFiles
 from airflow_provider.earthengine.emulator.server import serve
 from tests.emulator.official_client import download, initialised, members
 from tests.expected import SENTINEL2_ID, sentinel2_values

@@ -16,7 +16,7 @@ import rasterio
 import requests
 import xarray
 
-from airflow_provider.earthengine.emulator.identities import AuthorizedUser, Identities
+from airflow_provider.earthengine.emulator.access.identities import AuthorizedUser, Identities
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from tests.expected import SENTINEL2_ID, formula_values, mean_of_2x2, sentinel2_values
 

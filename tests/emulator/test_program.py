@@ -22,10 +22,11 @@ import numpy as np
 import pytest
 import requests
 
-from airflow_provider.earthengine.emulator import discovery, functions
-from airflow_provider.earthengine.emulator.catalog import Catalog
-from airflow_provider.earthengine.emulator.functions import FUNCTIONS
-from airflow_provider.earthengine.emulator.routes import Service, Settings
+from airflow_provider.earthengine import emulator
+from airflow_provider.earthengine.emulator.api import discovery
+from airflow_provider.earthengine.emulator.api.routes import Service, Settings
+from airflow_provider.earthengine.emulator.catalog.catalog import Catalog
+from airflow_provider.earthengine.emulator.expressions.functions import FUNCTIONS
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from tests.emulator.official_client import download, get, initialised
 
@@ -207,7 +208,7 @@ def test_the_own_list_is_enough_for_the_client_to_start(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Stands for an installation whose client ships no list; nothing else can remove the file.
-    from airflow_provider.earthengine.emulator import routes
+    from airflow_provider.earthengine.emulator.api import routes
 
     monkeypatch.setattr(routes, "algorithms_document", discovery.own_algorithms)
     with initialised(emulator.url):
@@ -215,7 +216,7 @@ def test_the_own_list_is_enough_for_the_client_to_start(
 
 
 def test_the_readme_names_every_function() -> None:
-    text = (Path(functions.__file__).parents[1] / "README.md").read_text()
+    text = (Path(emulator.__file__).parent / "README.md").read_text()
     for name in FUNCTIONS:
         assert f"`{name}`" in text
 
@@ -232,7 +233,7 @@ LABELS = ("documented", "artefact", "client", "guessed")
 
 
 def test_every_answer_of_the_readme_has_a_label() -> None:
-    text = (Path(functions.__file__).parents[1] / "README.md").read_text()
+    text = (Path(emulator.__file__).parent / "README.md").read_text()
     table = text.split("| answer | label | source |")[1].split("\n\n")[0]
     rows = [line.strip("|").split(" | ") for line in table.splitlines() if line[:2] == "| "]
     assert len(rows) > 80

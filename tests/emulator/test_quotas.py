@@ -10,8 +10,8 @@ import ee
 import pytest
 import requests
 
-from airflow_provider.earthengine.emulator.faults import Latency
-from airflow_provider.earthengine.emulator.quotas import TOO_MANY_REQUESTS, Quotas
+from airflow_provider.earthengine.emulator.access.quotas import TOO_MANY_REQUESTS, Quotas
+from airflow_provider.earthengine.emulator.faults.armed import Latency
 from airflow_provider.earthengine.emulator.server import serve
 from tests.emulator.official_client import get, initialised
 from tests.expected import SENTINEL2_ID

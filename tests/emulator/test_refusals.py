@@ -9,10 +9,10 @@ import ee
 import pytest
 import requests
 
-from airflow_provider.earthengine.emulator.catalog import Catalog
-from airflow_provider.earthengine.emulator.discovery import algorithms_document
-from airflow_provider.earthengine.emulator.functions import FUNCTIONS, invoke
-from airflow_provider.earthengine.emulator.functions.signatures import Session
+from airflow_provider.earthengine.emulator.api.discovery import algorithms_document
+from airflow_provider.earthengine.emulator.catalog.catalog import Catalog
+from airflow_provider.earthengine.emulator.expressions.functions import FUNCTIONS, invoke
+from airflow_provider.earthengine.emulator.expressions.functions.signatures import Session
 from airflow_provider.earthengine.emulator.replies import ApiError
 from tests.expected import SENTINEL2_ID
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from airflow_provider.earthengine.download.fetch.body import BodyRequest, fetch_body
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.emulator.identities import (
+from airflow_provider.earthengine.emulator.access.identities import (
     AuthorizedUser,
     Identities,
     WorkloadPool,

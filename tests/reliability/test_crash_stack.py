@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.emulator.faults import ArmedFault, Stall
+from airflow_provider.earthengine.emulator.faults.armed import ArmedFault, Stall
 from airflow_provider.earthengine.emulator.server import Emulator
 from stack.emulator import earthengine_connection
 from stack.postgres import postgres

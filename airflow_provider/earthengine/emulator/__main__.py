@@ -8,11 +8,11 @@ import sys
 import threading
 from pathlib import Path
 
-from airflow_provider.earthengine.emulator.descriptions import CatalogError
-from airflow_provider.earthengine.emulator.downloads import Encoding
-from airflow_provider.earthengine.emulator.kept_files import KeptFiles
-from airflow_provider.earthengine.emulator.quotas import Quotas
+from airflow_provider.earthengine.emulator.access.quotas import Quotas
+from airflow_provider.earthengine.emulator.api.downloads import Encoding
+from airflow_provider.earthengine.emulator.formats.kept_files import KeptFiles
 from airflow_provider.earthengine.emulator.server import Address, Tls, serve
+from airflow_provider.earthengine.emulator.strict_json import CatalogError
 
 
 def main(arguments: list[str] | None = None) -> int:

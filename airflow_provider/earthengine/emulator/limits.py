@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider.earthengine.emulator.grids import PixelGrid
-from airflow_provider.earthengine.emulator.images import Band
 from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument
+from airflow_provider.earthengine.emulator.values.grids import PixelGrid
+from airflow_provider.earthengine.emulator.values.images import Band
 
 MOST_PIXEL_BYTES = 48 * 1024 * 1024
 MOST_PIXELS_PER_SIDE = 32768

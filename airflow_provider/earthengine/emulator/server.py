@@ -17,20 +17,20 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from airflow_provider.earthengine.emulator.admin import put_asset
-from airflow_provider.earthengine.emulator.catalog import Catalog
-from airflow_provider.earthengine.emulator.described_assets import read_catalog
-from airflow_provider.earthengine.emulator.downloads import Encoding
-from airflow_provider.earthengine.emulator.faults import (
+from airflow_provider.earthengine.emulator.access.identities import Identities
+from airflow_provider.earthengine.emulator.access.quotas import Quotas
+from airflow_provider.earthengine.emulator.api.admin import put_asset
+from airflow_provider.earthengine.emulator.api.downloads import Encoding
+from airflow_provider.earthengine.emulator.api.journal import LoggedRequest
+from airflow_provider.earthengine.emulator.api.routes import Service, Settings
+from airflow_provider.earthengine.emulator.catalog.catalog import Catalog
+from airflow_provider.earthengine.emulator.catalog.read_catalog import read_catalog
+from airflow_provider.earthengine.emulator.faults.armed import (
     ArmedFault,
     Fault,
     Faults,
     UnfiredFaultError,
 )
-from airflow_provider.earthengine.emulator.identities import Identities
-from airflow_provider.earthengine.emulator.journal import LoggedRequest
-from airflow_provider.earthengine.emulator.quotas import Quotas
-from airflow_provider.earthengine.emulator.routes import Service, Settings
 
 _SHUTDOWN_SECONDS = 3
 _START_SECONDS = 30

@@ -8,7 +8,7 @@ from affine import Affine
 
 from airflow_provider.earthengine.download.fields.params import GEO_TIFF
 from airflow_provider.earthengine.download.raster.decode import PixelBuffer, decode_body
-from airflow_provider.earthengine.emulator.geotiff import write_geotiff
+from airflow_provider.earthengine.emulator.formats.geotiff import write_geotiff
 from airflow_provider.earthengine.exceptions import TruncatedBodyError
 
 TRANSFORM = Affine(10, 0, 500_000, 0, -10, 4_200_000)

@@ -1,0 +1,1 @@
+"""Earth Engine's REST API: routes, requests, answers."""

@@ -1,0 +1,138 @@
+"""The emulator's own routes: what was asked of it, which faults shall happen, and its assets.
+
+They are for clients on the same machine; from elsewhere they need the emulator's own token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from airflow_provider.earthengine.emulator.api.journal import Journal
+from airflow_provider.earthengine.emulator.catalog.catalog import EditableCatalog
+from airflow_provider.earthengine.emulator.catalog.read_catalog import read_asset
+from airflow_provider.earthengine.emulator.faults.armed import Faults, read_fault
+from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument, not_found
+from airflow_provider.earthengine.emulator.strict_json import Description
+
+REQUESTS_PATH = "/emulator/requests"
+FAULTS_PATH = "/emulator/faults"
+ASSETS_PATH = "/emulator/assets"
+TOKEN_HEADER = "X-Emulator-Token"
+_LOOPBACK = ("127.", "::1")
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Admin:
+    """The admin routes.
+
+    :param token: what clients on other machines must send; None to refuse them.
+    """
+
+    def __init__(
+        self, journal: Journal, faults: Faults, catalog: EditableCatalog, token: str | None
+    ) -> None:
+        self._journal = journal
+        self._faults = faults
+        self._catalog = catalog
+        self._token = token
+
+    def routes(self) -> list[Route]:
+        """Returns the routes, all of them guarded."""
+        served: list[tuple[str, list[str], Handler]] = [
+            (REQUESTS_PATH, ["GET", "DELETE"], self._requests),
+            (FAULTS_PATH, ["GET", "POST", "DELETE"], self._show_or_arm_faults),
+            (ASSETS_PATH, ["GET", "PUT"], self._show_or_put_assets),
+            (ASSETS_PATH + "/{asset:path}", ["DELETE"], self._remove_asset),
+        ]
+        return [
+            Route(path, self._guarded(handler), methods=methods)
+            for path, methods, handler in served
+        ]
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def answer(request: Request) -> Response:
+            try:
+                self._admit(request)
+                return await handler(request)
+            except ApiError as error:
+                return JSONResponse(error.body(), error.code)
+            except ValueError as error:
+                refusal = invalid_argument(str(error))
+                return JSONResponse(refusal.body(), refusal.code)
+
+        return answer
+
+    def _admit(self, request: Request) -> None:
+        if request.client is not None and request.client.host.startswith(_LOOPBACK):
+            return
+        given = request.headers.get(TOKEN_HEADER, "")
+        if self._token is None or not hmac.compare_digest(given.encode(), self._token.encode()):
+            raise ApiError(
+                403,
+                "PERMISSION_DENIED",
+                f"Only for clients on the same machine, or with the emulator's {TOKEN_HEADER}.",
+            )
+
+    async def _requests(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._journal.clear()
+            return Response(status_code=204)
+        return JSONResponse(self._journal.as_json())
+
+    async def _show_or_arm_faults(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._faults.clear()
+            return Response(status_code=204)
+        if request.method == "POST":
+            fields = await read_object(request)
+            operation = fields.pop("operation", None)
+            counts = {name: fields.pop(name) for name in ("times", "skip") if name in fields}
+            for name, value in counts.items():
+                if not isinstance(value, int) or isinstance(value, bool):
+                    raise ValueError(f"{name} must be an integer, not {value!r}")
+            armed = self._faults.arm(str(operation), read_fault(fields), **counts)
+            return JSONResponse(armed.as_json(), 201)
+        armed_faults = self._faults.armed()
+        return JSONResponse({"faults": [armed.as_json() for armed in armed_faults]})
+
+    async def _show_or_put_assets(self, request: Request) -> Response:
+        if request.method == "GET":
+            return JSONResponse({"assets": sorted(self._catalog.now().assets)})
+        put_asset(self._catalog, await read_object(request))
+        return Response(status_code=204)
+
+    async def _remove_asset(self, request: Request) -> Response:
+        if not self._catalog.remove(request.path_params["asset"]):
+            raise not_found("There is no such asset in the catalogue.")
+        return Response(status_code=204)
+
+
+def put_asset(catalog: EditableCatalog, description: object) -> None:
+    """Adds a described asset, or replaces the one of the same id.
+
+    Files that it names are looked for in the catalogue's directory.
+
+    :raises CatalogError: naming the field of the first mistake.
+    """
+    place = (catalog.now().directory or Path()) / "description"
+    catalog.put(read_asset(Description(description, place), place))
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """Returns the JSON object of a request.
+
+    :raises ValueError: where it has none.
+    """
+    document = json.loads(await request.body())
+    if not isinstance(document, dict):
+        raise ValueError("the body must be a JSON object")
+    return document

@@ -1,0 +1,93 @@
+"""Assets as the API shows them: ``assets.get`` and ``assets.listAssets``.
+
+Source: https://developers.google.com/earth-engine/reference/rest/v1/projects.assets (2025-08).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from airflow_provider.earthengine.emulator.catalog.catalog import Asset
+from airflow_provider.earthengine.emulator.values.elements import geometry_of
+from airflow_provider.earthengine.emulator.values.images import Band, Image
+from airflow_provider.earthengine.emulator.values.pixels import StoredPixels
+from airflow_provider.earthengine.emulator.values.projections import map_points, transform_points
+
+_TYPES = {"Image": "IMAGE", "ImageCollection": "IMAGE_COLLECTION", "FeatureCollection": "TABLE"}
+_TIMES = {"startTime": "system:time_start", "endTime": "system:time_end"}
+_PUBLIC = "projects/earthengine-public/assets/"
+_LEGACY = "projects/earthengine-legacy/assets/"
+
+
+def asset_id_of(name: str) -> str:
+    """Returns the id of an asset by its resource name."""
+    return name.removeprefix(_PUBLIC).removeprefix(_LEGACY)
+
+
+def asset_name_of(asset_id: str) -> str:
+    """Returns the resource name of an asset by its id."""
+    if asset_id.startswith("projects/"):
+        return asset_id
+    return f"{_LEGACY if asset_id.startswith('users/') else _PUBLIC}{asset_id}"
+
+
+def asset_document(asset: Asset) -> dict[str, Any]:
+    """Returns an asset as the API shows it."""
+    value = asset.value
+    document: dict[str, Any] = {
+        "type": _TYPES[asset.kind],
+        "name": asset_name_of(asset.id),
+        "id": asset.id,
+    }
+    own = {k: v for k, v in value.properties.items() if not k.startswith("system:")}
+    if own:
+        document["properties"] = own
+    if isinstance(value, Image):
+        document |= _image_fields(value)
+    return document
+
+
+def _image_fields(image: Image) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, key in _TIMES.items():
+        if key in image.properties:
+            moment = datetime.fromtimestamp(image.properties[key] / 1000, UTC)
+            fields[name] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    fields["geometry"] = _outline(image)
+    fields["bands"] = [_band_document(band) for band in image.bands]
+    return fields
+
+
+def _outline(image: Image) -> Mapping[str, Any] | None:
+    """Returns the corners of an image in longitudes and latitudes, as GeoJSON."""
+    geometry = geometry_of(image)
+    if geometry is None:
+        return None
+    ring = np.concatenate([geometry.rings[0], geometry.rings[0][:1]])
+    xs, ys = map_points(geometry.projection.transform, ring[:, 0], ring[:, 1])
+    xs, ys = transform_points(geometry.projection.crs, "EPSG:4326", xs, ys)
+    return {"type": "Polygon", "coordinates": [np.stack([xs, ys], axis=1).tolist()]}
+
+
+def _band_document(band: Band) -> dict[str, Any]:
+    kind = band.pixel_type
+    described = kind.as_json()
+    data_type: dict[str, Any] = {"precision": str(described["precision"]).upper()}
+    if "min" in described:
+        data_type["range"] = {"min": described["min"], "max": described["max"]}
+    names = ("scaleX", "shearX", "translateX", "shearY", "scaleY", "translateY")
+    transform = list(band.projection.transform)[:6]
+    grid: dict[str, Any] = {
+        "crsCode": band.projection.crs,
+        "affineTransform": {n: v for n, v in zip(names, transform, strict=True) if v != 0},
+    }
+    own = band.grid()
+    if own is not None:
+        grid["dimensions"] = {"width": own.width, "height": own.height}
+    is_sampled = isinstance(band.source, StoredPixels) and band.source.is_sampled
+    policy = "SAMPLE" if is_sampled else "MEAN"
+    return {"id": band.id, "dataType": data_type, "grid": grid, "pyramidingPolicy": policy}

@@ -1,0 +1,130 @@
+"""The documents that clients read when they start: the API's description and its functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from airflow_provider.earthengine.emulator.expressions.functions import FUNCTIONS
+
+# Parameters that every method of a Google API takes; the emulator refuses other values of
+# ``alt`` than json by name. Source: https://cloud.google.com/apis/docs/system-parameters (2025-08).
+SYSTEM_PARAMETERS = ("alt", "fields", "key", "prettyPrint", "quotaUser")
+
+VERSIONS = ("v1", "v1alpha")
+# From this, clients know that a method answers in pages.
+_PAGE = {"id": "Page", "type": "object", "properties": {"nextPageToken": {"type": "string"}}}
+_PROJECT = "^projects/[^/]+$"
+_ASSET = "^projects/[^/]+/assets/.*$"
+_PARENT = "^projects/.+$"
+_THUMBNAIL = "^projects/[^/]+/thumbnails/[^/]+$"
+
+
+def _method(
+    resource: str, verb: str, path: str, pattern: str, queries: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Returns a method with one path parameter, named in ``path`` as ``{+name}``."""
+    name = path.partition("{+")[2].partition("}")[0]
+    parameters: dict[str, Any] = {
+        name: {"location": "path", "pattern": pattern, "required": True, "type": "string"}
+    }
+    for query in queries:
+        parameters[query] = {"location": "query", "type": "string"}
+    method = {
+        "id": f"earthengine.projects.{resource}",
+        "httpMethod": verb,
+        "path": path,
+        "parameters": parameters,
+        "parameterOrder": [name],
+        "response": {"$ref": "Page" if "pageToken" in queries else "Any"},
+    }
+    if verb == "POST":
+        method["request"] = {"$ref": "Any"}
+    return method
+
+
+def _resources(version: str) -> dict[str, dict[str, Any]]:
+    """Returns the served methods by the resource they belong to."""
+    pages = ("pageSize", "pageToken", "view", "filter")
+
+    def method(
+        name: str, verb: str, path: str, pattern: str, queries: tuple[str, ...] = ()
+    ) -> dict[str, dict[str, Any]]:
+        described = _method(name, verb, f"{version}/{path}", pattern, queries)
+        return {name.partition(".")[2]: described}
+
+    tag = ("workloadTag",)
+    return {
+        "algorithms": method("algorithms.list", "GET", "{+parent}/algorithms", _PROJECT),
+        "thumbnails": method("thumbnails.create", "POST", "{+parent}/thumbnails", _PROJECT, tag)
+        | method("thumbnails.getPixels", "GET", "{+name}:getPixels", _THUMBNAIL),
+        "value": method("value.compute", "POST", "{+project}/value:compute", _PROJECT),
+        "image": method("image.computePixels", "POST", "{+project}/image:computePixels", _PROJECT),
+        "assets": method("assets.get", "GET", "{+name}", _ASSET)
+        | method("assets.getPixels", "POST", "{+name}:getPixels", _ASSET)
+        | method("assets.listAssets", "GET", "{+parent}:listAssets", _PARENT, pages),
+    }
+
+
+def discovery_document(root_url: str, version: str) -> dict[str, Any]:
+    """Returns the description of the methods that are served.
+
+    :param root_url: the emulator's own URL, without a slash at its end.
+    :param version: ``v1`` or ``v1alpha``.
+    """
+    return {
+        "kind": "discovery#restDescription",
+        "discoveryVersion": "v1",
+        "id": f"earthengine:{version}",
+        "name": "earthengine",
+        "version": version,
+        "title": "Google Earth Engine API",
+        "protocol": "rest",
+        "rootUrl": f"{root_url}/",
+        "servicePath": "",
+        "baseUrl": f"{root_url}/",
+        "batchPath": "batch",
+        "parameters": {
+            name: {"location": "query", "type": _system_type(name)} for name in SYSTEM_PARAMETERS
+        },
+        "schemas": {"Any": {"id": "Any", "type": "any"}, "Page": _PAGE},
+        "resources": {
+            "projects": {
+                "resources": {
+                    name: {"methods": methods} for name, methods in _resources(version).items()
+                }
+            }
+        },
+    }
+
+
+def _system_type(name: str) -> str:
+    return "boolean" if name == "prettyPrint" else "string"
+
+
+@cache
+def algorithms_document() -> bytes:
+    """Returns the list of functions, as JSON.
+
+    The list that the installed client ships for its own tests has every function, so that a
+    client can express all of them and the emulator refuses those it does not know by name. Where
+    it is not installed, the emulator's own table is the list.
+    """
+    client = find_spec("ee")
+    for place in (client.submodule_search_locations or []) if client else []:
+        shipped = Path(place) / "tests" / "algorithms.json"
+        if shipped.is_file():
+            return shipped.read_bytes()
+    return own_algorithms()
+
+
+def own_algorithms() -> bytes:
+    """Returns the list of the functions that the emulator has, as JSON."""
+    table: Mapping[str, Any] = {
+        "algorithms": [function.as_algorithm() for function in FUNCTIONS.values()]
+    }
+    return json.dumps(table).encode()

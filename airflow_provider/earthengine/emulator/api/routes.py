@@ -1,0 +1,285 @@
+"""The HTTP surface: which path does what, who may ask, and what is written to the journal.
+
+Bodies are computed in a pool of threads, never in the event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from airflow_provider.earthengine.emulator.access.admission import Admission, read_body
+from airflow_provider.earthengine.emulator.access.quotas import Gate, Quotas
+from airflow_provider.earthengine.emulator.access.tokens import GrantError, TokenIssuer
+from airflow_provider.earthengine.emulator.api.admin import Admin
+from airflow_provider.earthengine.emulator.api.asset_documents import asset_document, asset_id_of
+from airflow_provider.earthengine.emulator.api.asset_lists import list_assets
+from airflow_provider.earthengine.emulator.api.compute import (
+    compute_value,
+    plan_asset_pixels,
+    plan_computed_pixels,
+    plan_thumbnail,
+)
+from airflow_provider.earthengine.emulator.api.discovery import (
+    VERSIONS,
+    algorithms_document,
+    discovery_document,
+)
+from airflow_provider.earthengine.emulator.api.download_ids import ThumbnailStore
+from airflow_provider.earthengine.emulator.api.downloads import (
+    Download,
+    Encoding,
+    possible_damages,
+    render,
+)
+from airflow_provider.earthengine.emulator.api.journal import Journal, LoggedRequest
+from airflow_provider.earthengine.emulator.api.payloads import check_query, keep_fields
+from airflow_provider.earthengine.emulator.api.token_routes import TokenRoutes
+from airflow_provider.earthengine.emulator.catalog.catalog import Catalog, EditableCatalog
+from airflow_provider.earthengine.emulator.expressions.functions.signatures import Session
+from airflow_provider.earthengine.emulator.faults.armed import Damage, Expire, Fault, Faults
+from airflow_provider.earthengine.emulator.faults.on_the_wire import Broken, Host, disturb
+from airflow_provider.earthengine.emulator.replies import ApiError, not_found, unsupported
+
+logger = logging.getLogger(__name__)
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+# What nginx writes into its log for a client that closed the connection; it is no answer.
+_CLIENT_GONE = 499
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one emulator serves.
+
+    :param project: the one project that callers may use.
+    :param require_auth: whether requests without credentials are refused.
+    :param clock: seconds since 1970; download ids and tokens expire by it.
+    :param admin_token: what clients on other machines need for the admin routes.
+    """
+
+    catalog: Catalog
+    project: str = "demo"
+    require_auth: bool = False
+    clock: Callable[[], float] = field(default=time.time)
+    admin_token: str | None = None
+    quotas: Quotas = field(default_factory=Quotas)
+    encoding: Encoding = field(default_factory=Encoding)
+
+
+class Service:
+    """The answers of one emulator."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._thumbnails = ThumbnailStore(settings.clock)
+        tokens = TokenIssuer(settings.catalog.identities, settings.clock)
+        gate = Gate(settings.quotas, settings.clock)
+        self._admission = Admission(tokens, settings.project, settings.require_auth, gate)
+        self._token_routes = TokenRoutes(tokens, self._admission)
+        self.catalog = EditableCatalog(settings.catalog)
+        self.journal = Journal()
+        self.faults = Faults()
+        self.host = Host()
+
+    def application(self) -> Starlette:
+        """Returns the ASGI application."""
+        served: list[tuple[str, str, str, Handler]] = [
+            ("GET", "/$discovery/rest", "discovery", self._discovery),
+            *self._token_routes.served(),
+        ]
+        for version in VERSIONS:
+            served += self._versioned(f"/{version}")
+        routes = [
+            Route(path, partial(self._answer, operation, handler), methods=[method])
+            for method, path, operation, handler in served
+        ]
+        rest = partial(self._answer, "unserved", self._refuse_path)
+        admin = Admin(self.journal, self.faults, self.catalog, self._settings.admin_token)
+        routes += [*admin.routes(), Route("/{path:path}", rest, methods=_METHODS)]
+        return Starlette(routes=routes)
+
+    def _versioned(self, root: str) -> list[tuple[str, str, str, Handler]]:
+        project = f"{root}/projects/{{project}}"
+        asset = f"{project}/assets/{{asset:path}}"
+        thumbnail = f"{project}/thumbnails/{{thumbnail}}"
+        pixels = "thumbnails.getPixels"
+        return [
+            ("GET", f"{project}/algorithms", "algorithms", self._algorithms),
+            ("POST", f"{project}/thumbnails", "thumbnails.create", self._create_thumbnail),
+            ("GET", f"{thumbnail}:getPixels", pixels, self._get_pixels),
+            ("POST", f"{project}/value:compute", "value:compute", self._compute_value),
+            ("POST", f"{project}/image:computePixels", "image:computePixels", self._compute_pixels),
+            ("POST", f"{asset}:getPixels", "assets.getPixels", self._get_asset_pixels),
+            ("GET", f"{asset}:listAssets", "assets.list", self._list_assets),
+            ("GET", f"{project}:listAssets", "assets.list", self._list_assets),
+            ("GET", f"{project}/assets:listAssets", "assets.list", self._list_assets),
+            ("GET", asset, "assets.get", self._get_asset),
+        ]
+
+    async def _answer(self, operation: str, handler: Handler, request: Request) -> Response:
+        """Answers a request, or lets an armed fault happen to it, and journals it."""
+        reply = partial(self._reply, handler, request)
+        with self.journal.under_way():
+            armed = self.faults.take(operation)
+            if armed is None:
+                response = await reply()
+            else:
+                request.state.fault = armed.fault
+                response = await disturb(armed, request, reply, self.host)
+        happened: Fault | None = getattr(request.state, "fault", None)
+        status = response.status_code
+        if isinstance(response, Broken):
+            status = response.logged_status
+        kind = happened.kind if happened else None
+        tag = request.query_params.get("workloadTag")
+        logged = LoggedRequest(request.method, request.url.path, operation, status, kind, tag)
+        self.journal.record(logged)
+        return response
+
+    async def _reply(self, handler: Handler, request: Request) -> Response:
+        """Answers a request, in Google's shape if it is refused."""
+        try:
+            return await handler(request)
+        except ApiError as error:
+            response = JSONResponse(error.body(), error.code)
+            if error.code == 401:
+                response.headers["WWW-Authenticate"] = 'Bearer realm="https://accounts.google.com/"'
+            return response
+        except GrantError as error:
+            return JSONResponse(error.body(), error.code)
+        except ClientDisconnect:
+            # It gave up before it had asked; nobody gets this, but the journal has it.
+            return Response(status_code=_CLIENT_GONE)
+        except Exception:
+            logger.exception("%s failed", request.method)
+            internal = ApiError(500, "INTERNAL", "An internal error has occurred.")
+            return JSONResponse(internal.body(), internal.code)
+
+    def _session(self, caller: str | None) -> Session:
+        return Session(self.catalog.now(), caller, self._settings.clock())
+
+    async def _discovery(self, request: Request) -> Response:
+        check_query(request.query_params, ["version"])
+        version = request.query_params.get("version", "v1")
+        if version not in VERSIONS:
+            raise not_found(f"The Earth Engine emulator does not serve version {version!r}.")
+        return JSONResponse(discovery_document(str(request.base_url).rstrip("/"), version))
+
+    async def _algorithms(self, request: Request) -> Response:
+        self._admission.admit(request)
+        check_query(request.query_params)
+        return Response(algorithms_document(), media_type="application/json")
+
+    async def _create_thumbnail(self, request: Request) -> Response:
+        with self._admission.admitted(request) as caller:
+            check_query(request.query_params, ["workloadTag"])
+            body = await read_body(request)
+            planned = await run_in_threadpool(plan_thumbnail, body, self._session(caller))
+        download, fields = planned
+        name = f"projects/{self._settings.project}/thumbnails/{self._thumbnails.add(download)}"
+        return _document({"name": name, **fields}, request)
+
+    async def _get_pixels(self, request: Request) -> Response:
+        """Answers whoever holds the id: no credentials are asked for, as on the real service."""
+        with self._admission.gate.admitted():
+            check_query(request.query_params)
+            if request.path_params["project"] != self._settings.project:
+                raise not_found("Requested entity was not found.")
+            thumbnail_id = request.path_params["thumbnail"]
+            if isinstance(getattr(request.state, "fault", None), Expire):
+                self._thumbnails.forget(thumbnail_id)
+            download = self._thumbnails.get(thumbnail_id)
+            return await self._pixels(request, "thumbnails.getPixels", download)
+
+    async def _compute_pixels(self, request: Request) -> Response:
+        with self._admission.admitted(request) as caller:
+            check_query(request.query_params, any_alt=True)
+            body = await read_body(request)
+            download = await run_in_threadpool(plan_computed_pixels, body, self._session(caller))
+            return await self._pixels(request, "image:computePixels", download)
+
+    async def _get_asset_pixels(self, request: Request) -> Response:
+        with self._admission.admitted(request, is_of_project=False) as caller:
+            check_query(request.query_params, any_alt=True)
+            body = await read_body(request)
+            session = self._session(caller)
+            name = _asset_name(request)
+            download = await run_in_threadpool(plan_asset_pixels, body, name, session)
+            return await self._pixels(request, "assets.getPixels", download)
+
+    async def _pixels(self, request: Request, operation: str, download: Download) -> Response:
+        """Returns the body of a download, computed now."""
+        armed = self.faults.take(operation, possible_damages(download))
+        damage = armed.fault if armed else None
+        if isinstance(damage, Damage):
+            request.state.fault = damage
+        what = damage.what if isinstance(damage, Damage) else None
+        self._settings.quotas.check_pixels(download.pixel_count)
+        settings = self._settings
+        body = await run_in_threadpool(render, download, settings.clock(), settings.encoding, what)
+        disposition = f"attachment; filename={body.filename}"
+        return Response(
+            body.content, media_type=body.media_type, headers={"Content-Disposition": disposition}
+        )
+
+    async def _compute_value(self, request: Request) -> Response:
+        with self._admission.admitted(request) as caller:
+            check_query(request.query_params)
+            body = await read_body(request)
+            result = await run_in_threadpool(compute_value, body, self._session(caller))
+        return _document({"result": result}, request)
+
+    async def _get_asset(self, request: Request) -> Response:
+        with self._admission.admitted(request, is_of_project=False) as caller:
+            check_query(request.query_params)
+            name = _asset_name(request)
+            asset = self._session(caller).find(asset_id_of(name))
+        if asset is None:
+            raise _asset_denied(name)
+        return _document(asset_document(asset), request)
+
+    async def _list_assets(self, request: Request) -> Response:
+        with self._admission.admitted(request, is_of_project=False) as caller:
+            check_query(request.query_params, ["pageSize", "pageToken", "view", "filter"])
+            if "filter" in request.query_params:
+                raise unsupported("the query parameter 'filter' of listAssets")
+            parent = asset_id_of(_asset_name(request)).removesuffix("/assets")
+            page = list_assets(self._session(caller), parent, dict(request.query_params))
+        if page is None:
+            raise _asset_denied(_asset_name(request))
+        return _document(page, request)
+
+    async def _refuse_path(self, request: Request) -> Response:
+        raise not_found(
+            f"The Earth Engine emulator does not serve {request.method} {request.url.path}."
+        )
+
+
+def _document(document: dict[str, Any], request: Request) -> Response:
+    return JSONResponse(keep_fields(document, request.query_params.get("fields")))
+
+
+def _asset_name(request: Request) -> str:
+    project, asset = request.path_params["project"], request.path_params.get("asset")
+    return f"projects/{project}" if asset is None else f"projects/{project}/assets/{asset}"
+
+
+def _asset_denied(name: str) -> ApiError:
+    """The text is the real service's, seen in a public error report; its code 403 guessed."""
+    message = (
+        f"Permission 'earthengine.assets.get' denied on resource '{name}' (or it may not exist)."
+    )
+    return ApiError(403, "PERMISSION_DENIED", message)

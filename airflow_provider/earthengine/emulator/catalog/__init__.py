@@ -1,0 +1,1 @@
+"""The catalogue: assets as described, their stored pixels, series and tables."""

@@ -1,0 +1,161 @@
+"""Descriptions of computed bands: everything of a formula but which image it is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from affine import Affine
+
+from airflow_provider.earthengine.emulator.catalog.stored_pixels import NOISE_BITS, FormulaRaster
+from airflow_provider.earthengine.emulator.replies import ApiError
+from airflow_provider.earthengine.emulator.strict_json import Description
+from airflow_provider.earthengine.emulator.values.grids import Box, Footprint
+from airflow_provider.earthengine.emulator.values.images import Band, PixelType
+from airflow_provider.earthengine.emulator.values.pixels import NativeRaster, StoredPixels, Window
+from airflow_provider.earthengine.emulator.values.projections import Projection, parse_crs
+
+
+@dataclass(frozen=True)
+class FormulaBand:
+    """A described band that is computed.
+
+    :param number: its 0-based place in its asset.
+    :param masked: the windows that hold no valid pixels in any image.
+    :param values: what the levels stand for; empty for the formula's own values.
+    :param nan: the windows that hold no numbers.
+    :param is_sampled: whether coarser pixels are samples rather than means.
+    """
+
+    id: str
+    number: int
+    dtype: str
+    projection: Projection
+    width: int
+    height: int
+    noise_bits: int
+    masked: tuple[Window, ...]
+    values: tuple[float, ...]
+    nan: tuple[Window, ...]
+    is_sampled: bool
+
+    def make(self, seed: int, masked: tuple[Window, ...] = ()) -> Band:
+        """Returns the band of one image.
+
+        :param seed: 0 for an image of its own; the 1-based number in a collection.
+        :param masked: further windows without valid pixels, in this band's pixels.
+        """
+        raster = FormulaRaster(
+            self.number,
+            self.width,
+            self.height,
+            PixelType(self.dtype).numpy,
+            self.noise_bits,
+            (*self.masked, *masked),
+            seed,
+            self.values,
+            self.nan,
+        )
+        return make_band(self.id, raster, self.projection, self.is_sampled)
+
+
+def take_is_sampled(fields: Description) -> bool:
+    """Returns the field ``pyramiding``: whether it is ``sample`` rather than ``mean``."""
+    policy = fields.take("pyramiding", "mean")
+    if policy not in {"mean", "sample"}:
+        raise fields.error("pyramiding", f"must be 'mean' or 'sample', not {policy!r}")
+    return bool(policy == "sample")
+
+
+def make_band(band_id: str, raster: NativeRaster, projection: Projection, is_sampled: bool) -> Band:
+    """Returns the band of stored pixels."""
+    whole = Footprint(projection, Box(0, 0, raster.width, raster.height))
+    pixel_type = PixelType(raster.dtype.name)
+    return Band(
+        band_id, pixel_type, projection, whole, StoredPixels(raster, projection, is_sampled)
+    )
+
+
+def read_formula_bands(description: Description) -> tuple[FormulaBand, ...]:
+    """Returns the bands of a formula asset or of a collection."""
+    bands: list[FormulaBand] = []
+    for number, fields in enumerate(description.take_objects("bands")):
+        band = _read_formula_band(fields, number)
+        if band.id in {known.id for known in bands}:
+            raise fields.error("id", f"the band {band.id!r} is described twice")
+        fields.finish()
+        bands.append(band)
+    return tuple(bands)
+
+
+def _read_formula_band(fields: Description, number: int) -> FormulaBand:
+    band_id = fields.take_text("id")
+    dtype = fields.take_text("dtype")
+    if dtype not in NOISE_BITS:
+        raise fields.error("dtype", f"must be one of {', '.join(NOISE_BITS)}, not {dtype!r}")
+    projection = Projection(take_crs(fields), Affine(*fields.take_numbers("crs_transform", 6)))
+    if projection.transform.determinant == 0:
+        raise fields.error("crs_transform", "must not flatten pixels to lines")
+    size = fields.take_numbers("dimensions", 2)
+    if min(size) < 1 or not all(side.is_integer() for side in size):
+        raise fields.error("dimensions", f"must be [width, height] in pixels, not {size!r}")
+    width, height = (int(side) for side in size)
+    bits = PixelType(dtype).numpy.itemsize * 8
+    noise_bits = fields.take_integer("noise_bits", 1, NOISE_BITS[dtype])
+    if noise_bits >= min(bits, 32):
+        raise fields.error("noise_bits", f"must be less than {min(bits, 32)} for {dtype}")
+    masked = tuple(read_window(item) for item in fields.take_objects("masked", []))
+    values = _take_values(fields, dtype)
+    nan = tuple(read_window(item) for item in fields.take_objects("nan", []))
+    if nan and not dtype.startswith("float"):
+        raise fields.error("nan", f"{dtype} has only numbers")
+    is_sampled = take_is_sampled(fields)
+    return FormulaBand(
+        band_id,
+        number,
+        dtype,
+        projection,
+        width,
+        height,
+        noise_bits,
+        masked,
+        values,
+        nan,
+        is_sampled,
+    )
+
+
+def _take_values(fields: Description, dtype: str) -> tuple[float, ...]:
+    values = fields.take("values", [])
+    is_numbers = isinstance(values, list) and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
+    )
+    if not is_numbers:
+        raise fields.error("values", f"must be a list of numbers, not {values!r}")
+    kind = PixelType(dtype)
+    low, high = kind.bounds
+    for value in values:
+        if not low <= value <= high or (kind.is_integer and value != int(value)):
+            raise fields.error("values", f"{value} is no {dtype}")
+    return tuple(values)
+
+
+def read_window(fields: Description) -> Window:
+    """Returns a rectangle of pixels; the caller has taken the other fields."""
+    window = Window(
+        fields.take_integer("left", 0),
+        fields.take_integer("top", 0),
+        fields.take_integer("width", 1),
+        fields.take_integer("height", 1),
+    )
+    fields.finish()
+    return window
+
+
+def take_crs(fields: Description) -> str:
+    """Returns the field ``crs``, which must be a code that is served."""
+    crs = fields.take_text("crs")
+    try:
+        parse_crs(crs)
+    except ApiError as error:
+        raise fields.error("crs", f"{crs!r}: {error.message}") from None
+    return crs

@@ -1,0 +1,1 @@
+"""Serialised expressions -> values."""

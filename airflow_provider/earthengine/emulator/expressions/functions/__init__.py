@@ -1,0 +1,57 @@
+"""The function table: every function that a known client sends, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider.earthengine.emulator.expressions.functions import (
+    areas,
+    collection,
+    columns,
+    composites,
+    date,
+    element,
+    elementwise,
+    filters,
+    geometry,
+    image,
+    image_space,
+    lists,
+    masks,
+    projection,
+)
+from airflow_provider.earthengine.emulator.expressions.functions.signatures import Function, Session
+from airflow_provider.earthengine.emulator.replies import unsupported
+
+FUNCTIONS: Mapping[str, Function] = {
+    function.name: function
+    for family in (
+        image,
+        image_space,
+        elementwise,
+        masks,
+        composites,
+        collection,
+        columns,
+        lists,
+        filters,
+        element,
+        date,
+        projection,
+        geometry,
+        areas,
+    )
+    for function in family.FUNCTIONS
+}
+
+
+def invoke(session: Session, name: str, arguments: Mapping[str, Any]) -> Any:
+    """Returns the result of a function of the table.
+
+    :raises ApiError: naming the function, for any other.
+    """
+    function = FUNCTIONS.get(name)
+    if function is None:
+        raise unsupported(f"the function '{name}'")
+    return function.invoke(session, arguments)

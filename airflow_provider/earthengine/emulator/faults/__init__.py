@@ -1,0 +1,1 @@
+"""Armed faults: what goes wrong, where and how often."""

@@ -1,0 +1,1 @@
+"""Pixels -> bodies: GeoTIFF, zip, NPY, pictures."""

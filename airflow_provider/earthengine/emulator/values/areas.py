@@ -1,0 +1,60 @@
+"""Polygons as sets of points: what two have in common, both together, and how large they are.
+
+All of it happens in an equal-area projection of the globe, in metres.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from shapely import make_valid
+from shapely.geometry import Polygon
+from shapely.ops import unary_union
+
+from airflow_provider.earthengine.emulator.replies import unsupported
+from airflow_provider.earthengine.emulator.values.geometries import Geometry
+from airflow_provider.earthengine.emulator.values.projections import Projection
+
+# WGS 84 / NSIDC EASE-Grid 2.0 Global: a cylinder, on which meridians and parallels stay straight.
+EQUAL_AREA = Projection("EPSG:6933", Affine.identity())
+_POLYGONS = {"Polygon", "MultiPolygon"}
+
+
+def intersection_of(left: Geometry, right: Geometry) -> Geometry:
+    """Returns what lies in both."""
+    return _geometry(_shape(left).intersection(_shape(right)))
+
+
+def union_of(left: Geometry, right: Geometry) -> Geometry:
+    """Returns what lies in either."""
+    return _geometry(_shape(left).union(_shape(right)))
+
+
+def area_of(geometry: Geometry) -> float:
+    """Returns square metres on the ellipsoid."""
+    return float(_shape(geometry).area)
+
+
+def _shape(geometry: Geometry) -> Any:
+    if geometry.kind not in _POLYGONS:
+        raise unsupported(f"the area of a {geometry.kind}")
+    polygons: dict[int, list[Any]] = {}
+    rings = geometry.shape_in(EQUAL_AREA)
+    for ring, owner in zip(rings, geometry.polygon_of_ring, strict=True):
+        polygons.setdefault(owner, []).append(make_valid(Polygon(ring)))
+    # A point is in a polygon that an odd number of its rings go round.
+    parts = [reduce(lambda a, b: a.symmetric_difference(b), each) for each in polygons.values()]
+    return unary_union(parts)
+
+
+def _geometry(shape: Any) -> Geometry:
+    parts = [part for part in getattr(shape, "geoms", [shape]) if isinstance(part, Polygon)]
+    rings, owners = [], []
+    for owner, part in enumerate(part for part in parts if not part.is_empty):
+        for ring in (part.exterior, *part.interiors):
+            rings.append(np.array(ring.coords)[:-1])
+            owners.append(owner)
+    return Geometry("MultiPolygon", tuple(rings), tuple(owners), EQUAL_AREA)

@@ -1,0 +1,164 @@
+"""Values besides images: features, collections, dates and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from airflow_provider.earthengine.emulator.values.geometries import Geometry
+from airflow_provider.earthengine.emulator.values.images import Image
+
+IMAGES = "ImageCollection"
+FEATURES = "FeatureCollection"
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """A geometry with properties.
+
+    :param geometry: None for a feature without a place.
+    """
+
+    geometry: Geometry | None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns what ``getInfo()`` shows of it."""
+        document: dict[str, Any] = {
+            "type": "Feature",
+            "geometry": None if self.geometry is None else self.geometry.as_json(),
+            "properties": dict(self.properties),
+        }
+        return document if self.id is None else document | {"id": self.id}
+
+
+Element = Image | Feature
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """Images or features in an order.
+
+    :param kind: ``ImageCollection`` or ``FeatureCollection``.
+    :param id: the asset it was loaded from, also after filtering; None if it was computed.
+    """
+
+    kind: str
+    elements: tuple[Element, ...]
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    version: int | None = None
+
+    def with_elements(self, elements: tuple[Element, ...]) -> Collection:
+        return replace(self, elements=elements)
+
+    def images(self) -> tuple[Image, ...]:
+        """Returns the elements that are images: all of an ImageCollection's."""
+        return tuple(element for element in self.elements if isinstance(element, Image))
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns what ``getInfo()`` shows of it."""
+        document: dict[str, Any] = {"type": self.kind}
+        if self.id is not None:
+            document["id"] = self.id
+        if self.version is not None:
+            document["version"] = self.version
+        if self.kind == IMAGES:
+            document["bands"] = []
+        else:
+            document["columns"] = {}
+        if self.properties:
+            document["properties"] = dict(self.properties)
+        document["features"] = [element.as_json() for element in self.elements]
+        return document
+
+
+@dataclass(frozen=True)
+class Date:
+    """An instant.
+
+    :param milliseconds: since 1970-01-01 UTC.
+    """
+
+    milliseconds: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {"type": "Date", "value": self.milliseconds}
+
+
+@dataclass(frozen=True)
+class DateRange:
+    """A half-open span of time, in milliseconds since 1970-01-01 UTC."""
+
+    start: int
+    end: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {"type": "DateRange", "dates": [self.start, self.end]}
+
+
+@dataclass(frozen=True)
+class ErrorMargin:
+    """How far a result may be off. What is computed here is exact, so it changes nothing."""
+
+    metres: float
+
+
+@dataclass(frozen=True, eq=False)
+class Filter:
+    """Which elements of a collection stay."""
+
+    passes: Callable[[Element], bool]
+
+
+@dataclass(frozen=True)
+class Reducer:
+    """What makes one value, or a few, of many.
+
+    :param name: which: ``toList``, ``minMax`` or ``allNonZero``.
+    :param inputs: how many columns it takes.
+    :param optional: how many of the columns, the last ones, may lack a value in a row.
+    """
+
+    name: str
+    inputs: int = 1
+    is_repeated: bool = False
+    is_tuples: bool = False
+    optional: int = 0
+
+
+def property_of(element: Element, name: str) -> Any:
+    """Returns the value of a property, the system's own id and version included; else None.
+
+    Source: https://developers.google.com/earth-engine/guides/image_info (2025-08), which reads
+    ``system:version``, the time of ingestion in microseconds since 1970.
+    """
+    if name == "system:id":
+        return element.id
+    if name == "system:version" and isinstance(element, Image):
+        return element.version
+    return element.properties.get(name)
+
+
+def geometry_of(element: Element) -> Geometry | None:
+    """Returns where an element is; None where it has no bounds.
+
+    An image is where its first band with a footprint is.
+    """
+    if isinstance(element, Feature):
+        return element.geometry
+    for band in element.bands:
+        if band.footprint is not None:
+            box, projection = band.footprint.box, band.footprint.projection
+            corners = [
+                (box.left, box.top),
+                (box.right, box.top),
+                (box.right, box.bottom),
+                (box.left, box.bottom),
+            ]
+            return Geometry("Polygon", (np.array(corners, dtype=np.float64),), (0,), projection)
+    return None
