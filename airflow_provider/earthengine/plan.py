@@ -9,14 +9,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any
 
+from airflow_provider.earthengine.download.fields.job import DownloadFields, Worker, read_job
+from airflow_provider.earthengine.download.plan.plan import plan_job
 from airflow_provider.earthengine.exceptions import DownloadParamsError, EarthEngineProviderError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
-from airflow_provider.earthengine.transfers.job import read_job
-from airflow_provider.earthengine.transfers.planning import plan_job
 
 
 def _refuse_uri(uri: str) -> bytes:
@@ -26,18 +23,10 @@ def _refuse_uri(uri: str) -> bytes:
     )
 
 
-# A plan is nobody's run, but a job is always somebody's.
-_NOBODY: Any = {
-    "dag": SimpleNamespace(dag_id="plan"),
-    "dag_run": SimpleNamespace(run_id="plan", clear_number=0),
-}
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the plan; return the exit code, 1 where there can be none."""
     options = _parser().parse_args(arguments)
-    operator = EarthEngineToS3Operator(
-        task_id="plan",
+    fields = DownloadFields(
         image=options.image,
         download_params=options.params,
         s3_bucket=options.bucket,
@@ -48,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         with EarthEngineHook(options.earthengine_conn_id) as hook:
-            job = read_job(operator, _NOBODY, hook, _refuse_uri)
+            job = read_job(fields, "plan", Worker(hook.get_conn, _refuse_uri, {}))
             plan = plan_job(job, hook)
     except EarthEngineProviderError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command's answer

@@ -76,7 +76,7 @@ def _write_source(path: Path, dtype: str) -> None:
     import numpy as np
     import rasterio
 
-    from tests.expected import formula_values
+    from tests.support.expected import formula_values
 
     profile = {"driver": "GTiff", "count": 1, "width": _SIDE, "height": _SIDE, "dtype": dtype}
     profile |= {"crs": CRS, "transform": rasterio.Affine(STEP, 0, ORIGIN[0], 0, -STEP, ORIGIN[1])}

@@ -33,7 +33,7 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import (  # noqa: 
 )
 from stack.emulator import CATALOG_FOLDER, earthengine_connection  # noqa: E402 (likewise)
 from stack.seaweedfs import SeaweedFS  # noqa: E402 (likewise)
-from tests.airflow_task import task_context  # noqa: E402 (likewise)
+from tests.support.airflow_task import task_context  # noqa: E402 (likewise)
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator

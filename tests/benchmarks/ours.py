@@ -20,7 +20,7 @@ def prepare() -> None:
 
 def run(assignment: Assignment, _variant: str) -> list[Piece]:
     """Execute the operator; the connections are in the environment."""
-    from tests.airflow_task import task_context
+    from tests.support.airflow_task import task_context
 
     _operator(assignment).execute(task_context())
     return []

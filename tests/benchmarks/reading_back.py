@@ -14,7 +14,7 @@ from rasterio.windows import Window
 
 from tests.benchmarks.assignment import Assignment, Piece
 from tests.benchmarks.scenes import CRS, ORIGIN, STEP, Scene
-from tests.expected import formula_values
+from tests.support.expected import formula_values
 
 _SIDE = 64
 _SAMPLE_COUNT = 24

@@ -14,7 +14,7 @@ from tests.benchmarks.assignment import Assignment, Compression, Piece
 from tests.benchmarks.floors import Tile, plan_tiles
 from tests.benchmarks.reading_back import WrongRasterError, check_stored
 from tests.benchmarks.scenes import CELLS, CRS, ORIGIN, STEP, Scene
-from tests.expected import formula_values
+from tests.support.expected import formula_values
 
 SCENE = Scene(2, "uint16", 512 * 300 * 4)
 

@@ -14,8 +14,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
 from tests.docs.blocks import BUCKET, blocks, page_text, table_rows
+from tests.support.airflow_task import task_context
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

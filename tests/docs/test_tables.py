@@ -25,9 +25,9 @@ from airflow_provider.earthengine.limits import MAX_REQUEST_SECONDS
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.environment import PROJECT_FOLDER
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
 from tests.docs.blocks import blocks, page_text, table_rows
 from tests.integration.reference_page import CASES, REFUSED
+from tests.support.airflow_task import task_context
 
 SENTINEL2 = "COPERNICUS/S2_SR/20210109T185751_20210109T185931_T10SEG"
 LANDSAT = "projects/demo/assets/landsat7_olinda"

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.emulator.official_client import Tiff
-from tests.expected import SENTINEL2_ID, formula_values, sentinel2_values
+from tests.support.expected import SENTINEL2_ID, formula_values, sentinel2_values
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator

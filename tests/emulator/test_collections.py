@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider.earthengine.emulator.server import serve
 from tests.emulator.official_client import Tiff, download, initialised
-from tests.expected import formula_levels, formula_values
+from tests.support.expected import formula_levels, formula_values
 
 DAILY = "projects/demo/assets/s2_daily"
 REGIONS = "projects/demo/assets/regions"

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from tests.emulator.official_client import Tiff, download, ensure_initialised, members, reset
-from tests.expected import SENTINEL2_BANDS, SENTINEL2_ID, pixels_around, utm_box
 from tests.live.account import live_account
+from tests.support.expected import SENTINEL2_BANDS, SENTINEL2_ID, pixels_around, utm_box
 
 BOX = (-122.5, 37.3, -122.49, 37.31)
 ORIGIN = (499980.0, 4200000.0)

@@ -34,7 +34,7 @@ from airflow_provider.earthengine.emulator.faults.armed import (
 )
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from tests.emulator.official_client import Tiff
-from tests.expected import SENTINEL2_ID, sentinel2_values
+from tests.support.expected import SENTINEL2_ID, sentinel2_values
 
 CREATE, PIXELS = "thumbnails.create", "thumbnails.getPixels"
 WINDOW = {

@@ -15,7 +15,7 @@ import requests
 
 from airflow_provider.earthengine.emulator.server import Emulator
 from tests.emulator.official_client import Tiff, download, get, members
-from tests.expected import SENTINEL2_ID, sentinel2_values
+from tests.support.expected import SENTINEL2_ID, sentinel2_values
 
 pytestmark = pytest.mark.usefixtures("client")
 

@@ -30,7 +30,7 @@ from tests.emulator.official_client import (
     members,
     same_bytes_but_times,
 )
-from tests.expected import SENTINEL2_ID, SENTINEL2_ORIGIN
+from tests.support.expected import SENTINEL2_ID, SENTINEL2_ORIGIN
 
 GOLDEN = Path(__file__).parents[2] / "../shared/data/earth-engine"
 ZIPS = ("single_band.zip", "custom_single_band.zip", "multi_band.zip")

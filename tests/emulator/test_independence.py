@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-EXPECTATIONS = ("tests.expected", "tests.expected_grids")
+EXPECTATIONS = ("tests.support.expected", "tests.support.expected_grids")
 
 
 def imports_of(name: str) -> set[str]:

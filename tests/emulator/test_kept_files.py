@@ -15,7 +15,7 @@ from airflow_provider.earthengine.emulator.faults.armed import Damage
 from airflow_provider.earthengine.emulator.formats.kept_files import KeptFiles
 from airflow_provider.earthengine.emulator.server import serve
 from tests.emulator.official_client import download, initialised, members
-from tests.expected import SENTINEL2_ID, sentinel2_values
+from tests.support.expected import SENTINEL2_ID, sentinel2_values
 
 CATALOG = Path(__file__).parents[1] / "data/catalog"
 WINDOW: dict[str, Any] = {

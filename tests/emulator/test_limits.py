@@ -9,7 +9,7 @@ import ee
 import pytest
 import requests
 
-from tests.expected import SENTINEL2_ID, total_pixel_bytes
+from tests.support.expected import SENTINEL2_ID, total_pixel_bytes
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator

@@ -8,7 +8,7 @@ import ee
 import pytest
 
 from tests.emulator.official_client import Tiff, download
-from tests.expected import SENTINEL2_BANDS, SENTINEL2_ID, pixels_around, utm_box
+from tests.support.expected import SENTINEL2_BANDS, SENTINEL2_ID, pixels_around, utm_box
 
 pytestmark = pytest.mark.usefixtures("client")
 

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from tests.emulator.official_client import Tiff, download, initialised
-from tests.expected import formula_values, utm
+from tests.support.expected import formula_values, utm
 
 SIZE = {"dimensions": [200, 120]}
 

@@ -18,7 +18,7 @@ import xarray
 
 from airflow_provider.earthengine.emulator.access.identities import AuthorizedUser, Identities
 from airflow_provider.earthengine.emulator.server import Emulator, serve
-from tests.expected import SENTINEL2_ID, formula_values, mean_of_2x2, sentinel2_values
+from tests.support.expected import SENTINEL2_ID, formula_values, mean_of_2x2, sentinel2_values
 
 CATALOG = Path(__file__).parents[1] / "data/catalog"
 LANDSAT = "projects/demo/assets/landsat7_olinda"

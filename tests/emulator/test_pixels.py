@@ -15,7 +15,7 @@ import rasterio
 
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from tests.emulator.official_client import Tiff, download, initialised, members
-from tests.expected import (
+from tests.support.expected import (
     SENTINEL2_ID,
     SENTINEL2_ORIGIN,
     formula_values,

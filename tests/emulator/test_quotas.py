@@ -14,7 +14,7 @@ from airflow_provider.earthengine.emulator.access.quotas import TOO_MANY_REQUEST
 from airflow_provider.earthengine.emulator.faults.armed import Latency
 from airflow_provider.earthengine.emulator.server import serve
 from tests.emulator.official_client import get, initialised
-from tests.expected import SENTINEL2_ID
+from tests.support.expected import SENTINEL2_ID
 
 CATALOG = Path(__file__).parents[1] / "data/catalog"
 BODY = {"expression": {"result": "0", "values": {"0": {"constantValue": 1}}}}

@@ -14,7 +14,7 @@ from airflow_provider.earthengine.emulator.catalog.catalog import Catalog
 from airflow_provider.earthengine.emulator.expressions.functions import FUNCTIONS, invoke
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import Session
 from airflow_provider.earthengine.emulator.replies import ApiError
-from tests.expected import SENTINEL2_ID
+from tests.support.expected import SENTINEL2_ID
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator

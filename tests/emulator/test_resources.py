@@ -17,7 +17,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
 from tests.emulator.official_client import Tiff
-from tests.expected import SENTINEL2_ID, formula_values, sentinel2_values, utm
+from tests.support.expected import SENTINEL2_ID, formula_values, sentinel2_values, utm
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.expected_grids import (
+from tests.support.expected_grids import (
     DEGREES,
     METRES_PER_DEGREE,
     UTM10,

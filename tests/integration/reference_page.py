@@ -11,8 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.expected import SENTINEL2_BANDS, SENTINEL2_ID
-from tests.expected_grids import (
+from tests.support.expected import SENTINEL2_BANDS, SENTINEL2_ID
+from tests.support.expected_grids import (
     DEGREES,
     UTM10,
     Grid,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.loopback_server import LoopbackServer, QuietHandler, serving
+from tests.support.loopback_server import LoopbackServer, QuietHandler, serving
 
 # Headers of one connection, which are not passed on.
 _OF_THE_CONNECTION = frozenset({"connection", "content-length", "host", "transfer-encoding"})

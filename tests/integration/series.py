@@ -9,7 +9,7 @@ from pyproj import Transformer
 
 from airflow_provider.earthengine.operators.list_images import EarthEngineListImagesOperator
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
-from tests.airflow_task import task_context
+from tests.support.airflow_task import task_context
 
 COLLECTION = "projects/demo/assets/series"
 # The images: 20 pixels of 10 m by 10.

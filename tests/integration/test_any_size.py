@@ -38,8 +38,8 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 from stack.emulator import CATALOG_FOLDER, earthengine_connection
 from stack.environment import PROJECT_FOLDER
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
-from tests.expected import SENTINEL2_ID, formula_values, sentinel2_values
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_ID, formula_values, sentinel2_values
 
 Run = Callable[..., list[str]]
 Pixels = npt.NDArray[Any]
@@ -398,7 +398,13 @@ def test_a_task_that_is_killed_at_a_tile_goes_on_from_there(
     }  # fmt: skip
 
     def attempt(*moment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tests.download_attempt", json.dumps(fields), *moment]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.support.download_attempt",
+            json.dumps(fields),
+            *moment,
+        ]
         return subprocess.run(
             command, cwd=PROJECT_FOLDER, env=dict(os.environ), capture_output=True, text=True
         )

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
+from tests.support.airflow_task import task_context
 
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 UTM25 = "EPSG:31985"

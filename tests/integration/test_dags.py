@@ -22,8 +22,8 @@ from stack.airflow import DAGS_FOLDER
 from stack.bucket import list_keys, read_item
 from stack.environment import child_environment
 from stack.seaweedfs import SeaweedFS
-from tests.expected import formula_levels, formula_values, mean_of_2x2
 from tests.integration.conftest import MakeAirflow
+from tests.support.expected import formula_levels, formula_values, mean_of_2x2
 
 DAG_FILES = sorted(DAGS_FOLDER.glob("*.py"))
 HEAVY = ("boto3", "botocore", "ee", "numpy", "pystac", "rasterio", "requests")

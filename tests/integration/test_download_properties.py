@@ -20,10 +20,10 @@ from rasterio.io import MemoryFile
 from airflow_provider.earthengine.exceptions import PermanentError
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
-from tests.expected import SENTINEL2_ID
-from tests.expected_grids import Grid, sentinel2_pixels
 from tests.integration.drawn_params import expected_grids, is_per_band, legal, spoiled
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_ID
+from tests.support.expected_grids import Grid, sentinel2_pixels
 
 BASE = SENTINEL2_ID.rsplit("/", 1)[-1]
 

@@ -12,7 +12,6 @@ from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.operators.drift import EarthEngineDriftOperator
 from stack.bucket import list_keys, read_item
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
 from tests.integration.series import (
     COLLECTION,
     PIXELS,
@@ -21,6 +20,7 @@ from tests.integration.series import (
     download,
     list_images,
 )
+from tests.support.airflow_task import task_context
 
 pytestmark = pytest.mark.usefixtures("connections")
 

@@ -18,8 +18,8 @@ from airflow_provider.earthengine.operators.list_due_markers import (
 )
 from stack.bucket import list_keys, read_item
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
 from tests.integration.series import COLLECTION, PIXELS, collection, day, download
+from tests.support.airflow_task import task_context
 
 pytestmark = pytest.mark.usefixtures("connections")
 
@@ -86,7 +86,7 @@ def test_a_marked_date_asks_earth_engine_nothing_until_it_is_due(
     skipped(bucket)
     written = read_item(s3.client(), bucket, MARKER)
     series.clear_requests()
-    assert "looked again after" in skipped(bucket)
+    assert "the next check is due after" in skipped(bucket)
     assert series.counts().get("value:compute", 0) == 0
     assert read_item(s3.client(), bucket, MARKER) == written
 

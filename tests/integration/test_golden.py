@@ -25,7 +25,6 @@ from stack.bucket import list_keys, read_item, recorded_sha256
 from stack.emulator import Emulator
 from stack.emulator import emulator as emulator_process
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
 from tests.emulator import test_golden as golden_answers
 from tests.emulator.official_client import (
     Tiff,
@@ -34,7 +33,8 @@ from tests.emulator.official_client import (
     members,
     same_bytes_but_times,
 )
-from tests.expected import SENTINEL2_ID
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_ID
 
 BANDS = ["B3", "B8", "B11"]
 REGION = [-122.0859, 37.0436, -122.0626, 37.0586]

@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from airflow_provider.earthengine.download import assemble
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.bucket.errors import ConditionFailedError
 from airflow_provider.earthengine.download.bucket.multipart import PART_BYTE_COUNT, FileUpload
 from airflow_provider.earthengine.download.bucket.objects import Precondition
+from airflow_provider.earthengine.download.publish import files as assemble
 from airflow_provider.earthengine.emulator.faults.armed import ArmedFault, Latency
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
-from tests.expected import SENTINEL2_ID, sentinel2_values
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_ID, sentinel2_values
 
 PARTS = 4
 KEY = "a/growing.tif"

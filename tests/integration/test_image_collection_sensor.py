@@ -28,7 +28,7 @@ from airflow_provider.earthengine.triggers.image_collection import (
     EarthEngineImageCollectionTrigger,
 )
 from stack.emulator import CATALOG_FOLDER
-from tests.airflow_task import task_context
+from tests.support.airflow_task import task_context
 
 COLLECTION = "projects/demo/assets/arriving"
 DESCRIPTION: dict[str, Any] = {

@@ -16,7 +16,7 @@ from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.emulator import CATALOG_FOLDER
-from tests.airflow_task import task_context
+from tests.support.airflow_task import task_context
 
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 LANDSAT_FILE = CATALOG_FOLDER / "projects/demo/assets/landsat7_olinda.tif"

@@ -16,8 +16,6 @@ from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.operators.list_images import EarthEngineListImagesOperator
 from stack.bucket import list_keys, read_item
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
-from tests.expected import formula_values
 from tests.integration.series import (
     COLLECTION,
     CORNER,
@@ -28,6 +26,8 @@ from tests.integration.series import (
     list_images,
     lonlat_box,
 )
+from tests.support.airflow_task import task_context
+from tests.support.expected import formula_values
 
 pytestmark = pytest.mark.usefixtures("connections")
 

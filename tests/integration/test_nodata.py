@@ -16,8 +16,8 @@ from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.emulator import earthengine_connection
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
-from tests.expected import formula_values
+from tests.support.airflow_task import task_context
+from tests.support.expected import formula_values
 
 ASSET = "projects/demo/assets/masked"
 WIDTH, HEIGHT = 100, 80

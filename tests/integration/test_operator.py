@@ -29,8 +29,8 @@ from airflow_provider.earthengine.transfers import earthengine_to_s3
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.emulator import CATALOG_FOLDER, earthengine_connection
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
-from tests.expected import SENTINEL2_BANDS, SENTINEL2_ID, SENTINEL2_ORIGIN, formula_values
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_BANDS, SENTINEL2_ID, SENTINEL2_ORIGIN, formula_values
 
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 LANDSAT_BANDS = ("B1", "B2", "B3", "B4", "B5", "B7")
@@ -392,7 +392,7 @@ def test_an_endpoint_that_is_down_passes_through_to_airflows_retries(
     assert stored() == {}
 
 
-ATTEMPT = [sys.executable, "-m", "tests.download_attempt"]
+ATTEMPT = [sys.executable, "-m", "tests.support.download_attempt"]
 
 
 def attempt(fields: dict[str, Any], *kill: str) -> subprocess.Popen[str]:

@@ -18,9 +18,6 @@ from rasterio.io import MemoryFile
 
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
-from tests.expected import SENTINEL2_BANDS, SENTINEL2_ID
-from tests.expected_grids import scaled_grid, sentinel2_pixels
 from tests.integration.reference_page import (
     CASES,
     FEATURE,
@@ -32,6 +29,9 @@ from tests.integration.reference_page import (
     TWO,
     Wanted,
 )
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_BANDS, SENTINEL2_ID
+from tests.support.expected_grids import scaled_grid, sentinel2_pixels
 
 Run = Callable[..., dict[str, bytes]]
 

@@ -8,22 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider.earthengine.download.assemble import GEOTIFF_MEDIA_TYPE, LocalFile
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
-from airflow_provider.earthengine.download.fields.destination import (
+from airflow_provider.earthengine.download.fields.destination import Destination, Identity, IfExists
+from airflow_provider.earthengine.download.publish.commit import Standing, publish_files
+from airflow_provider.earthengine.download.publish.files import GEOTIFF_MEDIA_TYPE, LocalFile
+from airflow_provider.earthengine.download.publish.record import (
     ETAG,
     FINGERPRINT,
     GENERATION,
     CommitRecord,
-    Destination,
-    Identity,
-    IfExists,
     StoredObject,
-)
-from airflow_provider.earthengine.download.publish import (
-    Standing,
+    Target,
     look_at_destination,
-    publish_files,
 )
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
@@ -56,6 +52,10 @@ class Attempt:
         self.identity = Identity(fingerprint, generation, if_exists)
         self.files = [self._file(directory, band) for band in bands]
 
+    @property
+    def target(self) -> Target:
+        return Target(self.bucket, self.destination, self.identity)
+
     def _file(self, directory: Path, band: str) -> LocalFile:
         # Earth Engine's bytes may differ from try to try, for example in a zip's time stamps.
         content = f"{band} {self.identity} {id(self)}".encode() * 1000
@@ -65,17 +65,15 @@ class Attempt:
         return LocalFile(f".{band}.tif", path, len(content), digest, GEOTIFF_MEDIA_TYPE, ())
 
     def look(self) -> Standing:
-        return look_at_destination(self.bucket, self.destination, self.identity)
+        return look_at_destination(self.target)
 
     def publish(
         self,
         standing: Standing | None = None,
-        confirm: Callable[[], object] = lambda: None,
+        confirm: Callable[[], object] | None = None,
     ) -> CommitRecord:
         return publish_files(
-            self.bucket,
-            self.destination,
-            self.identity,
+            self.target,
             standing or self.look(),
             self.files,
             self.build_item,

@@ -15,8 +15,8 @@ from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.emulator import CATALOG_FOLDER
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
-from tests.expected import SENTINEL2_ID
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_ID
 
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 WEST, SOUTH, EAST, NORTH = -34.89, -7.98, -34.87, -7.96

@@ -19,10 +19,10 @@ from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.emulator import earthengine_connection
-from tests.airflow_task import task_context
 from tests.emulator.official_client import initialised
-from tests.expected import SENTINEL2_ID
 from tests.integration.relay import Relay, relay_to
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_ID
 
 CREATE, COMPUTE = "/projects/demo/thumbnails", "/value:compute"
 BANDS = ["B3", "B8", "B11"]

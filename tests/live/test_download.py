@@ -10,9 +10,9 @@ from rasterio.io import MemoryFile
 
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
-from tests.expected import SENTINEL2_ID
 from tests.live.account import live_account
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_ID
 
 pytestmark = pytest.mark.live
 

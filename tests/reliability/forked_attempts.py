@@ -24,8 +24,8 @@ import rasterio.warp  # noqa: F401  # warm
 import shapely.geometry  # noqa: F401  # warm
 
 from airflow_provider.earthengine.emulator.faults.armed import ArmedFault
-from tests.airflow_task import task_context
-from tests.download_attempt import make_attempt, signal_at
+from tests.support.airflow_task import task_context
+from tests.support.download_attempt import make_attempt, signal_at
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
@@ -45,8 +45,8 @@ class Attempt:
 
     :param fields: the operator's.
     :param scratch: where its scratch goes.
-    :param kill: the moment at which it is killed, as ``tests.download_attempt`` says it, and by
-        which signal, if not -9.
+    :param kill: the moment at which it is killed, as ``tests.support.download_attempt`` says it,
+        and by which signal, if not -9.
     :param context: facts of the task instance, and ``clear_number``.
     """
 

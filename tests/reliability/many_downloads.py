@@ -17,8 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tests.airflow_task import task_context
-from tests.download_attempt import EarthEngineToS3Operator
+from tests.support.airflow_task import task_context
+from tests.support.download_attempt import EarthEngineToS3Operator
 
 # Some milliseconds of work.
 _YARDSTICK = list(range(20_000))

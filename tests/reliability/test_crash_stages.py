@@ -34,7 +34,7 @@ class Stage:
     """A moment of the journey at which the process dies.
 
     :param fault: an operation of Earth Engine that does not answer: it dies while it waits.
-    :param s3: the moment before or after an S3 request; see ``tests.download_attempt``.
+    :param s3: the moment before or after an S3 request; see ``tests.support.download_attempt``.
     :param visible: how many of the download's objects are in the bucket then, item included.
     """
 

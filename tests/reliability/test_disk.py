@@ -19,10 +19,10 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 from stack.airflow import AirflowHome
 from stack.environment import PROJECT_FOLDER
 from stack.seaweedfs import SeaweedFS
-from tests.airflow_task import task_context
-from tests.expected import SENTINEL2_ID
 from tests.integration.conftest import MakeAirflow, make_airflow, migrated_file
 from tests.reliability.forked_attempts import Attempt
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_ID
 
 __all__ = ["make_airflow", "migrated_file"]  # fixtures
 
@@ -112,7 +112,7 @@ def attempt_on_disk(options: str, place: Path, fields: dict[str, Any]) -> subpro
     place.mkdir()
     command = [*_NAMESPACE, "sh", "-c", _MOUNT, "sh", options, str(place)]
     return subprocess.Popen(
-        [*command, sys.executable, "-m", "tests.download_attempt", json.dumps(fields)],
+        [*command, sys.executable, "-m", "tests.support.download_attempt", json.dumps(fields)],
         env={**os.environ, OPTION: str(place)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip

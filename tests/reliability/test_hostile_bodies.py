@@ -15,7 +15,6 @@ from airflow_provider.earthengine.download.client import DownloadId
 from airflow_provider.earthengine.download.fetch.body import BodyRequest, fetch_body
 from airflow_provider.earthengine.download.raster.verify import verify_body
 from airflow_provider.earthengine.exceptions import RasterMismatchError
-from tests.loopback_server import LoopbackServer, QuietHandler, serving
 from tests.reliability.hostile_bodies import (
     Body,
     damaged_bodies,
@@ -25,6 +24,7 @@ from tests.reliability.hostile_bodies import (
     right_zip,
 )
 from tests.reliability.judged_bodies import Verdict, judge_bodies, planned
+from tests.support.loopback_server import LoopbackServer, QuietHandler, serving
 
 # On a free machine a right body takes a hundredth of a second.
 MAX_SECONDS = 3.0

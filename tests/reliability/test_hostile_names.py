@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,14 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from airflow_provider.earthengine.download.fields.job import DownloadFields, Job, Worker, read_job
 from airflow_provider.earthengine.download.fields.read_params import read_params
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
 from airflow_provider.earthengine.download.plan.requests import plan_download
 from airflow_provider.earthengine.exceptions import DownloadParamsError, PermanentError, PlanError
-from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
-from airflow_provider.earthengine.transfers.job import Job, read_job
-from tests.airflow_task import task_context
 
 GRID = PixelGrid("EPSG:32610", (10.0, 0.0, 0.0, 0.0, -10.0, 0.0), 3, 2)
 MAX_KEY_BYTE_COUNT = 1024
@@ -37,13 +34,11 @@ HOSTILE = st.one_of(
 
 
 def job_of(prefix: str, name: str | None, image: Any = "an/asset") -> Job:
-    operator = EarthEngineToS3Operator(
-        task_id="download", image=image, s3_bucket="bucket", s3_prefix=prefix,
+    fields = DownloadFields(
+        image=image, s3_bucket="bucket", s3_prefix=prefix,
         download_params={} if name is None else {"name": name},
     )  # fmt: skip
-    context: Any = task_context()
-    hook: Any = SimpleNamespace()  # an image that is no function needs no session
-    return read_job(operator, context, hook, lambda _: b"")
+    return read_job(fields, "a_dag/run/0", Worker(lambda: None, lambda _: b"", {}))
 
 
 def keys_of(job: Job, band_ids: list[str]) -> list[str]:

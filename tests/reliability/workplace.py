@@ -21,9 +21,9 @@ from airflow_provider.earthengine.exceptions import EarthEngineProviderError
 from airflow_provider.earthengine.hooks.session import SESSION
 from airflow_provider.earthengine.transfers import earthengine_to_s3
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
-from tests.airflow_task import task_context
-from tests.expected import SENTINEL2_ID, sentinel2_values
 from tests.reliability.s3_proxy import S3Proxy
+from tests.support.airflow_task import task_context
+from tests.support.expected import SENTINEL2_ID, sentinel2_values
 
 FORMATS = ("GEO_TIFF", "ZIPPED_GEO_TIFF_PER_BAND", "NPY")
 BANDS = ("B3", "B4")

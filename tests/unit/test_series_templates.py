@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider.earthengine.download.property_conditions import PropertyCondition
-from airflow_provider.earthengine.download.query import read_query
+from airflow_provider.earthengine.catalog.property_conditions import PropertyCondition
+from airflow_provider.earthengine.catalog.read_query import read_query
 from airflow_provider.earthengine.operators.drift import EarthEngineDriftOperator
 from airflow_provider.earthengine.operators.list_due_markers import (
     EarthEngineListDueMarkersOperator,
 )
 from airflow_provider.earthengine.operators.list_images import EarthEngineListImagesOperator
-from tests.airflow_task import task_context
+from tests.support.airflow_task import task_context
 
 BOX = [5, 43, 5.1, 43.1]
 PARAMS = {"name": "x", "number": 7, "box": BOX, "filters": {"CLOUDS": {"lt": 20}}}

@@ -8,12 +8,11 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
+from airflow_provider.earthengine.download.fields.job import Job, Worker, read_job
+from airflow_provider.earthengine.download.fields.on_empty import read_recheck_days
 from airflow_provider.earthengine.download.fields.values import read_boolean
-from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
-from airflow_provider.earthengine.transfers.empty_dates import read_recheck_days
-from airflow_provider.earthengine.transfers.job import Job, read_job
-from tests.airflow_task import task_context
+from tests.support.airflow_task import task_context
 
 REGION = {"type": "Polygon", "coordinates": [[[5, 43], [5.1, 43], [5.1, 43.1], [5, 43]]]}
 FIELDS = {"image": "A/{{ params.asset }}", "download_params": {}, "s3_bucket": "demo"}
@@ -25,7 +24,8 @@ def job_of(native: bool, params: dict[str, Any], **fields: Any) -> tuple[Any, Jo
         operator = EarthEngineToS3Operator(task_id="download", **{**FIELDS, **fields})
     context = {**task_context(), "params": {"asset": "B", **params}, "ds": "2026-01-01"}
     operator.render_template_fields(context)  # type: ignore[arg-type]  # a stand-in
-    job = read_job(operator, context, EarthEngineHook(), lambda uri: uri.encode())  # type: ignore[arg-type]  # likewise
+    worker = Worker(lambda: None, lambda uri: uri.encode(), context)
+    job = read_job(operator._fields(), "a_dag/run/0", worker)
     return operator, job
 
 

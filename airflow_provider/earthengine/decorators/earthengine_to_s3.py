@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
+from airflow_provider.earthengine.download.fields.job import DownloadFields, read_image_kwargs
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 
 if TYPE_CHECKING:
@@ -35,11 +37,13 @@ class EarthEngineToS3DecoratedOperator(DecoratedOperator, EarthEngineToS3Operato
     def __init__(self, *, python_callable: Callable[..., Any], **kwargs: Any) -> None:
         super().__init__(python_callable=python_callable, image=python_callable, **kwargs)
 
-    def image_arguments(self) -> Mapping[str, Any]:
-        """Return what the function is called with, by name."""
+    def _fields(self) -> DownloadFields:
+        """Return the fields, with what the function was called with in the DAG among them."""
+        fields = super()._fields()
         names = inspect.signature(self.python_callable).parameters
         by_position = dict(zip(names, self.op_args, strict=False))
-        return {**super().image_arguments(), **by_position, **self.op_kwargs}
+        image_kwargs = read_image_kwargs(fields.image_kwargs)
+        return replace(fields, image_kwargs={**image_kwargs, **by_position, **self.op_kwargs})
 
 
 def earthengine_to_s3_task(

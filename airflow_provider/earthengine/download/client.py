@@ -24,6 +24,13 @@ class ValueComputer(Protocol):
         """Return the value of an ``ee`` object as plain JSON data."""
 
 
+class Session(ValueComputer, Protocol):
+    """A session that is opened on request: ``ee`` objects cannot be made before."""
+
+    def get_conn(self) -> Any:
+        """Open the session; return the module ``ee``."""
+
+
 @dataclass(frozen=True)
 class DownloadId:
     """What Earth Engine gives for a download. A capability: whoever has it gets the pixels."""

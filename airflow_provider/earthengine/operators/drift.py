@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider.earthengine.catalog.listing import DATE, IMAGE, list_downloads, read_by
+from airflow_provider.earthengine.catalog.prefix_pattern import PrefixPattern, read_prefix_pattern
+from airflow_provider.earthengine.catalog.versions import present_versions
 from airflow_provider.earthengine.download.fields.destination import read_prefix
 from airflow_provider.earthengine.download.fields.templates import check_no_template
 from airflow_provider.earthengine.download.fields.values import read_text
-from airflow_provider.earthengine.download.ingestion import PrefixPattern, read_prefix_pattern
-from airflow_provider.earthengine.download.query import read_query
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_bucket
-from airflow_provider.earthengine.operators.listing import (
-    DATE,
-    IMAGE,
-    check_map_length,
-    failing_for_good,
-    list_ingestions,
-    read_by,
-    window_of,
-)
-from airflow_provider.earthengine.operators.versions import present_versions
+from airflow_provider.earthengine.task.outcome import check_map_length, failing_for_good
+from airflow_provider.earthengine.task.query_fields import QueryFields
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider.earthengine.download.drift import Drift, RecordedDownload
-    from airflow_provider.earthengine.download.ingestion import Ingestion
+    from airflow_provider.earthengine.catalog.drift import Drift, RecordedDownload
+    from airflow_provider.earthengine.catalog.listed_downloads import ListedDownload
 
 
-class EarthEngineDriftOperator(BaseOperator):
+class EarthEngineDriftOperator(QueryFields):
     """Compare the items below a prefix with the catalogue, and list what to download again.
 
     Returns, as downloads to expand ``EarthEngineToS3Operator`` over, what was processed again since
@@ -61,54 +52,31 @@ class EarthEngineDriftOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
+        *QueryFields.query_template_fields,
         "s3_bucket",
         "s3_prefix",
-        "collection",
-        "start",
-        "end",
-        "region",
-        "filters",
-        "min_coverage_percent",
         "by",
-        "earthengine_conn_id",
         "aws_conn_id",
     )
-    template_ext: Sequence[str] = ()
-    template_fields_renderers: ClassVar[dict[str, str]] = {"region": "json", "filters": "json"}
-    ui_color = "#dff0d8"
 
     def __init__(
         self,
         *,
         s3_bucket: str,
         s3_prefix: str = "",
-        collection: str | None = None,
-        start: Any = None,
-        end: Any = None,
-        region: Any = None,
-        filters: Mapping[str, Any] | str | None = None,
-        min_coverage_percent: float | str | None = None,
         by: str = IMAGE,
-        earthengine_conn_id: str = EarthEngineHook.default_conn_name,
         aws_conn_id: str = "aws_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.s3_bucket = s3_bucket
         self.s3_prefix = s3_prefix
-        self.collection = collection
-        self.start = start
-        self.end = end
-        self.region = region
-        self.filters = filters
-        self.min_coverage_percent = min_coverage_percent
         self.by = by
-        self.earthengine_conn_id = earthengine_conn_id
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the downloads."""
-        from airflow_provider.earthengine.download.drift import find_drift
+        from airflow_provider.earthengine.catalog.drift import find_drift
 
         with failing_for_good(), EarthEngineHook(self.earthengine_conn_id) as hook:
             by, pattern = read_by(self.by), read_prefix_pattern(self.s3_prefix)
@@ -124,7 +92,7 @@ class EarthEngineDriftOperator(BaseOperator):
             return downloads
 
     def _read_recorded(self, prefix: str) -> list[RecordedDownload]:
-        from airflow_provider.earthengine.download.drift import read_recorded
+        from airflow_provider.earthengine.catalog.drift import read_recorded
 
         name = read_text("s3_bucket", self.s3_bucket)
         with closing(open_bucket(self.aws_conn_id, name)) as bucket:
@@ -135,19 +103,11 @@ class EarthEngineDriftOperator(BaseOperator):
 
     def _list_present(
         self, hook: EarthEngineHook, by: str, context: Context
-    ) -> list[Ingestion] | None:
+    ) -> list[ListedDownload] | None:
         if self.collection in (None, ""):
             return None
-        start, end = window_of(self.start, self.end, context)
-        query = read_query(
-            collection=self.collection,
-            start=start,
-            end=end,
-            region=self.region,
-            filters=self.filters,
-            min_coverage_percent=self.min_coverage_percent,
-        )
-        present, warnings = list_ingestions(hook, query, by)
+        query = self.read_query(context)
+        present, warnings = list_downloads(hook, query, by)
         for warning in warnings:
             self.log.warning(warning)
         return present

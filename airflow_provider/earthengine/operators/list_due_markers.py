@@ -12,10 +12,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider.earthengine.download.fields.destination import read_prefix
 from airflow_provider.earthengine.download.fields.values import read_text
 from airflow_provider.earthengine.hooks.s3 import open_bucket
-from airflow_provider.earthengine.operators.listing import (
-    check_map_length,
-    failing_for_good,
-)
+from airflow_provider.earthengine.task.outcome import check_map_length, failing_for_good
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -51,7 +48,7 @@ class EarthEngineListDueMarkersOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the downloads."""
-        from airflow_provider.earthengine.download.markers import list_due_markers
+        from airflow_provider.earthengine.download.publish.markers import list_due_markers
 
         with failing_for_good():
             name, prefix = read_text("s3_bucket", self.s3_bucket), read_prefix(self.s3_prefix)

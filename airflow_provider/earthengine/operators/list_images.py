@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from airflow_provider.earthengine.download.ingestion import PrefixPattern, read_prefix_pattern
-from airflow_provider.earthengine.download.query import read_query
+from airflow_provider.earthengine.catalog.listing import IMAGE, list_downloads, read_by
+from airflow_provider.earthengine.catalog.prefix_pattern import PrefixPattern, read_prefix_pattern
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-from airflow_provider.earthengine.operators.listing import (
-    IMAGE,
-    check_map_length,
-    failing_for_good,
-    list_ingestions,
-    read_by,
-    window_of,
-)
+from airflow_provider.earthengine.task.outcome import check_map_length, failing_for_good
+from airflow_provider.earthengine.task.query_fields import QueryFields
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class EarthEngineListImagesOperator(BaseOperator):
+class EarthEngineListImagesOperator(QueryFields):
     """List the images of a collection, as downloads to expand ``EarthEngineToS3Operator`` over.
 
     ::
@@ -62,75 +54,43 @@ class EarthEngineListImagesOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "collection",
-        "start",
-        "end",
-        "region",
-        "filters",
-        "min_coverage_percent",
+        *QueryFields.query_template_fields,
         "sort",
         "limit",
         "by",
         "s3_prefix",
-        "earthengine_conn_id",
     )
-    template_ext: Sequence[str] = ()
-    template_fields_renderers: ClassVar[dict[str, str]] = {"region": "json", "filters": "json"}
-    ui_color = "#dff0d8"
 
     def __init__(
         self,
         *,
         collection: str,
-        start: Any = None,
-        end: Any = None,
-        region: Any = None,
-        filters: Mapping[str, Any] | str | None = None,
-        min_coverage_percent: float | str | None = None,
         sort: str | None = None,
         limit: int | str | None = None,
         by: str = IMAGE,
         s3_prefix: str | None = None,
-        earthengine_conn_id: str = EarthEngineHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.collection = collection
-        self.start = start
-        self.end = end
-        self.region = region
-        self.filters = filters
-        self.min_coverage_percent = min_coverage_percent
+        super().__init__(collection=collection, **kwargs)
         self.sort = sort
         self.limit = limit
         self.by = by
         self.s3_prefix = s3_prefix
-        self.earthengine_conn_id = earthengine_conn_id
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the downloads."""
         with failing_for_good(), EarthEngineHook(self.earthengine_conn_id) as hook:
-            start, end = window_of(self.start, self.end, context)
             by, prefix = read_by(self.by), self._read_prefix()
-            query = read_query(
-                collection=self.collection,
-                start=start,
-                end=end,
-                region=self.region,
-                filters=self.filters,
-                min_coverage_percent=self.min_coverage_percent,
-                sort=self.sort,
-                limit=self.limit,
-            )
-            ingestions, warnings = list_ingestions(hook, query, by)
+            query = self.read_query(context, sort=self.sort, limit=self.limit)
+            downloads, warnings = list_downloads(hook, query, by)
             for warning in warnings:
                 self.log.warning(warning)
             self.log.info(
                 "%s has %d downloads by %s from %s to %s",
-                query.collection, len(ingestions), by, query.start, query.end,
+                query.collection, len(downloads), by, query.start, query.end,
             )  # fmt: skip
-            check_map_length(len(ingestions))
-            return [ingestion.to_fields(prefix) for ingestion in ingestions]
+            check_map_length(len(downloads))
+            return [download.to_fields(prefix) for download in downloads]
 
     def _read_prefix(self) -> PrefixPattern | None:
         return None if self.s3_prefix is None else read_prefix_pattern(self.s3_prefix)

@@ -6,8 +6,8 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
@@ -16,9 +16,11 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider.earthengine import exceptions
-from airflow_provider.earthengine.download.collection import ImageQuery, explain_refused_query
+from airflow_provider.earthengine.catalog.image_query import ImageQuery, explain_refused_query
+from airflow_provider.earthengine.catalog.listing import list_images
+from airflow_provider.earthengine.catalog.read_query import read_count
+from airflow_provider.earthengine.catalog.waiting import Sighting, Wait, read_sighting
 from airflow_provider.earthengine.download.fields.values import shown
-from airflow_provider.earthengine.download.query import read_count, read_query
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadParamsError,
@@ -26,23 +28,24 @@ from airflow_provider.earthengine.exceptions import (
     RequestRejectedError,
 )
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-from airflow_provider.earthengine.operators.listing import failing_for_good, list_images, window_of
+from airflow_provider.earthengine.task.outcome import failing_for_good
+from airflow_provider.earthengine.task.query_fields import QueryFields
 from airflow_provider.earthengine.triggers.image_collection import (
     FAILED,
     FOUND,
     TIMED_OUT,
     EarthEngineImageCollectionTrigger,
 )
-from airflow_provider.earthengine.triggers.waiting import Sighting, Wait, read_sighting
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
 
 # The trigger keeps the deadline and says what it saw; Airflow ends the wait that has no triggerer.
 _GRACE_SECONDS = 120.0
 
 
-class EarthEngineImageCollectionSensor(BaseSensorOperator):
+class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
     """Wait until a collection holds enough images, perhaps unchanged for a while.
 
     It looks once in the worker, and then waits in the triggerer, where it takes no slot. Returns
@@ -67,53 +70,28 @@ class EarthEngineImageCollectionSensor(BaseSensorOperator):
     :param earthengine_conn_id: the Earth Engine connection. (templated)
     """
 
-    template_fields: Sequence[str] = (
-        "collection",
-        "start",
-        "end",
-        "region",
-        "filters",
-        "min_coverage_percent",
-        "min_images",
-        "earthengine_conn_id",
-    )
-    # With a suffix here, every templated text that ends in it would be read as a file.
-    template_ext: Sequence[str] = ()
-    template_fields_renderers: ClassVar[dict[str, str]] = {"region": "json", "filters": "json"}
-    ui_color = "#dff0d8"
+    template_fields: Sequence[str] = (*QueryFields.query_template_fields, "min_images")
 
     def __init__(
         self,
         *,
         collection: str,
-        start: datetime | str | None = None,
-        end: datetime | str | None = None,
-        region: Any = None,
-        filters: Mapping[str, Any] | str | None = None,
-        min_coverage_percent: float | str | None = None,
         min_images: int | str = 1,
         quiet_period: timedelta | float | None = None,
         deferrable: bool = True,
-        earthengine_conn_id: str = EarthEngineHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.collection = collection
-        self.start = start
-        self.end = end
-        self.region = region
-        self.filters = filters
-        self.min_coverage_percent = min_coverage_percent
+        super().__init__(collection=collection, **kwargs)
         self.min_images = min_images
         self.quiet_period = quiet_period
         self.deferrable = deferrable
-        self.earthengine_conn_id = earthengine_conn_id
         self._seen: Sighting | None = None
 
     def execute(self, context: Context) -> Any:
         """Return the number of images, or wait for them."""
         with failing_for_good():
-            wait, query = self._read_wait(), self._read_query(context)
+            query = self.read_query(context)
+            wait = self._read_wait(query.collection)
             if not self.deferrable:
                 self._seen = None
                 return super().execute(context)
@@ -151,9 +129,10 @@ class EarthEngineImageCollectionSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Return whether the wait is over, for sensors that are not deferrable."""
-        wait = self._read_wait()
+        query = self.read_query(context)
+        wait = self._read_wait(query.collection)
         with EarthEngineHook(self.earthengine_conn_id) as hook:
-            seen = self._seen = _look(hook, self._read_query(context)).after(self._seen)
+            seen = self._seen = _look(hook, query).after(self._seen)
         is_over = seen.ends(wait, time.time())
         self.log.info("There are %s", seen.told(wait))
         return PokeReturnValue(is_over, seen.image_count if is_over else None)
@@ -189,7 +168,7 @@ class EarthEngineImageCollectionSensor(BaseSensorOperator):
             for warning in list_images(hook, replace(query, limit=1)).warnings:
                 self.log.warning(warning)
 
-    def _read_wait(self) -> Wait:
+    def _read_wait(self, collection: str) -> Wait:
         quiet = self.quiet_period
         seconds = quiet.total_seconds() if isinstance(quiet, timedelta) else quiet or 0.0
         if seconds and not self.deferrable and self.reschedule:
@@ -198,18 +177,7 @@ class EarthEngineImageCollectionSensor(BaseSensorOperator):
                 "leave deferrable and mode out, or use mode='poke'.",
                 field="quiet_period",
             )
-        return Wait(self.collection, read_count("min_images", self.min_images), float(seconds))
-
-    def _read_query(self, context: Context) -> ImageQuery:
-        start, end = window_of(self.start, self.end, context)
-        return read_query(
-            collection=self.collection,
-            start=start,
-            end=end,
-            region=self.region,
-            filters=self.filters,
-            min_coverage_percent=self.min_coverage_percent,
-        )
+        return Wait(collection, read_count("min_images", self.min_images), float(seconds))
 
 
 def _look(hook: EarthEngineHook, query: ImageQuery) -> Sighting:

@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSkipException,
-    BaseOperator,
-)
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider.earthengine.download.fields.image import ImageFunction
-from airflow_provider.earthengine.download.fields.values import read_boolean, read_json, shown
+from airflow_provider.earthengine.download.fields.job import DownloadFields, Job, Worker, read_job
+from airflow_provider.earthengine.download.fields.on_empty import FAIL, MARK, SKIP
+from airflow_provider.earthengine.download.fields.values import read_boolean
+from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.exceptions import (
-    DownloadParamsError,
-    EmptyImageError,
-    PermanentError,
-)
+from airflow_provider.earthengine.exceptions import EmptyImageError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
-from airflow_provider.earthengine.transfers.empty_dates import (
-    FAIL,
-    minding_markers,
-    read_on_empty,
-)
-from airflow_provider.earthengine.transfers.job import (
-    Job,
-    read_job,
+from airflow_provider.earthengine.task.outcome import failing_for_good
+from airflow_provider.earthengine.task.run import (
+    generation_of,
     run_of,
     scratch_place,
-    tags_of,
     workload_tag_of,
 )
-from airflow_provider.earthengine.transfers.planning import Plan, plan_job, scratch_byte_count
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -47,8 +36,11 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.bucket.bucket import Bucket
     from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
     from airflow_provider.earthengine.download.fetch.staged_tiles import StagedTiles
-    from airflow_provider.earthengine.download.fields.destination import CommitRecord
-    from airflow_provider.earthengine.download.publication import Standing
+    from airflow_provider.earthengine.download.publish.record import (
+        CommitRecord,
+        Standing,
+        Target,
+    )
     from airflow_provider.earthengine.download.raster.facts import RasterFacts
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
@@ -184,33 +176,53 @@ class EarthEngineToS3Operator(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Publish the download, unless it is there already, and return the URIs."""
-        from airflow_provider.earthengine.download.publish import look_at_destination
+        from airflow_provider.earthengine.download.publish import empty_dates
+        from airflow_provider.earthengine.download.publish.record import Target, look_at_destination
 
-        policy = RetryPolicy(sleep=self._cancellation.sleep)
         with (
-            self._told_to_airflow(),
-            EarthEngineHook(
-                self.earthengine_conn_id,
-                retry_policy=policy,
-                workload_tag=workload_tag_of(context),
-            ) as hook,
+            failing_for_good(skip_empty=self.on_empty in (SKIP, MARK)),
+            self._hook(context) as hook,
         ):
-            self._cancellation.call_when_cancelled(hook.interrupt)
-            job = read_job(self, context, hook, lambda uri: read_uri(self._s3_client(), uri))
+            job = read_job(self._fields(), generation_of(context), self._worker(hook, context))
             if read_boolean("plan_only", self.plan_only):
-                return self._tell_plan(plan_job(job, hook), context)
+                return self._push_plan(plan_job(job, hook), context)
             with closing(self._open_bucket(job)) as bucket:
-                standing = look_at_destination(bucket, job.destination, job.identity)
-                if standing.done:
-                    self.log.info("Already published: %s", standing.done.item_uri)
-                with minding_markers(
-                    job, bucket, standing, self.on_empty, self.recheck_days, self.source
-                ):
-                    record = standing.done or self._download(job, hook, bucket, standing, context)
+                target = Target(bucket, job.destination, job.identity)
+                standing = look_at_destination(target)
+                marker = empty_dates.check_due(target, job, standing)
+                try:
+                    record = standing.done or self._download(job, hook, target, standing, context)
+                except EmptyImageError as error:
+                    empty_dates.write_marker(target, job, marker, error.message)
+                    raise
+                empty_dates.remove_marker(target, standing)
+        if standing.done:
+            self.log.info("Already published: %s", record.item_uri)
         context["ti"].xcom_push(key="item", value=record.item_uri)
         return list(record.uris)
 
-    def _tell_plan(self, plan: Plan, context: Context) -> list[str]:
+    def _hook(self, context: Context) -> EarthEngineHook:
+        hook = EarthEngineHook(
+            self.earthengine_conn_id,
+            retry_policy=RetryPolicy(sleep=self._cancellation.sleep),
+            workload_tag=workload_tag_of(context),
+        )
+        self._cancellation.call_when_cancelled(hook.interrupt)
+        return hook
+
+    def _fields(self) -> DownloadFields:
+        return DownloadFields(
+            **{each.name: getattr(self, each.name) for each in dataclasses.fields(DownloadFields)}
+        )
+
+    def _worker(self, hook: EarthEngineHook, context: Context) -> Worker:
+        return Worker(
+            connect=hook.get_conn,
+            read_uri=lambda uri: read_uri(self._s3_client(), uri),
+            run_values=context,
+        )
+
+    def _push_plan(self, plan: Plan, context: Context) -> list[str]:
         for line in plan.lines():
             self.log.info("%s", line)
         context["ti"].xcom_push(key="plan", value=plan.to_dict())
@@ -220,45 +232,40 @@ class EarthEngineToS3Operator(BaseOperator):
         self,
         job: Job,
         hook: EarthEngineHook,
-        bucket: Bucket,
+        target: Target,
         standing: Standing,
         context: Context,
     ) -> CommitRecord:
         """Return the record of the download, fetched, verified and published."""
-        from airflow_provider.earthengine.download.assemble import assemble_files
         from airflow_provider.earthengine.download.fetch.scratch import scratch_directory
         from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
-        from airflow_provider.earthengine.download.item import Source, build_item
-        from airflow_provider.earthengine.download.publish import publish_files
+        from airflow_provider.earthengine.download.publish.commit import publish_files
+        from airflow_provider.earthengine.download.publish.files import assemble_files, tags_of
+        from airflow_provider.earthengine.download.publish.item import Source, build_item
 
         started = time.monotonic()
         with scratch_directory(scratch_place()) as scratch:
             plan = plan_job(job, hook)
-            stage = open_stage(bucket, job.limits, job.identity, plan.download, plan.info.version)
+            stage = open_stage(
+                target.bucket, job.limits, job.identity, plan.download, plan.info.version
+            )
             tags = tags_of(plan.info.properties)
             fetched = self._fetch(plan, hook, scratch, stage, tags)
             # The answer takes as long as a request does; files are made and uploaded meanwhile.
             with ThreadPoolExecutor(1, "earthengine-check") as checker:
-                unchanged = checker.submit(plan.check_unchanged, hook, fetched)
+                unchanged = None if fetched.body else checker.submit(plan.check_unchanged, hook)
                 files = assemble_files(fetched, tags, job.compression, self._cancellation)
-                bucket.find_out_conditions(job.destination.prefix)
+                target.bucket.find_out_conditions(job.destination.prefix)
                 describe = partial(
                     build_item,
                     job.destination,
                     job.identity,
                     Source(job.image, plan.info, job.params, job.record),
-                    run_of(context, job.source, is_conditional=bucket.is_conditional),
+                    run_of(context, job.source, is_conditional=target.bucket.is_conditional),
                     files,
                 )
-                record = publish_files(
-                    bucket,
-                    job.destination,
-                    job.identity,
-                    standing,
-                    files,
-                    describe,
-                    unchanged.result,
-                )
+                confirm = unchanged.result if unchanged else None
+                record = publish_files(target, standing, files, describe, confirm)
         if stage is not None:
             stage.sweep()
         self.log.info(
@@ -280,7 +287,10 @@ class EarthEngineToS3Operator(BaseOperator):
     ) -> FetchedRasters:
         """Return the rasters of the download: verified, and in scratch."""
         from airflow_provider.earthengine.download.fetch.rasters import fetch_rasters
-        from airflow_provider.earthengine.download.fetch.scratch import check_free
+        from airflow_provider.earthengine.download.fetch.scratch import (
+            check_free,
+            scratch_byte_count,
+        )
         from airflow_provider.earthengine.download.fetch.tiles import Fetching
         from airflow_provider.earthengine.download.raster.cog import bound_block_cache
 
@@ -307,34 +317,10 @@ class EarthEngineToS3Operator(BaseOperator):
         self._log_rasters(job, fetched.rasters)
         return fetched
 
-    def image_arguments(self) -> Mapping[str, Any]:
-        """Return what the image function is called with, by name."""
-        image_kwargs = read_json("image_kwargs", self.image_kwargs) or {}
-        if not isinstance(image_kwargs, Mapping):
-            raise DownloadParamsError(
-                f"image_kwargs is {shown(image_kwargs)}; write a dict.", field="image_kwargs"
-            )
-        return image_kwargs
-
-    @contextmanager
-    def _told_to_airflow(self) -> Iterator[None]:
-        """Fail or skip the task where a retry cannot help; everything else passes through."""
-        try:
-            on_empty = FAIL
-            on_empty = read_on_empty(self.on_empty)
-            yield
-        except EmptyImageError as error:
-            told = AirflowFailException if on_empty == FAIL else AirflowSkipException
-            raise told(f"{type(error).__name__}: {error}") from error
-        except PermanentError as error:
-            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
-
     def _open_bucket(self, job: Job) -> Bucket:
         from airflow_provider.earthengine.download.bucket.bucket import Bucket
-        from airflow_provider.earthengine.download.fields.destination import read_extra_args
 
-        extra_args = read_extra_args(self.s3_extra_args)
-        return Bucket(self._s3_client(), job.destination.bucket, extra_args)
+        return Bucket(self._s3_client(), job.destination.bucket, job.extra_args)
 
     def _s3_client(self) -> Any:
         return open_client(self.aws_conn_id, self._cancellation.check)

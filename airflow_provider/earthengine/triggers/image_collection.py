@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider.earthengine import limits
+from airflow_provider.earthengine.catalog.waiting import Sighting, Wait, read_sighting
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
     ConnectionConfigError,
@@ -28,7 +29,6 @@ from airflow_provider.earthengine.exceptions import (
 from airflow_provider.earthengine.hooks.computation import ExpressionClient
 from airflow_provider.earthengine.hooks.connection_config import read_connection
 from airflow_provider.earthengine.hooks.keys import secrets_of
-from airflow_provider.earthengine.triggers.waiting import Sighting, Wait, read_sighting
 
 FOUND, TIMED_OUT, FAILED = "found", "timed_out", "failed"
 """The ``status`` of an event."""
@@ -51,7 +51,7 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
     a quiet period goes on if the images are still those of ``seen``, else it begins anew.
 
     :param expression: ``ImageQuery.availability()``, serialised to JSON text.
-    :param wait: the fields of a :class:`~airflow_provider.earthengine.triggers.waiting.Wait`.
+    :param wait: the fields of a :class:`~airflow_provider.earthengine.catalog.waiting.Wait`.
     :param poll_seconds: from one question to the next, more or less a quarter.
     :param deadline: when the wait is over at the latest, in seconds since 1970.
     :param seen: the fields of the Sighting of the sensor's first check; None: there was none.

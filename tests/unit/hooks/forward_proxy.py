@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from socketserver import BaseRequestHandler
 
-from tests.loopback_server import LoopbackServer, serving
+from tests.support.loopback_server import LoopbackServer, serving
 
 
 @dataclass(frozen=True)

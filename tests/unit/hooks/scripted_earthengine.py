@@ -15,7 +15,7 @@ from typing import Any
 
 import ee
 
-from tests.loopback_server import LoopbackServer, QuietHandler, serving
+from tests.support.loopback_server import LoopbackServer, QuietHandler, serving
 
 _SHIPPED = Path(ee.__file__).parent / "tests"
 # The shipped document describes v1alpha, the client of the same wheel speaks v1.

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from airflow.serialization.serialized_objects import BaseSerialization
 
+from airflow_provider.earthengine.catalog.waiting import Wait, read_sighting
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.triggers import image_collection
 from airflow_provider.earthengine.triggers.image_collection import (
     EarthEngineImageCollectionTrigger,
 )
-from airflow_provider.earthengine.triggers.waiting import Wait, read_sighting
 from tests.unit.hooks.scripted_earthengine import (
     COMPUTE,
     TOKEN,

@@ -10,8 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow_provider.earthengine.exceptions import EarthEngineProviderError, ScratchError
+
+if TYPE_CHECKING:
+    from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
+    from airflow_provider.earthengine.download.plan.requests import Download
+
 
 _PREFIX = "earthengine-"
 _LOCK = ".lock"
@@ -92,3 +98,14 @@ def _disk_errors_as_ours(place: Path) -> Iterator[None]:
 def _is_below(filename: object, place: Path) -> bool:
     """Return whether the error is of a file in scratch; a full disk names no file at all."""
     return filename is None or str(filename).startswith(str(place))
+
+
+def scratch_byte_count(download: Download, limits: DownloadLimits) -> int:
+    """Return the most that a download takes on disk, as far as that is known before."""
+    from airflow_provider.earthengine.download.plan.tiles import TileBudget
+
+    if not download.tiles:
+        return 3 * download.max_body_byte_count
+    # The canvas and the file that is made of it, and the bodies that are worked on.
+    bodies = limits.max_concurrent_requests * TileBudget.within(limits).byte_count
+    return 2 * download.raster_byte_count + bodies

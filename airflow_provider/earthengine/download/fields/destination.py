@@ -21,14 +21,7 @@ from airflow_provider.earthengine.download.fields.values import (
     read_key_prefix,
     shown,
 )
-from airflow_provider.earthengine.exceptions import DownloadParamsError, ObjectExistsError
-
-FINGERPRINT = "earthengine:fingerprint"
-GENERATION = "earthengine:generation"
-ETAG = "earthengine:etag"
-SHA256_MULTIHASH = "1220"
-"""What stands before a sha256 in a multihash. Source:
-https://github.com/stac-extensions/file#checksums, read 2026-11."""
+from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, read 2026-11.
 _MAX_KEY_BYTE_COUNT = 1024
@@ -115,28 +108,6 @@ class Identity:
         return self.if_exists is not IfExists.REPLACE or generation == self.generation
 
 
-@dataclass(frozen=True)
-class StoredObject:
-    """One object of a download, as the bucket holds it."""
-
-    key: str
-    byte_count: int
-    etag: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class CommitRecord:
-    """A published download: what its item says."""
-
-    item_uri: str
-    item_etag: str
-    fingerprint: str
-    generation: str
-    objects: tuple[StoredObject, ...]
-    uris: tuple[str, ...]
-
-
 def fingerprint_download(
     image: ImageSource,
     params: DownloadParams,
@@ -207,34 +178,3 @@ def read_extra_args(value: Any) -> dict[str, Any]:
             "BucketKeyEnabled", arguments["BucketKeyEnabled"]
         )
     return arguments
-
-
-def parse_record(destination: Destination, content: bytes, etag: str) -> CommitRecord:
-    """Return what an item says.
-
-    :raises ObjectExistsError: it is not an item that this package wrote.
-    """
-    try:
-        item = json.loads(content)
-        assets = item["assets"].values()
-        return CommitRecord(
-            item_uri=destination.item_uri,
-            item_etag=etag,
-            fingerprint=item["properties"][FINGERPRINT],
-            generation=item["properties"][GENERATION],
-            objects=tuple(
-                StoredObject(
-                    key=asset["href"].removeprefix(destination.uri("")),
-                    byte_count=asset["file:size"],
-                    etag=asset[ETAG],
-                    sha256=asset["file:checksum"].removeprefix(SHA256_MULTIHASH),
-                )
-                for asset in assets
-            ),
-            uris=tuple(asset["href"] for asset in assets),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ObjectExistsError(
-            f"{destination.item_uri} is not an item that this package wrote; use "
-            "another name or s3_prefix, or remove it."
-        ) from None

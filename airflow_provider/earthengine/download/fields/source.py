@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,10 +42,12 @@ class KnownSource:
 
     :param name: the base of the objects' names, unless ``download_params`` has one.
     :param images: the images that it is made of, with the versions that they had.
+    :param given: the field as it was given, for the marker of an empty date.
     """
 
     name: str | None = None
     images: tuple[ListedImage, ...] = ()
+    given: Mapping[str, Any] | None = None
 
     def to_item(self) -> dict[str, Any]:
         """Return what the item records of it."""
@@ -72,4 +75,4 @@ def read_source(value: Any) -> KnownSource:
             f"source is {shown(value)}; leave it to what EarthEngineListImagesOperator returns.",
             field="source",
         ) from None
-    return KnownSource(None if name is None else read_name("source name", name), listed)
+    return KnownSource(None if name is None else read_name("source name", name), listed, value)

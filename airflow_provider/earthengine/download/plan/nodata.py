@@ -8,10 +8,7 @@ GeoTIFF's tag afterwards.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-import rasterio
 
 from airflow_provider.earthengine.download.fields.params import (
     ZIPPED_GEO_TIFF_PER_BAND,
@@ -56,12 +53,6 @@ def fill_masked(
         )
     filled = image.unmask(nodata, sameFootprint=False)
     return filled, pinned, replace(info, bands=bands)
-
-
-def write_nodata(path: Path, nodata: float) -> None:
-    """Write the tag into a GeoTIFF; its pixels stay as they are."""
-    with rasterio.open(path, "r+", driver="GTiff") as dataset:
-        dataset.nodata = nodata
 
 
 def _widened(band: BandInfo, nodata: float) -> str:

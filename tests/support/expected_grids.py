@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tests.expected import (
+from tests.support.expected import (
     SENTINEL2_BANDS,
     SENTINEL2_ORIGIN,
     mean_of_2x2,

@@ -8,20 +8,15 @@ import pytest
 from pystac.validation import JsonSchemaSTACValidator
 from shapely.geometry import shape
 
-from airflow_provider.earthengine.download.assemble import GEOTIFF_MEDIA_TYPE, LocalFile
-from airflow_provider.earthengine.download.fields.destination import (
-    Destination,
-    Identity,
-    IfExists,
-    StoredObject,
-    parse_record,
-)
+from airflow_provider.earthengine.download.fields.destination import Destination, Identity, IfExists
 from airflow_provider.earthengine.download.fields.image import read_image
 from airflow_provider.earthengine.download.fields.read_params import read_params
-from airflow_provider.earthengine.download.item import Run, Source, build_item
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
 from airflow_provider.earthengine.download.plan.raster_plan import GridAsk, RasterPlan
+from airflow_provider.earthengine.download.publish.files import GEOTIFF_MEDIA_TYPE, LocalFile
+from airflow_provider.earthengine.download.publish.item import Run, Source, build_item
+from airflow_provider.earthengine.download.publish.record import StoredObject, parse_record
 from airflow_provider.earthengine.download.raster.facts import (
     BandFacts,
     BandStatistics,

@@ -8,14 +8,14 @@ from typing import Any
 import pendulum
 import pytest
 
-from airflow_provider.earthengine.download.collection import (
+from airflow_provider.earthengine.catalog.image_query import (
     ImageQuery,
     read_availability,
     read_listing,
 )
+from airflow_provider.earthengine.catalog.property_conditions import PropertyCondition
+from airflow_provider.earthengine.catalog.read_query import read_query, read_time
 from airflow_provider.earthengine.download.fields.source import update_time
-from airflow_provider.earthengine.download.property_conditions import PropertyCondition
-from airflow_provider.earthengine.download.query import read_query, read_time
 from airflow_provider.earthengine.exceptions import DownloadParamsError, ServiceUnavailableError
 
 EASTERN = timezone(timedelta(hours=2))

@@ -19,12 +19,13 @@ from airflow_provider.earthengine.download.bucket.errors import (
     ConditionFailedError,
     UploadConflictError,
 )
-from airflow_provider.earthengine.download.fields.destination import FINGERPRINT, Destination
+from airflow_provider.earthengine.download.fields.destination import Destination
 from airflow_provider.earthengine.download.fields.image import ImageSource
 from airflow_provider.earthengine.download.fields.templates import (
     check_no_template,
     keep_from_templates,
 )
+from airflow_provider.earthengine.download.publish.record import FINGERPRINT
 from airflow_provider.earthengine.exceptions import ObjectExistsError
 
 log = logging.getLogger(__name__)

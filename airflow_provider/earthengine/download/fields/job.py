@@ -1,20 +1,18 @@
-"""The operator's fields and Airflow's context -> :class:`Job`, checked before anything is sent."""
+"""The fields of a download -> :class:`Job`, checked before anything is sent."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
-
-from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider.earthengine.download.fields.destination import (
     Destination,
     Identity,
+    IfExists,
     fingerprint_download,
+    read_extra_args,
     read_if_exists,
     read_prefix,
 )
@@ -33,6 +31,11 @@ from airflow_provider.earthengine.download.fields.layout import (
     read_compression,
     read_layout,
 )
+from airflow_provider.earthengine.download.fields.on_empty import (
+    FAIL,
+    read_on_empty,
+    read_recheck_days,
+)
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.read_params import read_params
 from airflow_provider.earthengine.download.fields.region import is_region_file, parse_region_file
@@ -46,13 +49,48 @@ from airflow_provider.earthengine.download.fields.values import (
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    pass
 
-    from airflow_provider.earthengine.download.item import Run
-    from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-    from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 
 _RECORD_KEYS = {"licence": "license", "attribution": "attribution"}
+
+
+@dataclass(frozen=True)
+class DownloadFields:
+    """The fields of a download as the user wrote them, rendered; each as the operator documents it.
+
+    :param image: may be an :class:`ImageFunction`.
+    """
+
+    image: Any
+    download_params: Any
+    s3_bucket: Any
+    s3_prefix: Any = ""
+    image_kwargs: Any = None
+    layout: Any = None
+    compression: Any = None
+    if_exists: Any = IfExists.REPLACE_CHANGED
+    on_empty: Any = FAIL
+    recheck_days: Any = 7
+    source: Any = None
+    nodata: Any = None
+    record: Any = None
+    s3_extra_args: Any = None
+    limits: Any = None
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What only a worker can do for the fields.
+
+    :param connect: opens the Earth Engine session; called only if the image is a function.
+    :param read_uri: returns the content of an ``s3://`` URI.
+    :param run_values: what an image function may name of the run.
+    """
+
+    connect: Callable[[], object]
+    read_uri: Callable[[str], bytes]
+    run_values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -62,6 +100,7 @@ class Job:
     :param nodata: the value for masked pixels; None: Earth Engine's own.
     :param record: what the user adds to the item, under STAC's names.
     :param source: what a listing said of the image.
+    :param extra_args: for every object that is written, as the S3 client takes them.
     """
 
     image: ImageSource
@@ -72,69 +111,80 @@ class Job:
     nodata: float | None
     record: Mapping[str, str]
     source: KnownSource
+    on_empty: str
+    recheck_days: float
+    extra_args: Mapping[str, Any]
     destination: Destination
     identity: Identity
 
 
-def read_job(
-    operator: EarthEngineToS3Operator,
-    context: Context,
-    hook: EarthEngineHook,
-    read_uri: Callable[[str], bytes],
-) -> Job:
+def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
     """Return the download that the rendered fields mean.
 
-    :param hook: its session is opened only if the image is a function.
-    :param read_uri: returns the content of an ``s3://`` URI.
+    :param generation: the same for all tries of one run of the task.
     :raises DownloadParamsError: for a field that cannot be meant so.
     """
-    params = read_params(_with_region_of_file(operator.download_params, read_uri))
-    layout = read_layout(operator.layout, params)
-    compression = read_compression(operator.compression, layout)
-    limits = read_download_limits(operator.limits)
-    nodata = _read_nodata(operator.nodata, layout)
-    record = _read_record(operator.record)
-    prefix = read_prefix(operator.s3_prefix)
+    params = read_params(_with_region_of_file(fields.download_params, worker.read_uri))
+    layout = read_layout(fields.layout, params)
+    nodata = _read_nodata(fields.nodata, layout)
+    prefix = read_prefix(fields.s3_prefix)
+    limits = read_download_limits(fields.limits)
     _check_apart(prefix, limits.staging_prefix)
-    if_exists = read_if_exists(operator.if_exists)
-    source = read_source(operator.source)
-    image = _read_image(operator, context, hook)
+    if_exists = read_if_exists(fields.if_exists)
+    source = read_source(fields.source)
+    checked: dict[str, Any] = {
+        "compression": read_compression(fields.compression, layout),
+        "record": _read_record(fields.record),
+        "on_empty": read_on_empty(fields.on_empty),
+        "recheck_days": read_recheck_days(fields.recheck_days),
+        "extra_args": read_extra_args(fields.s3_extra_args),
+    }
+    bucket = read_text("s3_bucket", fields.s3_bucket)
+    # Last, because it may call the user's code and open a session.
+    image = _read_image(fields, worker)
+    fingerprint = fingerprint_download(image, params, layout, nodata, fields.compression)
     return Job(
         image=image,
         params=params,
         layout=layout,
-        compression=compression,
         limits=limits,
         nodata=nodata,
-        record=record,
         source=source,
         destination=Destination(
-            bucket=read_text("s3_bucket", operator.s3_bucket),
+            bucket=bucket,
             prefix=prefix,
             base=params.name or source.name or image.name,
             item_suffix=item_suffix(params, layout),
         ),
-        identity=Identity(
-            fingerprint_download(image, params, layout, nodata, operator.compression),
-            _generation_of(context),
-            if_exists,
-        ),
+        identity=Identity(fingerprint, generation, if_exists),
+        **checked,
     )
 
 
-def _read_image(
-    operator: EarthEngineToS3Operator, context: Context, hook: EarthEngineHook
-) -> ImageSource:
-    image_kwargs = operator.image_arguments()
-    if isinstance(operator.image, ImageFunction):
-        hook.get_conn()
-        return call_image_function(operator.image, image_kwargs, context)
+def read_image_kwargs(value: Any) -> Mapping[str, Any]:
+    """Return what an image function is called with, by name.
+
+    :raises DownloadParamsError: it is not a dict, nor JSON text of one.
+    """
+    image_kwargs = read_json("image_kwargs", value) or {}
+    if not isinstance(image_kwargs, Mapping):
+        raise DownloadParamsError(
+            f"image_kwargs is {shown(image_kwargs)}; write a dict.", field="image_kwargs"
+        )
+    return image_kwargs
+
+
+def _read_image(fields: DownloadFields, worker: Worker) -> ImageSource:
+    image_kwargs = read_image_kwargs(fields.image_kwargs)
+    if isinstance(fields.image, ImageFunction):
+        worker.connect()
+        return call_image_function(fields.image, image_kwargs, worker.run_values)
     if image_kwargs:
         raise DownloadParamsError(
-            "image_kwargs is given, and image is no function that takes them.",
+            "image_kwargs is given, but image is not a function that takes them.",
             field="image_kwargs",
         )
-    return read_image(operator.image)
+    return read_image(fields.image)
 
 
 def _with_region_of_file(raw: Any, read_uri: Callable[[str], bytes]) -> Any:
@@ -186,60 +236,3 @@ def _read_record(value: Any) -> dict[str, str]:
             field="record",
         )
     return {_RECORD_KEYS[key]: read_text(key, text) for key, text in given.items()}
-
-
-def _generation_of(context: Context) -> str:
-    """Return what all tries of this run have in common, and no other run: ASCII, for metadata."""
-    run: Any = context["dag_run"]
-    # A cleared run keeps its id; Airflow before 3.2 does not say how often it was cleared.
-    cleared = getattr(run, "clear_number", None) or 0
-    return quote(f"{context['dag'].dag_id}/{run.run_id}/{cleared}", safe="/:+")
-
-
-def scratch_place() -> Path | None:
-    """Return where the deployment wants scratch files; None: where TMPDIR says."""
-    place = conf.get("earthengine", "scratch_directory", fallback="")
-    return Path(place) if place else None
-
-
-def tags_of(properties: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of the image's properties that a GeoTIFF can carry: texts and numbers."""
-    return {
-        key: str(value)
-        for key, value in properties.items()
-        if isinstance(value, str | int | float) and "=" not in key
-    }
-
-
-def workload_tag_of(context: Context) -> str:
-    """Return what Earth Engine's usage reports call the task's requests.
-
-    The client takes lower-case letters, digits, dashes and underscores, at most 63. Source:
-    https://github.com/google/earthengine-api, ``python/ee/_state.py``, release 1.7.50.
-    """
-    ti = context["ti"]
-    text = f"{ti.dag_id}--{ti.task_id}".lower()
-    return re.sub(r"[^a-z0-9_-]", "-", text)[:63].strip("-_") or "task"
-
-
-def run_of(context: Context, source: KnownSource, *, is_conditional: bool) -> Run:
-    """Return who asks, for the item.
-
-    :param source: what a listing said of the image.
-    :param is_conditional: whether the object store honours conditional writes.
-    """
-    from airflow_provider.earthengine.download.item import Run
-
-    ti = context["ti"]
-    facts = {
-        "airflow:dag_id": ti.dag_id,
-        "airflow:task_id": ti.task_id,
-        "airflow:run_id": ti.run_id,
-        "airflow:map_index": ti.map_index,
-        "airflow:try_number": ti.try_number,
-        **source.to_item(),
-        # None is left out of the item.
-        "earthengine:conditional_writes": None if is_conditional else False,
-    }
-    start, end = context.get("data_interval_start"), context.get("data_interval_end")
-    return Run(facts, (start, end) if start and end else None)

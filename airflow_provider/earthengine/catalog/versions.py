@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider.earthengine.download.collection import VERSION
+from airflow_provider.earthengine.catalog.image_query import VERSION
 from airflow_provider.earthengine.exceptions import AssetNotFoundError, RequestRejectedError
 
 if TYPE_CHECKING:
-    from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+    from airflow_provider.earthengine.download.client import Session
+
 
 # Some 40 bytes each, of the ten mebibytes that a request carries.
 _ASSETS_PER_REQUEST = 5_000
 
 
-def present_versions(hook: EarthEngineHook, asset_ids: Collection[str]) -> dict[str, int | None]:
+def present_versions(session: Session, asset_ids: Collection[str]) -> dict[str, int | None]:
     """Return the version of each asset that there is; what has vanished is left out.
 
     The images of a collection are asked for together; an asset that is in none is asked for alone.
@@ -26,38 +27,36 @@ def present_versions(hook: EarthEngineHook, asset_ids: Collection[str]) -> dict[
         collections.setdefault(parent, []).append(index)
     versions: dict[str, int | None] = {}
     if collections:
-        hook.get_conn()
+        session.get_conn()
     for parent, indexes in collections.items():
         for part in _parts(indexes):
-            versions |= _versions_in(hook, parent, part)
+            versions |= _versions_in(session, parent, part)
     return versions
 
 
-def _versions_in(
-    hook: EarthEngineHook, parent: str, indexes: Sequence[str]
-) -> dict[str, int | None]:
+def _versions_in(session: Session, parent: str, indexes: Sequence[str]) -> dict[str, int | None]:
     import ee
 
     if not parent:
-        return _single_versions(hook, indexes)
+        return _single_versions(session, indexes)
     images = ee.ImageCollection(parent).filter(ee.Filter.inList("system:index", list(indexes)))
     # The version may be absent; the index is what an image is known by.
     rows = images.reduceColumns(ee.Reducer.toList(2, 1), ["system:index", VERSION]).get("list")
     try:
-        found = hook.compute_value(rows)
+        found = session.compute_value(rows)
     except (RequestRejectedError, AssetNotFoundError):
         # A folder, or a collection that is gone with all that was in it.
-        return _single_versions(hook, [f"{parent}/{index}" for index in indexes])
+        return _single_versions(session, [f"{parent}/{index}" for index in indexes])
     return {f"{parent}/{index}": _whole(version) for index, version in found}
 
 
-def _single_versions(hook: EarthEngineHook, asset_ids: Sequence[str]) -> dict[str, int | None]:
+def _single_versions(session: Session, asset_ids: Sequence[str]) -> dict[str, int | None]:
     import ee
 
     versions: dict[str, int | None] = {}
     for asset_id in asset_ids:
         try:
-            versions[asset_id] = _whole(hook.compute_value(ee.Image(asset_id).get(VERSION)))
+            versions[asset_id] = _whole(session.compute_value(ee.Image(asset_id).get(VERSION)))
         except AssetNotFoundError:
             continue
     return versions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider.earthengine.download.collection import read_availability
+from airflow_provider.earthengine.catalog.image_query import read_availability
 
 
 @dataclass(frozen=True)

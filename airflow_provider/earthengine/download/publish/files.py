@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import rasterio
 
 from airflow_provider.earthengine.download.bucket.multipart import digest_file
 from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
 from airflow_provider.earthengine.download.fields.layout import COG, ZIP
-from airflow_provider.earthengine.download.fields.params import NPY
-from airflow_provider.earthengine.download.plan.nodata import write_nodata
+from airflow_provider.earthengine.download.fields.params import (
+    NPY,
+)
 from airflow_provider.earthengine.download.raster.canvas import copy_to_canvas
 from airflow_provider.earthengine.download.raster.cog import Watch, write_cog
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
@@ -128,3 +132,18 @@ def _local_file(raster: RasterFacts, path: Path, media_type: str) -> LocalFile:
     return LocalFile(
         raster.plan.suffix, path, byte_count, digest_file(path), media_type, (raster,)
     )  # fmt: skip
+
+
+def write_nodata(path: Path, nodata: float) -> None:
+    """Write the tag into a GeoTIFF; its pixels stay as they are."""
+    with rasterio.open(path, "r+", driver="GTiff") as dataset:
+        dataset.nodata = nodata
+
+
+def tags_of(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of the image's properties that a GeoTIFF can carry: texts and numbers."""
+    return {
+        key: str(value)
+        for key, value in properties.items()
+        if isinstance(value, str | int | float) and "=" not in key
+    }

@@ -19,21 +19,20 @@ from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
 
 from airflow_provider.earthengine import __version__
-from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
-from airflow_provider.earthengine.download.fields.destination import (
-    ETAG,
-    FINGERPRINT,
-    GENERATION,
-    SHA256_MULTIHASH,
-    Destination,
-    Identity,
-    StoredObject,
-)
+from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.image import ImageSource
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.source import update_time
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.image_info import ImageInfo
+from airflow_provider.earthengine.download.publish.files import GrowingFile, LocalFile
+from airflow_provider.earthengine.download.publish.record import (
+    ETAG,
+    FINGERPRINT,
+    GENERATION,
+    SHA256_MULTIHASH,
+    StoredObject,
+)
 from airflow_provider.earthengine.download.raster.facts import BandFacts, RasterFacts
 
 _WGS84 = "EPSG:4326"

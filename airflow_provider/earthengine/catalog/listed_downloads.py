@@ -8,13 +8,13 @@ template, in JSON text without a brace in its strings, or in text that has been 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider.earthengine.download.collection import TIME_START
+from airflow_provider.earthengine.catalog.image_query import TIME_START
+from airflow_provider.earthengine.catalog.prefix_pattern import PrefixPattern
 from airflow_provider.earthengine.download.fields.source import ListedImage, update_time
 from airflow_provider.earthengine.download.fields.templates import (
     function_call,
@@ -24,12 +24,10 @@ from airflow_provider.earthengine.download.fields.values import shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DIRECTIVE = re.compile(r"%(.?)")
-_DIRECTIVES = "YmdjH%"
 
 
 @dataclass(frozen=True)
-class Ingestion:
+class ListedDownload:
     """One download to come.
 
     :param name: the image's own, or its date.
@@ -60,44 +58,15 @@ class Ingestion:
         return fields if prefix is None else {**fields, "s3_prefix": prefix.at(self.start)}
 
 
-@dataclass(frozen=True)
-class PrefixPattern:
-    """A prefix that may hold parts of the image's time: %Y, %m, %d, %j, %H; %% is %."""
-
-    text: str
-
-    def at(self, moment: datetime | None) -> str:
-        """Return the prefix of an image.
-
-        :raises DownloadParamsError: it needs a time, and the image has none.
-        """
-        if moment is None and self.fixed != self.text:
-            raise DownloadParamsError(
-                f"s3_prefix is {shown(self.text)}, and an image has no system:time_start; write a "
-                "prefix without a date.",
-                field="s3_prefix",
-            )
-        moment = moment or _EPOCH
-        return _DIRECTIVE.sub(
-            lambda found: "%" if found[1] == "%" else moment.strftime(found[0]), self.text
-        )
-
-    @property
-    def fixed(self) -> str:
-        """The folders that all images have in common."""
-        head, percent, _ = self.text.partition("%")
-        return head.rpartition("/")[0] if percent else self.text
-
-
-def each_image(images: Iterable[ListedImage]) -> list[Ingestion]:
+def each_image(images: Iterable[ListedImage]) -> list[ListedDownload]:
     """Return a download per image, in the order of the listing."""
     return [
-        Ingestion(image.asset_id.rpartition("/")[2], image.asset_id, image.start, (image,))
+        ListedDownload(image.asset_id.rpartition("/")[2], image.asset_id, image.start, (image,))
         for image in images
     ]
 
 
-def each_date(images: Iterable[ListedImage]) -> list[Ingestion]:
+def each_date(images: Iterable[ListedImage]) -> list[ListedDownload]:
     """Return a download per date in UTC, the dates in order: the mosaic of all its images.
 
     Where they overlap, the last in the order of the listing is on top. The program names each of
@@ -117,26 +86,10 @@ def each_date(images: Iterable[ListedImage]) -> list[Ingestion]:
     return [mosaic_of(day.date().isoformat(), day, dates[day]) for day in sorted(dates)]
 
 
-def mosaic_of(name: str, start: datetime | None, images: Sequence[ListedImage]) -> Ingestion:
+def mosaic_of(name: str, start: datetime | None, images: Sequence[ListedImage]) -> ListedDownload:
     """Return the download of the mosaic of these images, the last on top."""
     program = _mosaic_program([image.asset_id for image in images], start)
-    return Ingestion(name, json.dumps(program, sort_keys=True), start, tuple(images))
-
-
-def read_prefix_pattern(value: Any) -> PrefixPattern:
-    """Return the pattern.
-
-    :raises DownloadParamsError: it holds a part that is not of the image's time.
-    """
-    text = str(value).strip("/")
-    for found in _DIRECTIVE.finditer(text):
-        if not found[1] or found[1] not in _DIRECTIVES:
-            raise DownloadParamsError(
-                f"s3_prefix is {shown(value)}, and {found[0]!r} is none of %Y, %m, %d, %j, %H; "
-                "write %% for a percent sign.",
-                field="s3_prefix",
-            )
-    return PrefixPattern(text)
+    return ListedDownload(name, json.dumps(program, sort_keys=True), start, tuple(images))
 
 
 def _mosaic_program(asset_ids: Sequence[str], start: datetime | None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from airflow_provider.earthengine.exceptions import (
     ServiceUnavailableError,
     TruncatedBodyError,
 )
-from tests.loopback_server import LoopbackServer, QuietHandler, serving
+from tests.support.loopback_server import LoopbackServer, QuietHandler, serving
 
 BODY = bytes(range(256)) * 20_000
 CAPABILITY = "ea7146b7f5c19ac8bffcdd3f55b7a51a-f3ea35f9bce59fc7a631a12884e380fd"

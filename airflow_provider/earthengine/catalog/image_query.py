@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_provider.earthengine.catalog.property_conditions import PropertyCondition
 from airflow_provider.earthengine.download.fields.region import Region
 from airflow_provider.earthengine.download.fields.source import ListedImage, update_time
-from airflow_provider.earthengine.download.property_conditions import PropertyCondition
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadParamsError,

@@ -1,9 +1,10 @@
 """A process that makes one attempt at a download and may kill itself on the way.
 
-``python -m tests.download_attempt FIELDS [MOMENT NUMBER]``: FIELDS are the operator's as JSON; the
-process kills itself (-9) at the NUMBERth (from 1) such MOMENT: ``UploadPart`` is before an S3
-request of that operation, ``after-PutObject`` once it was answered. It prints the returned URIs as
-JSON. SIGTERM does what it does in a task of Airflow: it calls the operator's ``on_kill``.
+``python -m tests.support.download_attempt FIELDS [MOMENT NUMBER]``: FIELDS are the operator's as
+JSON; the process kills itself (-9) at the NUMBERth (from 1) such MOMENT: ``UploadPart`` is before
+an S3 request of that operation, ``after-PutObject`` once it was answered. It prints the
+returned URIs as JSON. SIGTERM does what it does in a task of Airflow: it calls the
+operator's ``on_kill``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
-from tests.airflow_task import task_context
+from tests.support.airflow_task import task_context
 
 # Asking the store whether it honours conditions is no part of the download.
 _PROBE = ".conditional-write"

@@ -1,6 +1,6 @@
 """One attempt's writes to one destination: each says in which state of the key it was meant.
 
-What the writes add up to is decided in :mod:`publish`.
+What the writes add up to is decided in :mod:`commit`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from airflow_provider.earthengine.download.assemble import GrowingFile, LocalFile
-from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.bucket.errors import (
     ConditionFailedError,
     UploadConflictError,
@@ -26,13 +24,16 @@ from airflow_provider.earthengine.download.bucket.objects import (
     OpenUpload,
     Precondition,
 )
-from airflow_provider.earthengine.download.fields.destination import (
+from airflow_provider.earthengine.download.fields.destination import IfExists
+from airflow_provider.earthengine.download.publish.files import GrowingFile, LocalFile
+from airflow_provider.earthengine.download.publish.record import (
     CommitRecord,
-    Destination,
-    Identity,
-    IfExists,
+    Standing,
     StoredObject,
+    Target,
+    is_listed,
     parse_record,
+    read_record,
 )
 from airflow_provider.earthengine.exceptions import (
     ObjectExistsError,
@@ -49,20 +50,6 @@ _COMMIT_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What is at the destination before anything is fetched.
-
-    :param done: the record to return, when there is nothing to do.
-    :param previous: the record that has to go first, when there is one.
-    :param listed: every object whose key begins as the download's keys do.
-    """
-
-    done: CommitRecord | None
-    previous: CommitRecord | None
-    listed: Mapping[str, ListedObject]
-
-
-@dataclass(frozen=True)
 class _SentFile:
     """A file that is in an open upload."""
 
@@ -71,13 +58,14 @@ class _SentFile:
     sha256: str
 
 
-class Publication:
+class Attempt:
     """One attempt's writes to one destination, and the uploads that it has open."""
 
-    def __init__(self, bucket: Bucket, destination: Destination, identity: Identity) -> None:
-        self._bucket = bucket
-        self._destination = destination
-        self._identity = identity
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._bucket = target.bucket
+        self._destination = target.destination
+        self._identity = target.identity
         self._uploads: dict[str, OpenUpload] = {}
         self._sent: dict[str, _SentFile] = {}
 
@@ -241,7 +229,7 @@ class Publication:
 
         :raises ObjectExistsError: it is of another download.
         """
-        record = read_record(self._bucket, self._destination)
+        record = read_record(self._target)
         if record and not self._identity.owns(record.fingerprint, record.generation):
             raise ObjectExistsError(
                 f"{record.item_uri} was written by another download while this one published."
@@ -291,14 +279,3 @@ class Publication:
 
 def _digest_of(file: LocalFile | GrowingFile, path: Path) -> str:
     return file.sha256 if isinstance(file, LocalFile) else digest_file(path)
-
-
-def is_listed(stored: StoredObject, listed: Mapping[str, ListedObject]) -> bool:
-    """Return whether the bucket lists exactly that object."""
-    return listed.get(stored.key) == ListedObject(stored.byte_count, stored.etag)
-
-
-def read_record(bucket: Bucket, destination: Destination) -> CommitRecord | None:
-    """Return what the destination's item says, or None if there is none."""
-    read = bucket.read_object(destination.item_key)
-    return None if read is None else parse_record(destination, *read)

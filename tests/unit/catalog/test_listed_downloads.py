@@ -9,16 +9,13 @@ from typing import Any
 import jinja2
 import pytest
 
+from airflow_provider.earthengine.catalog.listed_downloads import each_date, each_image
+from airflow_provider.earthengine.catalog.prefix_pattern import read_prefix_pattern
 from airflow_provider.earthengine.download.fields.image import read_image
 from airflow_provider.earthengine.download.fields.source import ListedImage, read_source
 from airflow_provider.earthengine.download.fields.templates import (
     check_no_template,
     keep_from_templates,
-)
-from airflow_provider.earthengine.download.ingestion import (
-    each_date,
-    each_image,
-    read_prefix_pattern,
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 

@@ -6,10 +6,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider.earthengine.download.collection import TIME_START, ImageQuery
+from airflow_provider.earthengine.catalog.image_query import TIME_START, ImageQuery
+from airflow_provider.earthengine.catalog.property_conditions import read_conditions
 from airflow_provider.earthengine.download.fields.region import Region, is_region_file, read_region
 from airflow_provider.earthengine.download.fields.values import read_number, read_text, shown
-from airflow_provider.earthengine.download.property_conditions import read_conditions
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 _ASSET_ID = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*")

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
-    from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
+    from airflow_provider.earthengine.download.client import Session, ValueComputer
+    from airflow_provider.earthengine.download.fields.job import Job
     from airflow_provider.earthengine.download.plan.image_info import ImageInfo
     from airflow_provider.earthengine.download.plan.requests import Download
-    from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-    from airflow_provider.earthengine.transfers.job import Job
+
 
 _MEBIBYTE = 1 << 20
 
@@ -33,15 +32,14 @@ class Plan:
     info: ImageInfo
     download: Download
 
-    def check_unchanged(self, hook: EarthEngineHook, fetched: FetchedRasters) -> None:
-        """Raise if the image was replaced since it was planned, and tiles may be of either.
+    def check_unchanged(self, client: ValueComputer) -> None:
+        """Raise if the image was replaced since it was planned: tiles may be of either.
 
-        :raises SourceChangedError: always then.
+        :raises SourceChangedError: if it was.
         """
         from airflow_provider.earthengine.download.plan.image_info import check_unchanged
 
-        if fetched.body is None:
-            check_unchanged(hook, self.job.image.to_ee(), self.job.params, self.info)
+        check_unchanged(client, self.job.image.to_ee(), self.job.params, self.info)
 
     def to_dict(self) -> dict[str, Any]:
         """Return requests, bytes and files as plain values."""
@@ -72,7 +70,7 @@ class Plan:
             yield f"  {self.job.destination.base}{raster.suffix}: {bands}; {raster.grid}"
 
 
-def plan_job(job: Job, hook: EarthEngineHook) -> Plan:
+def plan_job(job: Job, session: Session) -> Plan:
     """Return the plan; Earth Engine computes the image's description for it, and no pixels.
 
     :raises PermanentError: when there can be none.
@@ -81,21 +79,10 @@ def plan_job(job: Job, hook: EarthEngineHook) -> Plan:
     from airflow_provider.earthengine.download.plan.nodata import fill_masked
     from airflow_provider.earthengine.download.plan.requests import plan_download
 
-    hook.get_conn()
+    session.get_conn()
     image, params = job.image.to_ee(), job.params
-    info = described = describe_image(hook, image, params)
+    info = described = describe_image(session, image, params)
     if job.nodata is not None:
         image, params, described = fill_masked(image, params, info, job.nodata)
     download = plan_download(described, params, job.layout, job.nodata, job.limits)
     return Plan(job, image, info, download)
-
-
-def scratch_byte_count(download: Download, limits: DownloadLimits) -> int:
-    """Return the most that a download takes on disk, as far as that is known before."""
-    from airflow_provider.earthengine.download.plan.tiles import TileBudget
-
-    if not download.tiles:
-        return 3 * download.max_body_byte_count
-    # The canvas and the file that is made of it, and the bodies that are worked on.
-    bodies = limits.max_concurrent_requests * TileBudget.within(limits).byte_count
-    return 2 * download.raster_byte_count + bodies

@@ -12,11 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from airflow_provider.earthengine.catalog.listed_downloads import (
+    ListedDownload,
+    each_image,
+    mosaic_of,
+)
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
-from airflow_provider.earthengine.download.fields.destination import FINGERPRINT
 from airflow_provider.earthengine.download.fields.source import ListedImage
-from airflow_provider.earthengine.download.ingestion import Ingestion, each_image, mosaic_of
-from airflow_provider.earthengine.download.markers import MARKER_SUFFIX
+from airflow_provider.earthengine.download.publish.markers import MARKER_SUFFIX
+from airflow_provider.earthengine.download.publish.record import FINGERPRINT
 
 _READERS = 8
 _ITEM_SUFFIX = ".json"
@@ -46,7 +50,9 @@ class RecordedDownload:
         """The ids of the assets."""
         return frozenset(image.asset_id for image in self.images)
 
-    def ingest_again(self, versions: Versions, listed: Ingestion | None) -> Ingestion | None:
+    def ingest_again(
+        self, versions: Versions, listed: ListedDownload | None
+    ) -> ListedDownload | None:
         """Return the download that it would be now; None where nothing of it is left.
 
         :param listed: the same date, as the catalogue has it, if that was asked for.
@@ -75,9 +81,9 @@ class Drift:
     :param appeared: what the catalogue has and no item records.
     """
 
-    changed: tuple[tuple[str, Ingestion], ...]
+    changed: tuple[tuple[str, ListedDownload], ...]
     vanished: tuple[RecordedDownload, ...]
-    appeared: tuple[Ingestion, ...]
+    appeared: tuple[ListedDownload, ...]
 
 
 def read_recorded(bucket: Bucket, prefix: str) -> tuple[list[RecordedDownload], int]:
@@ -96,7 +102,7 @@ def read_recorded(bucket: Bucket, prefix: str) -> tuple[list[RecordedDownload], 
 def find_drift(
     recorded: Sequence[RecordedDownload],
     versions: Versions,
-    present: Sequence[Ingestion] | None,
+    present: Sequence[ListedDownload] | None,
     *,
     by_date: bool,
 ) -> Drift:
@@ -105,7 +111,7 @@ def find_drift(
     :param present: what the catalogue has now, where it was asked for; None: nothing appears.
     :param by_date: whether ``present`` is a mosaic for each date, rather than images.
     """
-    changed: list[tuple[str, Ingestion]] = []
+    changed: list[tuple[str, ListedDownload]] = []
     vanished: list[RecordedDownload] = []
     dates = {each.start: each for each in present or ()} if by_date else {}
     for download in recorded:

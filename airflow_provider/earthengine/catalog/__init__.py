@@ -1,0 +1,1 @@
+"""Private: image collections over time: queries, listings, versions, drift, waiting."""

@@ -1,0 +1,92 @@
+"""What the operators of this room share: how they fail, their window, how much may be expanded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider.earthengine.catalog.image_query import (
+    ImageQuery,
+    Listing,
+    explain_refused_query,
+    joint_coverage,
+    reaches,
+    read_listing,
+    region_geometry,
+)
+from airflow_provider.earthengine.catalog.listed_downloads import (
+    ListedDownload,
+    each_date,
+    each_image,
+)
+from airflow_provider.earthengine.download.fields.values import shown
+from airflow_provider.earthengine.exceptions import (
+    AssetNotFoundError,
+    DownloadParamsError,
+    RequestRejectedError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider.earthengine.download.client import Session
+
+
+IMAGE, DATE = "image", "date"
+
+
+def read_by(value: Any) -> str:
+    """Return "image" or "date".
+
+    :raises DownloadParamsError: for anything else.
+    """
+    if value not in (IMAGE, DATE):
+        raise DownloadParamsError(f"by is {shown(value)}; known are {IMAGE}, {DATE}.", field="by")
+    return str(value)
+
+
+def list_images(session: Session, query: ImageQuery) -> Listing:
+    """Return what the catalogue has; one request.
+
+    :raises DownloadParamsError: what the query names is no image collection.
+    """
+    session.get_conn()
+    try:
+        return read_listing(query, session.compute_value(query.listing()))
+    except (RequestRejectedError, AssetNotFoundError) as error:
+        raise explain_refused_query(query, error) from None
+
+
+def cover_dates(
+    session: Session, query: ImageQuery, dates: Sequence[ListedDownload]
+) -> list[ListedDownload]:
+    """Return the dates whose images together cover enough of the region; one request."""
+    import ee
+
+    if query.min_coverage_percent is None or not dates:
+        return list(dates)
+    region = region_geometry(query.region)
+    percents = session.compute_value(
+        ee.List([joint_coverage([each.asset_id for each in day.images], region) for day in dates])
+    )
+    return [
+        day
+        for day, percent in zip(dates, percents, strict=True)
+        if reaches(percent, query.min_coverage_percent)
+    ]
+
+
+def list_downloads(
+    session: Session, query: ImageQuery, by: str
+) -> tuple[list[ListedDownload], tuple[str, ...]]:
+    """Return the downloads that a query means, and warnings.
+
+    One request; by date with a coverage, two.
+
+    By date, the coverage and the limit are the dates', not the images'.
+    """
+    if by == IMAGE:
+        listing = list_images(session, query)
+        return each_image(listing.images), listing.warnings
+    listing = list_images(session, replace(query, min_coverage_percent=None, limit=None))
+    dates = cover_dates(session, query, each_date(listing.images))
+    return dates[: query.limit], listing.warnings

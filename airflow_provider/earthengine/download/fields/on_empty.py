@@ -1,0 +1,38 @@
+"""What becomes of a download that finds nothing: the fields ``on_empty`` and ``recheck_days``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider.earthengine.download.fields.values import read_number, shown
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+FAIL, SKIP, MARK = "fail", "skip", "mark"
+
+_ON_EMPTY = (FAIL, SKIP, MARK)
+
+
+def read_on_empty(value: Any) -> str:
+    """Return "fail", "skip" or "mark".
+
+    :raises DownloadParamsError: for anything else.
+    """
+    if value not in _ON_EMPTY:
+        raise DownloadParamsError(
+            f"on_empty is {shown(value)}; known are {', '.join(_ON_EMPTY)}.", field="on_empty"
+        )
+    return str(value)
+
+
+def read_recheck_days(value: Any) -> float:
+    """Return days, above zero.
+
+    :raises DownloadParamsError: for anything else.
+    """
+    days = read_number("recheck_days", value)
+    if not 0 < days <= 3650:
+        raise DownloadParamsError(
+            f"recheck_days is {shown(value)}; write days above 0, at most 3650.",
+            field="recheck_days",
+        )
+    return days

@@ -1,0 +1,1 @@
+"""Local files -> objects -> item: the commit protocol."""

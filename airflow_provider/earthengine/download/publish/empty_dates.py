@@ -1,0 +1,72 @@
+"""What becomes of a download that finds nothing: a marker, and no request until it is due."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from airflow_provider.earthengine.download.fields.destination import IfExists
+from airflow_provider.earthengine.download.fields.job import Job
+from airflow_provider.earthengine.download.fields.on_empty import MARK
+from airflow_provider.earthengine.download.publish import markers
+from airflow_provider.earthengine.download.publish.markers import StoredMarker
+from airflow_provider.earthengine.download.publish.record import Standing, Target
+from airflow_provider.earthengine.exceptions import EmptyImageError
+
+log = logging.getLogger(__name__)
+
+
+def check_due(target: Target, job: Job, standing: Standing) -> StoredMarker | None:
+    """Return the marker at the destination, if there is one.
+
+    :raises EmptyImageError: the job heeds markers, and this one is not due yet.
+    """
+    key = _key(target)
+    if key not in standing.listed or standing.done:
+        return None
+    found = markers.read_marker(target.bucket, key)
+    # Whoever says "replace" wants to look now.
+    if found and job.on_empty == MARK and target.identity.if_exists is not IfExists.REPLACE:
+        marker = found.marker
+        if marker.fingerprint == target.identity.fingerprint and not marker.is_due(
+            datetime.now(UTC)
+        ):
+            raise EmptyImageError(
+                f"Nothing was found on {marker.looked_at.isoformat()}; the next check is due after "
+                f"{marker.recheck_after.isoformat()}. To check now, remove the marker "
+                f"{target.destination.base}{markers.MARKER_SUFFIX}, or use if_exists='replace'.",
+                recheck_after=marker.recheck_after.isoformat(),
+            )
+    return found
+
+
+def write_marker(target: Target, job: Job, found: StoredMarker | None, reason: str) -> None:
+    """Mark the download as empty, if the job asks for it.
+
+    :param found: the marker that stood there before.
+    """
+    if job.on_empty != MARK:
+        return
+    key = _key(target)
+    marker = markers.make_marker(
+        target.destination,
+        target.identity.fingerprint,
+        job.image,
+        job.source.given,
+        reason,
+        job.recheck_days,
+        found.marker if found else None,
+    )
+    markers.write_marker(target.bucket, key, marker, found)
+    log.info("Marked %s; due at %s", target.bucket.uri(key), marker.recheck_after.isoformat())
+
+
+def remove_marker(target: Target, standing: Standing) -> None:
+    """Remove the marker that was there before the download found something."""
+    key = _key(target)
+    if listed := standing.listed.get(key):
+        markers.remove_marker(target.bucket, key, listed.etag)
+
+
+def _key(target: Target) -> str:
+    return target.destination.key(markers.MARKER_SUFFIX)

@@ -1,0 +1,1 @@
+"""Private: what Airflow gives a task, and what it is told by it."""

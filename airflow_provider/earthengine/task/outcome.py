@@ -1,0 +1,43 @@
+"""Our errors -> what Airflow does with the task: fail it for good, skip it, or try again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, conf
+
+from airflow_provider.earthengine.exceptions import (
+    DownloadParamsError,
+    EmptyImageError,
+    PermanentError,
+)
+
+
+@contextmanager
+def failing_for_good(*, skip_empty: bool = False) -> Iterator[None]:
+    """Fail the task without a retry where a retry cannot help; everything else passes through.
+
+    :param skip_empty: skip the task, rather than fail it, where there is nothing to download.
+    """
+    try:
+        yield
+    except PermanentError as error:
+        skips = skip_empty and isinstance(error, EmptyImageError)
+        outcome = AirflowSkipException if skips else AirflowFailException
+        raise outcome(f"{type(error).__name__}: {error}") from error
+
+
+def check_map_length(count: int) -> None:
+    """Raise before Airflow does, if a task cannot be expanded over so many.
+
+    :raises DownloadParamsError: names the setting.
+    """
+    most = conf.getint("core", "max_map_length", fallback=1024)
+    if count > most:
+        raise DownloadParamsError(
+            f"There are {count:,} downloads, and Airflow expands a task over at most {most:,}: "
+            "that is [core] max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH); raise it, or take a "
+            "shorter window, a smaller region, by='date', or a limit.",
+            count=count,
+        )

@@ -1,0 +1,86 @@
+"""Airflow's context -> what a download records of the run, and what it takes from it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider.earthengine.download.fields.source import KnownSource
+from airflow_provider.earthengine.exceptions import (
+    DownloadParamsError,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider.earthengine.download.publish.item import Run
+
+
+def window_of(start: Any, end: Any, context: Context) -> tuple[Any, Any]:
+    """Return the window's fields, each the run's own where it is not given.
+
+    :raises DownloadParamsError: the run has none.
+    """
+    window = {"start": start, "end": end}
+    for field, value in window.items():
+        if value in (None, ""):
+            window[field] = context.get(f"data_interval_{field}")
+        if window[field] is None:
+            raise DownloadParamsError(
+                f"{field} is not given, and this run has no data interval, as a manual run without "
+                f"a date; give {field}, or trigger the run with a logical date.",
+                field=field,
+            )
+    return window["start"], window["end"]
+
+
+def generation_of(context: Context) -> str:
+    """Return what all tries of this run have in common, and no other run: ASCII, for metadata."""
+    run: Any = context["dag_run"]
+    # A cleared run keeps its id; Airflow before 3.2 does not say how often it was cleared.
+    cleared = getattr(run, "clear_number", None) or 0
+    return quote(f"{context['dag'].dag_id}/{run.run_id}/{cleared}", safe="/:+")
+
+
+def scratch_place() -> Path | None:
+    """Return where the deployment wants scratch files; None: where TMPDIR says."""
+    place = conf.get("earthengine", "scratch_directory", fallback="")
+    return Path(place) if place else None
+
+
+def workload_tag_of(context: Context) -> str:
+    """Return what Earth Engine's usage reports call the task's requests.
+
+    The client takes lower-case letters, digits, dashes and underscores, at most 63. Source:
+    https://github.com/google/earthengine-api, ``python/ee/_state.py``, release 1.7.50.
+    """
+    ti = context["ti"]
+    text = f"{ti.dag_id}--{ti.task_id}".lower()
+    return re.sub(r"[^a-z0-9_-]", "-", text)[:63].strip("-_") or "task"
+
+
+def run_of(context: Context, source: KnownSource, *, is_conditional: bool) -> Run:
+    """Return who asks, for the item.
+
+    :param source: what a listing said of the image.
+    :param is_conditional: whether the object store honours conditional writes.
+    """
+    from airflow_provider.earthengine.download.publish.item import Run
+
+    ti = context["ti"]
+    facts = {
+        "airflow:dag_id": ti.dag_id,
+        "airflow:task_id": ti.task_id,
+        "airflow:run_id": ti.run_id,
+        "airflow:map_index": ti.map_index,
+        "airflow:try_number": ti.try_number,
+        **source.to_item(),
+        # None is left out of the item.
+        "earthengine:conditional_writes": None if is_conditional else False,
+    }
+    start, end = context.get("data_interval_start"), context.get("data_interval_end")
+    return Run(facts, (start, end) if start and end else None)
