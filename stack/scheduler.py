@@ -7,14 +7,13 @@ PostgreSQL, since SQLite answers "database is locked" once tasks run beside a sc
 from __future__ import annotations
 
 import contextlib
-import json
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from stack.airflow import DAGS_FOLDER, AirflowHome, airflow_home
+from stack.airflow_api import AirflowApi
 from stack.postgres import Postgres
 from stack.processes import LOOPBACK, ChildProcess, StackError, free_ports, running
 
@@ -116,10 +115,8 @@ def _server_settings(url: str) -> dict[str, str]:
 
 def _health(url: str) -> list[str]:
     """Return the state of each part, in words; "unreachable" when the API does not answer."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{url}/api/v2/monitor/health", timeout=5) as reply:
-            answer = json.load(reply)
+        answer = AirflowApi(url).ask("GET", "/api/v2/monitor/health")
     except OSError:
         return ["unreachable"]
     return [str((answer.get(part) or {}).get("status")) for part in _HEALTHY_PARTS]

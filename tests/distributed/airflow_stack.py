@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider.earthengine.emulator.server import Emulator
+from stack.airflow_api import PATIENCE_SECONDS, AirflowApi, wait_until
 from stack.scheduler import ScheduledAirflow
 from tests.reliability.s3_proxy import S3Proxy
 
@@ -23,16 +21,7 @@ WRITING = (
     "CompleteMultipartUpload",
     "DeleteObject",
 )
-_SECONDS = 600
 _ENDED = ("success", "failed")
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float = _SECONDS) -> None:
-    """Wait until something is so; fail the test when it is not in time."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"not so after {seconds} s"
-        time.sleep(0.2)
 
 
 @dataclass(frozen=True)
@@ -49,18 +38,9 @@ class Stack:
     bucket: str
     parts: ExitStack
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Return what Airflow's API answers."""
-        request = urllib.request.Request(f"{self.airflow.url}{path}", method=method)
-        if not path.startswith("/auth"):
-            token = self.ask("GET", "/auth/token")["access_token"]
-            request.add_header("Authorization", f"Bearer {token}")
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=60) as answer:
-            return json.load(answer)
+    @property
+    def api(self) -> AirflowApi:
+        return AirflowApi(self.airflow.url)
 
     def command(self, *arguments: str) -> str:
         """Return what ``airflow ...`` prints; fail the test where it fails."""
@@ -68,35 +48,27 @@ class Stack:
         assert result.returncode == 0, result.stdout[-2000:]
         return result.stdout
 
-    def begin(self, dag_id: str) -> str:
-        """Begin a run, and return its path in the API."""
-        run = self.ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None})
-        return f"/api/v2/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
-
     def run(self, dag_id: str) -> str:
-        """Begin a run, wait until it has succeeded, and return its path."""
-        run = self.begin(dag_id)
-        wait_until(lambda: self.state(run) in _ENDED)
-        assert self.state(run) == "success", self.states_of_tasks(run)
+        """Start a run, wait until it has succeeded, and return its path."""
+        run = self.api.trigger(dag_id)
+        wait_until(lambda: self.api.state(run) in _ENDED)
+        assert self.api.state(run) == "success", self.states_of_tasks(run)
         return run
-
-    def state(self, path: str) -> str:
-        return str(self.ask("GET", path)["state"])
 
     def task(self, run: str, task_id: str) -> str:
         """Return the state of a task of a run."""
-        return self.state(f"{run}/taskInstances/{task_id}")
+        return self.api.state(f"{run}/taskInstances/{task_id}")
 
     def states_of_tasks(self, run: str) -> Counter[tuple[str, str]]:
         """Return how many task instances of a run are in which state, by task."""
-        instances = self.ask("GET", f"{run}/taskInstances?limit=100")["task_instances"]
+        instances = self.api.ask("GET", f"{run}/taskInstances?limit=100")["task_instances"]
         return Counter((each["task_id"], str(each["state"])) for each in instances)
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """Return all runs of a DAG."""
-        found: list[dict[str, Any]] = self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100")[
-            "dag_runs"
-        ]
+        found: list[dict[str, Any]] = self.api.ask(
+            "GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100"
+        )["dag_runs"]
         return found
 
     def backfill(self, dag_id: str, first: str, last: str, behaviour: str) -> Counter[str]:
@@ -110,10 +82,10 @@ class Stack:
         )  # fmt: skip
 
         def is_complete() -> bool:
-            found = self.ask("GET", f"/api/v2/backfills?dag_id={dag_id}&limit=100")["backfills"]
+            found = self.api.ask("GET", f"/api/v2/backfills?dag_id={dag_id}&limit=100")["backfills"]
             return all(each["completed_at"] for each in found)
 
-        wait_until(is_complete, 2 * _SECONDS)
+        wait_until(is_complete, 2 * PATIENCE_SECONDS)
         return self.count_runs(dag_id)
 
     def count_runs(self, dag_id: str) -> Counter[str]:

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.emulator.server import Emulator
+from stack.airflow_api import wait_until
 from stack.emulator import earthengine_connection
 from stack.postgres import postgres
 from stack.scheduler import scheduled_airflow
 from stack.seaweedfs import SeaweedFS
-from tests.distributed.airflow_stack import Stack, wait_until
+from tests.distributed.airflow_stack import Stack
 from tests.reliability.s3_proxy import proxy_to
 
 DAGS_FOLDER = Path(__file__).parent / "dags"
@@ -92,7 +93,7 @@ def stack(
 
 
 def dags_of(stack: Stack) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = stack.ask("GET", "/api/v2/dags?limit=100")["dags"]
+    found: list[dict[str, Any]] = stack.api.ask("GET", "/api/v2/dags?limit=100")["dags"]
     return found
 
 

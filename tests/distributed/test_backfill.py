@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider.earthengine.emulator.faults.armed import Status
-from tests.distributed.airflow_stack import Stack, wait_until
+from airflow_provider.earthengine.emulator.faults import Status
+from stack.airflow_api import wait_until
+from tests.distributed.airflow_stack import Stack
 from tests.distributed.conftest import PutCollection
 
 pytestmark = [

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.access.quotas import Quotas
-from airflow_provider.earthengine.emulator.faults.armed import Latency, Status
+from airflow_provider.earthengine.emulator.faults import Latency, Status
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from stack.bucket import list_keys
 from stack.emulator import CATALOG_FOLDER, earthengine_connection
@@ -94,6 +94,6 @@ def test_a_pool_of_airflow_bounds_what_mapped_tasks_ask_at_once(
     ):
         run = stack.run("fleet")
     assert stack.states_of_tasks(run) == {("download", "success"): FLEET_COUNT}
-    instances = stack.ask("GET", f"{run}/taskInstances?limit=100")["task_instances"]
+    instances = stack.api.ask("GET", f"{run}/taskInstances?limit=100")["task_instances"]
     assert {each["try_number"] for each in instances} == {1}
     assert 1 < stack.emulator.most_at_once <= POOLS["earthengine"] * REQUESTS_PER_TASK

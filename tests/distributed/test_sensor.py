@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.distributed.airflow_stack import Stack, wait_until
+from stack.airflow_api import wait_until
+from tests.distributed.airflow_stack import Stack
 from tests.distributed.conftest import PutCollection
 
 pytestmark = [
@@ -23,12 +24,12 @@ def test_a_waiting_sensor_takes_no_slot_and_survives_its_triggerer(
     stack: Stack, put_collection: PutCollection
 ) -> None:
     put_collection("awaited", **SERIES, count=1)
-    run = stack.begin("waiting")
+    run = stack.api.trigger("waiting")
     wait_until(lambda: stack.task(run, "wait") == "deferred")
     wait_until(lambda: stack.emulator.counts().get(COMPUTE, 0) >= 3)
 
     # The pool has one slot, and somebody else gets it.
-    assert stack.ask("GET", "/api/v2/pools/narrow")["occupied_slots"] == 0
+    assert stack.api.ask("GET", "/api/v2/pools/narrow")["occupied_slots"] == 0
     neighbour = stack.run("neighbour")
     assert stack.task(neighbour, "work") == "success"
     assert stack.task(run, "wait") == "deferred"
@@ -46,10 +47,10 @@ def test_a_waiting_sensor_takes_no_slot_and_survives_its_triggerer(
     stack.airflow.components["triggerer"] = stack.parts.enter_context(
         stack.airflow.component("triggerer")
     )
-    wait_until(lambda: stack.state(run) in ("success", "failed"))
+    wait_until(lambda: stack.api.state(run) in ("success", "failed"))
     assert stack.task(run, "wait") == "success"
-    instance = stack.ask("GET", f"{run}/taskInstances/wait")
+    instance = stack.api.ask("GET", f"{run}/taskInstances/wait")
     assert instance["try_number"] == 1
-    found = stack.ask("GET", f"{run}/taskInstances/wait/xcomEntries/return_value")
+    found = stack.api.ask("GET", f"{run}/taskInstances/wait/xcomEntries/return_value")
     assert int(found["value"]) == 3
     assert stack.emulator.counts()[COMPUTE] >= 1

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import requests
 
-from airflow_provider.earthengine.emulator.faults.armed import (
+from airflow_provider.earthengine.emulator.faults import (
     Cut,
     Damage,
     Empty,

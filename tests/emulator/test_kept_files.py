@@ -11,7 +11,7 @@ import pytest
 from rasterio.io import MemoryFile
 
 from airflow_provider.earthengine.emulator.api.downloads import Encoding
-from airflow_provider.earthengine.emulator.faults.armed import Damage
+from airflow_provider.earthengine.emulator.faults import Damage
 from airflow_provider.earthengine.emulator.formats.kept_files import KeptFiles
 from airflow_provider.earthengine.emulator.server import serve
 from tests.emulator.official_client import download, initialised, members

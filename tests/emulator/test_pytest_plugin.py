@@ -19,7 +19,7 @@ import ee
 import pytest
 import requests
 
-from airflow_provider.earthengine.emulator.faults.armed import Status
+from airflow_provider.earthengine.emulator.faults import Status
 
 ADDED = {
     "id": "projects/demo/assets/added",

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from airflow_provider.earthengine.emulator.access.quotas import TOO_MANY_REQUESTS, Quotas
-from airflow_provider.earthengine.emulator.faults.armed import Latency
+from airflow_provider.earthengine.emulator.faults import Latency
 from airflow_provider.earthengine.emulator.server import serve
 from tests.emulator.official_client import get, initialised
 from tests.support.expected import SENTINEL2_ID

@@ -24,7 +24,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.access.quotas import Quotas
-from airflow_provider.earthengine.emulator.faults.armed import Cut, Damage, Flip, Latency, Status
+from airflow_provider.earthengine.emulator.faults import Cut, Damage, Flip, Latency, Status
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from airflow_provider.earthengine.exceptions import (
     FetchTimeoutError,

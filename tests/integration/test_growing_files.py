@@ -20,7 +20,7 @@ from airflow_provider.earthengine.download.bucket.errors import ConditionFailedE
 from airflow_provider.earthengine.download.bucket.multipart import PART_BYTE_COUNT, FileUpload
 from airflow_provider.earthengine.download.bucket.objects import Precondition
 from airflow_provider.earthengine.download.publish import files as assemble
-from airflow_provider.earthengine.emulator.faults.armed import ArmedFault, Latency
+from airflow_provider.earthengine.emulator.faults import ArmedFault, Latency
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 from airflow_provider.earthengine.rasters import open_raster

@@ -21,7 +21,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow.sdk import DAG
 from airflow.sdk.bases.operator import TriggerFailureReason
 
-from airflow_provider.earthengine.emulator.faults.armed import Status
+from airflow_provider.earthengine.emulator.faults import Status
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.sensors.image_collection import EarthEngineImageCollectionSensor
 from airflow_provider.earthengine.triggers.image_collection import (

@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from rasterio.io import MemoryFile
 
-from airflow_provider.earthengine.emulator.faults.armed import Status
+from airflow_provider.earthengine.emulator.faults import Status
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.operators.list_images import EarthEngineListImagesOperator
 from stack.bucket import list_keys, read_item

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from airflow_provider.earthengine.emulator.faults import armed as ee_faults
+from airflow_provider.earthengine.emulator import faults as ee_faults
 from tests.reliability import s3_proxy
 from tests.reliability.workplace import FORMATS, STORED
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider.earthengine.emulator.faults.armed import (
+from airflow_provider.earthengine.emulator.faults import (
     Cut,
     Damage,
     Empty,

@@ -23,7 +23,7 @@ import pystac.extensions.projection  # noqa: F401  # warm
 import rasterio.warp  # noqa: F401  # warm
 import shapely.geometry  # noqa: F401  # warm
 
-from airflow_provider.earthengine.emulator.faults.armed import ArmedFault
+from airflow_provider.earthengine.emulator.faults import ArmedFault
 from tests.support.airflow_task import task_context
 from tests.support.download_attempt import make_attempt, signal_at
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.emulator.faults.armed import Stall
+from airflow_provider.earthengine.emulator.faults import Stall
 from airflow_provider.earthengine.emulator.server import Emulator
 from stack.seaweedfs import SeaweedFS
 from tests.reliability.forked_attempts import Attempt, wait_until_fired

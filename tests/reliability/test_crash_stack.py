@@ -7,8 +7,7 @@ import json
 import os
 import signal
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.emulator.faults.armed import ArmedFault, Stall
+from airflow_provider.earthengine.emulator.faults import ArmedFault, Stall
 from airflow_provider.earthengine.emulator.server import Emulator
+from stack.airflow_api import AirflowApi, wait_until
 from stack.emulator import earthengine_connection
 from stack.postgres import postgres
 from stack.scheduler import scheduled_airflow
@@ -77,32 +77,19 @@ with DAG(
 
 @dataclass(frozen=True)
 class Stack:
-    """Where Airflow answers, where the tasks tell their process ids, and where scratch goes."""
+    """Airflow's API, where the tasks write their process ids, and where scratch goes."""
 
-    url: str
+    api: AirflowApi
     pids: Path
     scratch: Path
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        request = urllib.request.Request(f"{self.url}{path}", method=method)
-        if not path.startswith("/auth"):
-            token = self.ask("GET", "/auth/token")["access_token"]
-            request.add_header("Authorization", f"Bearer {token}")
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=30) as answer:
-            return json.load(answer)
-
     def trigger(self, bucket: str, prefix: str) -> str:
         """Start a run and return the path of its task instance."""
-        body = {"logical_date": None, "conf": {"bucket": bucket, "prefix": prefix}}
-        run = self.ask("POST", "/api/v2/dags/scene/dagRuns", body)
-        return f"/api/v2/dags/scene/dagRuns/{run['dag_run_id']}/taskInstances/download"
+        run = self.api.trigger("scene", bucket=bucket, prefix=prefix)
+        return f"{run}/taskInstances/download"
 
     def state(self, task_instance: str) -> str:
-        return str(self.ask("GET", task_instance)["state"])
+        return self.api.state(task_instance)
 
     def processes(self, prefix: str, try_number: int) -> tuple[int, int]:
         """Return the ids of the task's process and of its supervisor."""
@@ -115,13 +102,6 @@ class Stack:
     def end(self, prefix: str, try_number: int) -> str:
         """Return how an attempt ended: "returned", or its traceback."""
         return (self.pids / f"{prefix}-{try_number}.end").read_text()
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"not so after {seconds} s"
-        time.sleep(0.1)
 
 
 def is_running(pid: int) -> bool:
@@ -157,13 +137,13 @@ def stack(
                 },
             )
         )
-        made = Stack(airflow.url, pids, scratch)
+        made = Stack(AirflowApi(airflow.url), pids, scratch)
         wait_until(lambda: any(dag["dag_id"] == "scene" for dag in _dags(made)))
         yield made
 
 
 def _dags(stack: Stack) -> Any:
-    return stack.ask("GET", "/api/v2/dags")["dags"]
+    return stack.api.ask("GET", "/api/v2/dags")["dags"]
 
 
 def contents(s3: SeaweedFS, bucket: str) -> dict[str, bytes]:
@@ -216,7 +196,7 @@ def test_an_old_attempt_that_ends_after_the_retry_changes_nothing(
     assert stack.end("late", 2) == "returned"
     assert contents(s3, bucket) == retried
     assert not s3.client().list_multipart_uploads(Bucket=bucket).get("Uploads")
-    assert stack.ask("GET", task_instance)["try_number"] == 2
+    assert stack.api.ask("GET", task_instance)["try_number"] == 2
     assert list(stack.scratch.iterdir()) == []
 
 
@@ -251,7 +231,7 @@ def test_a_task_that_is_marked_as_failed_ends_in_order(
         task_instance = stack.trigger(bucket, prefix)
         wait_until(lambda: armed.remaining == 0)
         task, _ = stack.processes(prefix, 1)
-        stack.ask("PATCH", task_instance, {"new_state": "failed"})
+        stack.api.ask("PATCH", task_instance, {"new_state": "failed"})
         wait_until(lambda: not is_running(task))
     # At once: five seconds after SIGTERM it would have been killed (-9), and would have left its
     # scratch, and told nothing.

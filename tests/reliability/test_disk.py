@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.emulator.faults.armed import Latency
+from airflow_provider.earthengine.emulator.faults import Latency
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.exceptions import ScratchError
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator

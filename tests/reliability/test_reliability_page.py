@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from airflow_provider.earthengine.emulator.faults.armed import DAMAGES, Damage
+from airflow_provider.earthengine.emulator.faults import DAMAGES, Damage
 from tests.reliability import earthengine_cells, s3_cells
 from tests.reliability.cells import Cell, quick
 from tests.reliability.reliability_page import PAGE, PARTS, filled

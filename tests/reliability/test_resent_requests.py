@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider.earthengine.emulator.faults.armed import Expire, Fault, Reset, Status
+from airflow_provider.earthengine.emulator.faults import Expire, Fault, Reset, Status
 from tests.reliability.workplace import STORED, Workplace
 
 DISCOVERY, ALGORITHMS = "discovery", "algorithms"

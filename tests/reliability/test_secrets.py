@@ -18,7 +18,7 @@ import requests
 
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.access.identities import AuthorizedUser, Identities
-from airflow_provider.earthengine.emulator.faults.armed import Cut, Fault, Html, Reset, Status
+from airflow_provider.earthengine.emulator.faults import Cut, Fault, Html, Reset, Status
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from airflow_provider.earthengine.exceptions import EarthEngineProviderError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook

@@ -1,1 +1,1 @@
-"""Private: image collections over time: queries, listings, versions, drift, waiting."""
+"""Private, may change in any release: image collections over time."""

@@ -1,5 +1,5 @@
-"""The journey of a download, one module a step, in the order a download travels.
+"""Private, may change in any release: one download, from its fields to its item.
 
-params -> image -> grid -> plan -> retry -> fetch -> verify -> assemble -> publish -> item: each
-module imports only earlier ones, and none imports Airflow.
+Imports nothing of Airflow. The rooms in the order of the journey: ``fields``, ``transport`` and
+``client``, then ``plan`` and ``bucket``, ``raster``, ``fetch``, ``publish``.
 """

@@ -43,6 +43,8 @@ from airflow_provider.earthengine.provider_info import get_provider_info
 if TYPE_CHECKING:
     import ee
 
+__all__ = ["DownloadId", "EarthEngineHook", "RetryPolicy"]
+
 T = TypeVar("T")
 DownloadIdCallback = Callable[[DownloadId | None, Exception | None], object]
 

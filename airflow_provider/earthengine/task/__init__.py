@@ -1,1 +1,1 @@
-"""Private: what Airflow gives a task, and what it is told by it."""
+"""Private, may change in any release: what Airflow gives a task, and learns from it."""
