@@ -1,6 +1,6 @@
-"""How the documentation is built: Sphinx, MyST for Markdown, no network.
+"""Sphinx configuration: MyST for Markdown, the PyData theme, no network.
 
-Airflow is imported for the reference, and creates its home when it is: here a temporary one.
+The reference imports Airflow, which creates its home on import: a temporary one here.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
-nitpicky = False  # names of other projects could only be resolved over the network
+# Every reference to a name of this project has to resolve. Names of other projects could only be
+# resolved over the network.
+nitpicky = True
+nitpick_ignore_regex = [(r"py:.*", r"(?!airflow_provider\.).*")]
 
 myst_enable_extensions = ["colon_fence", "substitution"]
 myst_heading_anchors = 3
 
 
 def _guessed_answers() -> str:
-    """Return those rows of the emulator's table whose label says that something is guessed."""
+    """Return the rows of the emulator's table whose label contains "guessed"."""
     readme = Path(__file__).parent.parent / "airflow_provider/earthengine/emulator/README.md"
     rows = [line for line in readme.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
     guessed = [row for row in rows if "guessed" in row.split("|")[2]]
@@ -49,6 +52,9 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "navigation_with_keys": False,
+    # One link for each section of index.md, and no "More".
+    "header_links_before_dropdown": 5,
+    "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],

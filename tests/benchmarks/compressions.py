@@ -1,7 +1,8 @@
 """What compressing noise costs: ``python -m tests.benchmarks.compressions``.
 
-One pass of GDAL's COG driver without overviews, one thread, from memory, in a process of its own;
-a pass that compresses nothing says what copying alone costs. Written into docs/performance.md.
+Each measurement is one pass of GDAL's COG driver without overviews, with one thread, in a process
+of its own. A pass without compression shows what copying alone costs. The results are written into
+docs/performance.md.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _write_source(path: Path, dtype: str) -> None:
 def _measured_alone(
     dtype: str, compression: Compression, folder: Path, repeats: int
 ) -> dict[str, float]:
-    """Return the least of some measurements, each in a process of its own."""
+    """Return the best of some measurements, each in a process of its own."""
     arguments = [
         dtype,
         compression.name,
@@ -113,7 +114,7 @@ def _measured_alone(
 
 def _rows(folder: Path, repeats: int) -> Iterator[str]:
     facts = machine_facts()
-    yield f"The least of {repeats}, on {facts['date']}, {facts['processor']}, load {facts['load']}."
+    yield f"Best of {repeats}, {facts['date']}, {facts['processor']}, load {facts['load']}."
     yield ""
     yield "| | " + " | ".join(_DTYPES) + " |"
     yield "|---" * (len(_DTYPES) + 1) + "|"
@@ -135,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", nargs=4, metavar=("DTYPE", "NAME", "LEVEL", "PREDICTOR"))
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--repeats", type=int, default=3, help="of which the least is told")
+    parser.add_argument("--repeats", type=int, default=3, help="of which the best is reported")
     parser.add_argument("--page", type=Path, default=PROJECT_FOLDER / "docs" / "performance.md")
     options = parser.parse_args()
     if options.one:

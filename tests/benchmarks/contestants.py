@@ -43,14 +43,14 @@ CONTESTANTS = (
     ),
     Contestant(
         "geedim-gtiff",
-        "the same, as geedim's plain GeoTIFF",
+        "the same, as a plain GeoTIFF",
         "with_geedim",
         "equal-gtiff",
         "geedim-equal",
     ),
     Contestant(
         "geedim-fsspec",
-        "the same COG, through s3fs",
+        "the same COG, written through s3fs",
         "with_geedim",
         "equal-fsspec",
         "geedim-equal",
@@ -65,14 +65,18 @@ CONTESTANTS = (
     ),
     Contestant(
         RAW_FLOOR,
-        "floor: the same bytes fetched and put, nothing decoded",
+        "floor: bytes fetched and uploaded, nothing decoded",
         "floors",
         "raw",
         "floor",
         is_for_memory=True,
     ),
     Contestant(
-        COG_FLOOR, "floor: fetched, one pass of GDAL's COG driver, put", "floors", "cog", "floor"
+        COG_FLOOR,
+        "floor: fetched, one pass of GDAL's COG driver, uploaded",
+        "floors",
+        "cog",
+        "floor",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""What was meant to be reached, and by how much each goal is met or missed."""
+"""The goals, and by how much each is met or missed."""
 
 from __future__ import annotations
 
@@ -59,20 +59,22 @@ def _judge_against_floor(where: str, ours: Measurement, floor: Measurement) -> I
     ratio = ours.seconds / floor.seconds
     wanted = f"at most {_OVER_FLOOR} x"
     margin = 1 - ratio / _OVER_FLOOR
-    yield Judged("wall seconds, of the floor's", where, wanted, f"{ratio:.2f} x", margin)
+    yield Judged("wall seconds, relative to the floor", where, wanted, f"{ratio:.2f} x", margin)
 
 
 def _judge_against_geedim(where: str, ours: Measurement, other: Measurement) -> Iterator[Judged]:
     speedup = other.seconds / ours.seconds
     yield Judged(
-        "faster than geedim, equal compression",
+        "speed-up over geedim, equal compression",
         where,
         f"at least {_SPEEDUP:.0f} x",
         f"{speedup:.2f} x",
         speedup / _SPEEDUP - 1,
     )
     share = ours.cpu_seconds / other.cpu_seconds
-    yield Judged("CPU seconds, of geedim's", where, "at most 1 x", f"{share:.2f} x", 1 - share)
+    yield Judged(
+        "CPU seconds, relative to geedim", where, "at most 1 x", f"{share:.2f} x", 1 - share
+    )
 
 
 def _judge_memory(where: str, ours: Measurement) -> Iterator[Judged]:

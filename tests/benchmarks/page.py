@@ -16,7 +16,7 @@ PICTURE = "performance.png"
 _HEADING = (
     "",
     "wall, s",
-    "to ours",
+    "relative to ours",
     "CPU s per GiB",
     "VmHWM, MiB",
     "scratch, MiB",
@@ -26,13 +26,13 @@ _HEADING = (
 
 
 def write_page(results: Results, page: Path) -> None:
-    """Write what is known by now into the page and beside it."""
+    """Write the current results into the page, and the picture beside it."""
     write_section(page, "measured", _measured(results))
     draw(results, page.with_name(PICTURE))
 
 
 def write_section(page: Path, name: str, text: str) -> None:
-    """Replace what stands between two marks of a page."""
+    """Replace the text between two marks of a page."""
     begin, end = _BEGIN.format(name), _END.format(name)
     head, rest = page.read_text(encoding="utf-8").split(begin)
     _, tail = rest.split(end)
@@ -42,7 +42,7 @@ def write_section(page: Path, name: str, text: str) -> None:
 def _measured(results: Results) -> str:
     keys = results.cell_keys()
     if not keys:
-        return "Nothing is measured yet: run `make bench`."
+        return "Nothing has been measured yet: run `make bench`."
     parts = [_goals(results), f"![Seconds and memory of each contestant]({PICTURE})"]
     for key in keys:
         parts += [f"### {results.title(key)}", _table(results, key)]
@@ -92,7 +92,7 @@ def _row(title: str, measured: Measurement, ours: Measurement | None, gibibytes:
 
 
 def _facts(results: Results, keys: list[str]) -> str:
-    """Return the machine as a table; what differs between cells is told for each."""
+    """Return the machine as a table; facts that differ between cells are listed for each."""
     facts = {key: results.facts(key) for key in keys}
     lines = ["| | |", "|---|---|"]
     for name in facts[keys[0]]:
@@ -100,6 +100,6 @@ def _facts(results: Results, keys: list[str]) -> str:
         if len(set(values.values())) == 1:
             lines.append(f"| {name} | {values[keys[0]]} |")
         else:
-            told = "; ".join(f"{results.title(key)}: {value}" for key, value in values.items())
-            lines.append(f"| {name} | {told} |")
+            listed = "; ".join(f"{results.title(key)}: {value}" for key, value in values.items())
+            lines.append(f"| {name} | {listed} |")
     return "\n".join(lines)

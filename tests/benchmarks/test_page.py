@@ -58,10 +58,10 @@ def test_a_goal_is_met_or_missed_by_its_margin(tmp_path: Path) -> None:
         (SLOW, measured(COG_FLOOR, 10)),
     )
     assert verdicts(kept) == {
-        "faster than geedim, equal compression": "met by 50%",
-        "CPU seconds, of geedim's": "**missed** by 50%",
+        "speed-up over geedim, equal compression": "met by 50%",
+        "CPU seconds, relative to geedim": "**missed** by 50%",
         "VmHWM with Airflow": "**missed** by 25%",
-        "wall seconds, of the floor's": "met by 13%",
+        "wall seconds, relative to the floor": "met by 13%",
     }
 
 
@@ -71,7 +71,7 @@ def test_memory_is_flat_between_the_smallest_and_the_largest_raster(tmp_path: Pa
     assert verdicts(kept)["VmHWM flat"] == "**missed** by 25%"
 
 
-def test_who_failed_is_told_with_the_reason_and_judged_nowhere(tmp_path: Path) -> None:
+def test_a_failed_contestant_is_listed_with_the_reason_and_judged_nowhere(tmp_path: Path) -> None:
     wrong = replace(measured(GEEDIM, 65), error="Quota | exceeded\nagain")
     kept = results(tmp_path, (SLOW, measured(OURS, 10)), (SLOW, wrong))
     page = tmp_path / "performance.md"
@@ -79,7 +79,7 @@ def test_who_failed_is_told_with_the_reason_and_judged_nowhere(tmp_path: Path) -
     write_page(kept, page)
     text = page.read_text()
     assert "**failed** after 65 s: Quota / exceeded again" in text
-    assert "faster than geedim" not in text
+    assert "speed-up over geedim" not in text
     assert kept.failures([SLOW.key]) == [f"{SLOW.key}: {GEEDIM} failed: {wrong.error}"]
 
 
@@ -122,7 +122,7 @@ def watched(folder: Path, program: str, **options: Any) -> Any:
     )
 
 
-def test_a_process_that_dies_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_process_that_dies_is_reported_with_its_last_words(tmp_path: Path) -> None:
     ended = watched(tmp_path, "import sys; sys.exit('no memory left')")
     assert ended.error == "ended with code 1: no memory left"
 

@@ -54,8 +54,8 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Return the pages, in order of their names."""
-    return sorted(DOCS_FOLDER.rglob("*.md"))
+    """Return the pages, in order of their names, and the one that a page includes."""
+    return [*sorted(DOCS_FOLDER.rglob("*.md")), PROJECT_FOLDER / "CONTRIBUTING.md"]
 
 
 def page_text(name: str) -> str:
@@ -72,7 +72,8 @@ def blocks(language: str) -> list[Block]:
 
 def _blocks_of(path: Path) -> Iterator[Block]:
     text = path.read_text(encoding="utf-8")
-    page = str(path.relative_to(DOCS_FOLDER).with_suffix("")).replace("/", "-")
+    folder = DOCS_FOLDER if path.is_relative_to(DOCS_FOLDER) else PROJECT_FOLDER
+    page = str(path.relative_to(folder).with_suffix("")).replace("/", "-")
     for match in _BLOCK.finditer(text):
         line = text.count("\n", 0, match.start("code")) + 1
         yield Block(page, line, match["language"], match["code"], match["reason"])

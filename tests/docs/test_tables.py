@@ -147,6 +147,29 @@ def test_every_connection_of_the_page_is_understood(text: str) -> None:
     assert read_connection("documented", connection).conn_id == "documented"
 
 
+# The operator
+
+
+def test_the_operator_page_names_every_field_and_its_default() -> None:
+    page = page_text("reference/operator")
+    documented = {row[0].strip("`"): row[1] for row in table_rows(page, "| field")}
+    signature = inspect.signature(EarthEngineToS3Operator.__init__)
+    defaults = {
+        each.name: each.default
+        for each in signature.parameters.values()
+        if each.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    assert list(documented) == list(defaults)
+    for name, default in defaults.items():
+        text = documented[name]
+        if default is inspect.Parameter.empty:
+            assert text == "required", name
+        elif default not in (None, "", False):
+            assert text.strip("`") == json.dumps(default), name
+    # The page says that all the others are.
+    assert set(defaults) - set(EarthEngineToS3Operator.template_fields) == {"source"}
+
+
 # Parameters
 
 
@@ -185,17 +208,17 @@ def test_the_time_limits_of_the_page_are_those_of_the_code() -> None:
     limits = {
         "a connection to Earth Engine": f"{fetch.CONNECT_SECONDS:.0f} s",
         "silence while Earth Engine computes, until its answer begins": (
-            f"{fetch.READ_SECONDS:.0f} s: it says itself after {MAX_REQUEST_SECONDS} s"
+            f"{fetch.READ_SECONDS:.0f} s: Earth Engine gives up after {MAX_REQUEST_SECONDS} s"
         ),
         "silence within a body of pixels": f"{fetch.BODY_SILENCE_SECONDS:.0f} s",
         "tries of one request to Earth Engine": (
-            f"{policy.attempts}, of which none begins later than {policy.total_seconds:.0f} s"
+            f"{policy.attempts}; none begins later than {policy.total_seconds:.0f} s"
         ),
         "wait between two tries": f"up to {', '.join(map(str, waits))} s",
-        f"a longer Retry-After than {policy.longest_wait_seconds:.0f} s": "not slept out",
+        f"a longer Retry-After than {policy.longest_wait_seconds:.0f} s": "not waited for",
         "a connection to the object store": f"{patience.connect_timeout} s",
         "silence of the object store": f"{patience.read_timeout} s",
-        "tries of one request to the object store": f"{patience.retries['total_max_attempts']}, by",
+        "tries of one request to the object store": f"{patience.retries['total_max_attempts']}, in",
     }
     assert list(rows) == list(limits)
     assert [what for what, limit in limits.items() if not rows[what].startswith(limit)] == []

@@ -31,8 +31,8 @@ from tests.reliability.workplace import FORMATS, STORED
 
 PIXELS = "get pixels"
 STAGES = (
-    Stage("initialise: interface", "discovery"),
-    Stage("initialise: functions", "algorithms"),
+    Stage("initialise: discovery", "discovery"),
+    Stage("initialise: algorithms", "algorithms"),
     Stage("info", "value:compute"),
     Stage("create id", "thumbnails.create"),
     Stage(PIXELS, "thumbnails.getPixels"),
@@ -74,28 +74,28 @@ STATUSES: dict[str, tuple[Status, Outcome]] = {
 WIRE: dict[str, tuple[Fault, Outcome, Outcome]] = {
     "connection refused": (Refuse(0.05), _DOWN, _DOWN),
     "reset before the answer": (Reset(), _DOWN, _DOWN),
-    "reset at the body's start": (Reset(0.0), _DOWN, _CUT),
+    "reset at the start of the body": (Reset(0.0), _DOWN, _CUT),
     "reset in the body": (Reset(0.5), _DOWN, _CUT),
-    "body cut, its length told": (Cut(0.5), _DOWN, _CUT),
-    "body cut, its length hidden": (Cut(0.5, tells_length=False), _DOWN, _CUT),
+    "body cut, full Content-Length": (Cut(0.5), _DOWN, _CUT),
+    "body cut, short Content-Length": (Cut(0.5, tells_length=False), _DOWN, _CUT),
     # Longer than the tests wait.
     "silence before the answer": (Latency(1.5), _SILENT, _SILENT),
     "silence in the body": (Stall(0.5), _DOWN, _SILENT),
     "late answer": (Latency(0.2), Outcome(STORED), Outcome(STORED)),
-    "one byte turned over": (Flip(1), _DOWN, _CUT),
-    "a page with 200": (Html(), _DOWN, _CUT),
-    "nothing with 200": (Empty(), _DOWN, _CUT),
+    "one byte flipped": (Flip(1), _DOWN, _CUT),
+    "HTML page with 200": (Html(), _DOWN, _CUT),
+    "empty body with 200": (Empty(), _DOWN, _CUT),
 }
 DAMAGES: dict[str, tuple[Damage, tuple[str, ...], Outcome]] = {
     # A type is a prediction: other pixels' type is recorded and warned about.
     "another dtype": (Damage("dtype"), FORMATS, Outcome(STORED)),
     "grid one pixel off": (Damage("grid_shift"), (GEO_TIFF, PER_BAND), _MISMATCH),
-    "one column more": (Damage("grid_size"), FORMATS, _MISMATCH),
+    "one column too many": (Damage("grid_size"), FORMATS, _MISMATCH),
     "bands swapped": (Damage("bands"), (GEO_TIFF, NPY), _MISMATCH),
     # Members are told apart by name, so that their order is nothing.
     "members in another order": (Damage("bands"), (PER_BAND,), Outcome(STORED)),
-    "one member more": (Damage("zip_extra"), (PER_BAND,), _MISMATCH),
-    "one member less": (Damage("zip_missing"), (PER_BAND,), _MISMATCH),
+    "one member too many": (Damage("zip_extra"), (PER_BAND,), _MISMATCH),
+    "one member missing": (Damage("zip_missing"), (PER_BAND,), _MISMATCH),
     "member named /...": (Damage("zip_absolute"), (PER_BAND,), _MISMATCH),
     "member named ../...": (Damage("zip_parent"), (PER_BAND,), _MISMATCH),
 }
@@ -107,7 +107,7 @@ FAULTS: dict[str, Fault] = {
     EXPIRED: Expire(),
 }
 # What cannot be told from what was asked for: pixels without a checksum, bands without a name.
-UNDETECTABLE = {("one byte turned over", NPY), ("bands swapped", GEO_TIFF)}
+UNDETECTABLE = {("one byte flipped", NPY), ("bands swapped", GEO_TIFF)}
 
 
 def expectations() -> dict[tuple[str, str, str], Outcome]:
@@ -122,7 +122,7 @@ def expectations() -> dict[tuple[str, str, str], Outcome]:
             for name, (_, of_json, of_pixels) in WIRE.items():
                 outcome = of_pixels if stage.name == PIXELS else of_json
                 found[name, stage.name, file_format] = outcome
-            found["404", "initialise: interface", file_format] = stays("ConnectionConfigError")
+            found["404", "initialise: discovery", file_format] = stays("ConnectionConfigError")
             # A new id is asked for, once.
             expired = Outcome(STORED, "DownloadIdExpiredError", tries=2)
             found["404", PIXELS, file_format] = found[EXPIRED, PIXELS, file_format] = expired

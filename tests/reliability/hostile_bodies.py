@@ -247,7 +247,7 @@ def hostile_bodies() -> list[Body]:
 
 
 def damaged_bodies(seed: int, count: int) -> Iterator[Body]:
-    """Right bodies that were cut, or of which some bits were turned over."""
+    """Right bodies that were cut, or in which some bits were flipped."""
     right = [
         ("GEO_TIFF", geotiff(2)), ("ZIPPED_GEO_TIFF_PER_BAND", right_zip()), ("NPY", right_npy()),
     ]  # fmt: skip

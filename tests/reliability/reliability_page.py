@@ -1,7 +1,7 @@
 """The tables of docs/reliability.md: the cells of the fault matrix, and the figures of a run.
 
-``make reliability-page`` writes them into the page: the matrix as it is now, and the figures of the
-last ``make test-slow``, if there was one.
+``make reliability-page`` writes the current matrix into the page, and the figures of the last
+``make test-slow``, if there was one.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from tests.reliability.workplace import FORMATS, STORED
 _PROJECT = Path(__file__).parent.parent.parent
 PAGE = _PROJECT / "docs" / "reliability.md"
 REPORT = _PROJECT / "build" / "test-slow.xml"
-"""What ``make test-slow`` writes of itself, as JUnit does."""
+"""The JUnit report of ``make test-slow``."""
 FIGURES = "figures"
-# What a row of the figures is called, by the test's module.
+# The name of a row of the figures, by the test's module.
 PARTS = {
-    "test_fault_matrix": "fault matrix, the cells beyond the quick ones",
-    "test_crash_stages": "task killed (-9) at a stage",
-    "test_crash_races": "16 attempts at once, an old one beside its retry",
-    "test_crash_stack": "supervisor killed, task marked as failed, under a scheduler",
-    "test_s3_faults": "S3 server killed (-9)",
-    "test_hostile_bodies": "5,000 bodies damaged at random",
+    "test_fault_matrix": "fault matrix, all cells but the quick ones",
+    "test_crash_stages": "task killed with SIGKILL, at every stage",
+    "test_crash_races": "16 attempts at once; an old attempt beside its retry",
+    "test_crash_stack": "under a scheduler: supervisor killed, task marked as failed",
+    "test_s3_faults": "S3 server killed with SIGKILL",
+    "test_hostile_bodies": "5,000 randomly damaged bodies",
     "test_secrets_endurance": "1,000 downloads in one process",
 }
 _NAMES = dict(zip(FORMATS, ("GeoTIFF", "per band", "NPY"), strict=True))
@@ -46,14 +46,14 @@ def tables() -> dict[str, str]:
 
 
 def filled(page: str) -> str:
-    """Return the page with its tables as the matrix has them."""
+    """Return the page with the tables of the current matrix."""
     for name, text in tables().items():
         page = replaced(page, name, text)
     return page
 
 
 def replaced(page: str, name: str, text: str) -> str:
-    """Return the page with a text between the marks of this name."""
+    """Return the page with this text between the marks of this name."""
     head, rest = page.split(_BEGIN.format(name))
     _, tail = rest.split(_END.format(name))
     return f"{head}{_BEGIN.format(name)}\n{text}\n{_END.format(name)}{tail}"
@@ -64,7 +64,7 @@ class SlowTest:
     """One test of a run.
 
     :param part: its module's name.
-    :param facts: what it recorded of itself.
+    :param facts: the properties that it recorded.
     """
 
     part: str
@@ -74,7 +74,7 @@ class SlowTest:
 
 
 def read_report(report: Path) -> Iterator[SlowTest]:
-    """Yield the tests of a JUnit file that belong here."""
+    """Yield the tests of a JUnit report that belong to one of the parts."""
     for case in ElementTree.parse(report).iter("testcase"):
         part = case.attrib["classname"].rpartition(".")[2]
         facts = {each.attrib["name"]: each.attrib["value"] for each in case.iter("property")}
@@ -119,7 +119,7 @@ def _row(first: str, rest: list[str]) -> str:
 
 
 def _outcome(cells: list[Cell]) -> str:
-    """Return what comes of a fault at a stage, by format where they differ."""
+    """Return the outcome of a fault at a stage, by format where formats differ."""
     texts: dict[str, list[str]] = {}
     always = [_short(cell.expected) for cell in cells if cell.mode == ALWAYS]
     for cell in cells:

@@ -22,9 +22,9 @@ from tests.reliability.s3_proxy import (
 )
 from tests.reliability.workplace import STORED
 
-READ_ITEM, LIST, LOOK = "read item", "list", "look at object"
+READ_ITEM, LIST, LOOK = "read item", "list", "head object"
 OPEN, PART, PART_2 = "open upload", "part 1", "part of file 2"
-RETIRE, COMPLETE, COMPLETE_2 = "retire item", "complete 1", "complete 2"
+RETIRE, COMPLETE, COMPLETE_2 = "delete old item", "complete 1", "complete 2"
 LIST_AGAIN, ITEM = "list again", "write item"
 STAGES = (
     Stage(READ_ITEM, "GetObject", replaces=True),
@@ -47,19 +47,19 @@ _PASSING = {
 }  # fmt: skip
 _CHECKED = {PART, PART_2, ITEM}
 
-DENIED_ON, GONE_ON = "403 from then on", "bucket gone from then on"
+DENIED_ON, GONE_ON = "403 for good", "bucket gone for good"
 ANSWER_LOST = "answer lost"
 FAULTS: dict[str, Fault] = {
     "500": Answer(500, "InternalError"),
     "503 SlowDown": Answer(503, "SlowDown"),
     "error with 200": Answer(200, "InternalError"),
     "request lost": LoseRequest(),
-    "reset in mid part": LoseRequest(0.5),
+    "reset during the body": LoseRequest(0.5),
     ANSWER_LOST: LoseAnswer(),
     "answer cut": LoseAnswer(0.5),
     "silence": Stall(),
     "400 BadDigest": Answer(400, "BadDigest"),
-    "wrong checksum answered": WrongChecksum(),
+    "wrong checksum in the answer": WrongChecksum(),
     "412": Answer(412, "PreconditionFailed"),
     "409": Answer(409, "ConditionalRequestConflict"),
     "403": Answer(403, "AccessDenied"),
@@ -90,13 +90,13 @@ def _expect(fault: str, stage: str) -> Outcome | None:
         case "error with 200":
             # Only this answer begins before the work is done, so that S3 can only say it late.
             return _DOWN if stage in (COMPLETE, COMPLETE_2) else None
-        case "reset in mid part":
+        case "reset during the body":
             return _DOWN if stage in _SENT else None
         case "400 BadDigest":
             return _DAMAGED if stage in _CHECKED else None
-        case "wrong checksum answered":
+        case "wrong checksum in the answer":
             return stays("StoredObjectMismatchError") if stage in _CHECKED else None
-        case "403" | "403 from then on":
+        case "403" | "403 for good":
             return _DENIED
         case "412" | "409":
             return _expect_of_condition(fault, stage)
@@ -137,7 +137,7 @@ def left_uploads(cell: Cell) -> int:
 
 def writes_item(cell: Cell) -> bool:
     """Return whether the item is there although the download failed: only the answers are lost."""
-    lost = (ANSWER_LOST, "wrong checksum answered")
+    lost = (ANSWER_LOST, "wrong checksum in the answer")
     return cell.stage.name == ITEM and cell.fault_name in lost
 
 

@@ -38,10 +38,10 @@ def test_a_thousand_downloads_in_one_process_keep_everything_flat(
     first, last = (median(each.seconds for each in some) for some in (warm, late))
     grown = late[-1].memory_byte_count - samples[2].memory_byte_count
     record_property(
-        "processor time of a download, around the 250th and the 900th",
+        "CPU time per download, around the 250th and the 900th",
         f"{first:.3f} s and {last:.3f} s",
     )
-    record_property("memory that 850 downloads added", f"{grown / (1 << 20):.1f} MiB")
+    record_property("memory growth over 850 downloads", f"{grown / (1 << 20):.1f} MiB")
     assert median(each.cost for each in late) < 1.3 * median(each.cost for each in warm), samples
     assert grown < 32 << 20, samples
     assert list(tmp_path.iterdir()) == []

@@ -80,9 +80,10 @@ class EarthEngineToS3Operator(BaseOperator):
     :param record: what the item says beside the facts: ``licence``, ``attribution``. (templated)
     :param s3_extra_args: how objects are written: ServerSideEncryption, SSEKMSKeyId,
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
-    :param limits: hard stops and the way of large downloads: max_requests, max_byte_count,
-        max_concurrent_requests, attempt_seconds, total_seconds, resume, staging_prefix and
-        tile_byte_count; the page "Rasters of any size" describes each. (templated)
+    :param limits: hard limits, and how large downloads are split and resumed: max_requests,
+        max_byte_count, max_concurrent_requests, attempt_seconds, total_seconds, resume,
+        staging_prefix and tile_byte_count; the page "Rasters of any size" describes each.
+        (templated)
     :param plan_only: log the requests, bytes and files that it would take, push them under the XCom
         key ``plan``, and fetch and publish nothing. (templated)
     :param earthengine_conn_id: the Earth Engine connection. (templated)

@@ -51,7 +51,7 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
     a quiet period goes on if the images are still those of ``seen``, else it begins anew.
 
     :param expression: ``ImageQuery.availability()``, serialised to JSON text.
-    :param wait: the fields of a :class:`~airflow_provider.earthengine.catalog.waiting.Wait`.
+    :param wait: what the sensor waits for: ``collection``, ``min_images``, ``quiet_seconds``.
     :param poll_seconds: from one question to the next, more or less a quarter.
     :param deadline: when the wait is over at the latest, in seconds since 1970.
     :param seen: the fields of the Sighting of the sensor's first check; None: there was none.
