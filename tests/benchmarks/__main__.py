@@ -240,7 +240,7 @@ def main() -> int:
     cells = quick_cells(options.quick_mebibytes) if options.quick else CELLS
     unknown = set(options.cells) - {cell.key for cell in cells}
     if unknown:
-        sys.exit(f"unknown cells {sorted(unknown)}; known are {[cell.key for cell in cells]}")
+        sys.exit(f"unknown cells {sorted(unknown)}; use one of {[cell.key for cell in cells]}")
     chosen = [cell for cell in cells if not options.cells or cell.key in options.cells]
     results = Results(options.results)
     with (

@@ -235,7 +235,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "id-is-deprecated": (
         {"id": SENTINEL2_ID},
-        "deprecated key 'id'; give the asset id to the operator's field image",
+        "deprecated key 'id'; pass the asset id as the operator's image",
     ),
-    "image-is-a-field-of-the-operator": ({"image": SENTINEL2_ID}, "to the operator's field image"),
+    "image-is-a-field-of-the-operator": ({"image": SENTINEL2_ID}, "as the operator's image"),
 }

@@ -46,11 +46,11 @@ FIRST_BAND = {"bands": ["B1"], "format": "GEO_TIFF"}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown crs": (
         {"download_params": {**FIRST_BAND, "crs": "EPSG:102009", "scale": 30}},
-        "DownloadParamsError: crs is none that Earth Engine knows.*could not be parsed",
+        "DownloadParamsError: Earth Engine does not know this crs.*could not be parsed",
     ),
     "a crs that is no name": (
         {"download_params": {**FIRST_BAND, "crs": "banana", "scale": 30}},
-        "DownloadParamsError: crs is none that Earth Engine knows",
+        "DownloadParamsError: Earth Engine does not know this crs",
     ),
     "a scale that is not a number": (
         {"download_params": {**FIRST_BAND, "scale": float("nan")}},
@@ -79,7 +79,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
             "download_params": {**FIRST_BAND, **TILE, "dimensions": [30_000, 30_000]},
             "limits": {"max_requests": 50},
         },
-        r"PlanError: The download takes 53 requests, and limits\['max_requests'\] is 50",
+        r"PlanError: The download takes 53 requests, but limits\['max_requests'\] is 50",
     ),
     "dimensions of more bytes than may be fetched": (
         {
@@ -90,7 +90,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "dimensions that no raster has": (
         {"download_params": {**FIRST_BAND, **TILE, "dimensions": [3_000_000_000, 10]}},
-        "PlanError: Band B1 is 3,000,000,000 x 10 px, and no raster has more",
+        "PlanError: Band B1 is 3,000,000,000 x 10 px, but a raster has at most",
     ),
     "region with scale and dimensions": (
         {"download_params": {"region": REGION, "scale": 30, "dimensions": [5, 5]}},
@@ -98,7 +98,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "region with crs_transform and dimensions": (
         {"download_params": {"region": REGION, **TILE, "dimensions": [5, 5]}},
-        "DownloadParamsError: .*region, dimensions and crs_transform.*not take together",
+        "DownloadParamsError: .*region, dimensions and crs_transform.*not accept together",
     ),
     "an empty region": (
         {"download_params": {"region": []}},
@@ -110,7 +110,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a region beside the image": (
         {"download_params": {"region": [-36, -9, -35.9, -8.9], "scale": 30}},
-        "EmptyImageError: The region does not meet the image",
+        "EmptyImageError: The region does not intersect the image",
     ),
     "a region in the wrong order": (
         {"download_params": {"region": SWAPPED, "scale": 30}},
@@ -118,15 +118,15 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an expression that is none": (
         {"image": {"foo": 1}},
-        "DownloadParamsError: image is a dict without a result among its values",
+        "DownloadParamsError: image is a dict whose result is not among its values",
     ),
     "an expression of no function": (
         {"image": expression({"functionInvocationValue": {"arguments": {}}})},
-        "DownloadParamsError: image is an expression that does not decode",
+        "DownloadParamsError: image is an expression that cannot be decoded",
     ),
     "an expression of an unknown function": (
         {"image": expression(invocation("Image.conjure"))},
-        "DownloadParamsError: image is an expression that does not decode",
+        "DownloadParamsError: image is an expression that cannot be decoded",
     ),
     "an expression of a number": (
         {"image": expression({"constantValue": 5})},
@@ -208,5 +208,5 @@ def test_a_function_that_repeats_a_step_too_often_is_told_to_let_the_server_do_i
             image = image.add(1)
         return image
 
-    with pytest.raises(AirflowFailException, match="more steps in a row than the client can write"):
+    with pytest.raises(AirflowFailException, match="more nested steps than the Earth Engine"):
         execute(bucket, image=add_up)

@@ -220,5 +220,5 @@ def test_days_that_are_none_are_refused(bucket: str, days: Any) -> None:
 
 
 def test_an_unknown_outcome_is_refused(bucket: str) -> None:
-    with pytest.raises(AirflowFailException, match="known are fail, skip, mark"):
+    with pytest.raises(AirflowFailException, match="use one of fail, skip, mark"):
         download(bucket, {**FIELDS, "on_empty": "ignore"})

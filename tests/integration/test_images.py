@@ -96,7 +96,7 @@ def test_the_same_program_is_found_done_whoever_wrote_it(run: Run, emulator: Emu
     [
         (
             {"image": landsat_band, "image_kwargs": {"band": "B4"}},
-            "landsat_band names ds, which this run does not have",
+            "landsat_band has the parameter ds, for which this run has no value",
         ),
         ({"image": landsat_band, "image_kwargs": {"bnad": "B4"}}, "has bnad, which .* not take"),
         ({"image": no_image}, "no_image returned the constant 5; return an ee.Image"),
@@ -179,5 +179,5 @@ def test_an_image_with_nothing_in_it_fails_or_skips_the_task_as_told(
 def test_another_mistake_is_not_skipped(run: Run) -> None:
     with pytest.raises(AirflowFailException, match="AssetNotFoundError"):
         run(image="projects/demo/assets/absent", on_empty="skip")
-    with pytest.raises(AirflowFailException, match="on_empty is 'ignore'; known are fail, skip"):
+    with pytest.raises(AirflowFailException, match="on_empty is 'ignore'; use one of fail, skip"):
         run(image=LANDSAT, on_empty="ignore")

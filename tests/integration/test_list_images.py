@@ -181,7 +181,7 @@ def test_no_images_are_an_empty_list() -> None:
         ({"collection": "projects/demo/assets/dem_olinda"}, "is no image collection"),
         ({"collection": "projects/demo/assets/regions"}, "is no image collection"),
         ({"start": day(3), "end": day(2)}, "after its end"),
-        ({"by": "week"}, "by is 'week'; known are image, date"),
+        ({"by": "week"}, "by is 'week'; use one of image, date"),
         ({"s3_prefix": "%x"}, "none of %Y"),
     ],
 )  # fmt: skip

@@ -86,7 +86,7 @@ def test_an_asset_id_in_a_program_names_objects_only_if_it_is_one(asset_id: str)
 
 @pytest.mark.parametrize("band_id", ["a/b", "..", "a..b", "", "B\n", "B?x", "B#", "\\", "B%2F"])
 def test_a_band_that_cannot_name_an_object_is_told_what_to_do(band_id: str) -> None:
-    with pytest.raises(PlanError, match=r"rename it in the image.*or take format GEO_TIFF"):
+    with pytest.raises(PlanError, match=r"rename it in the image.*or use format GEO_TIFF"):
         keys_of(job_of("a", None), [band_id])
 
 

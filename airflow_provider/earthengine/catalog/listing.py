@@ -40,7 +40,7 @@ def read_by(value: Any) -> str:
     :raises DownloadParamsError: for anything else.
     """
     if value not in (IMAGE, DATE):
-        raise DownloadParamsError(f"by is {shown(value)}; known are {IMAGE}, {DATE}.", field="by")
+        raise DownloadParamsError(f"by is {shown(value)}; use one of {IMAGE}, {DATE}.", field="by")
     return str(value)
 
 

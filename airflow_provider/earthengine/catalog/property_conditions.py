@@ -69,7 +69,7 @@ def _read_operator(name: str, operator: Any) -> str:
     if operator in _OPERATORS:
         return str(operator)
     nearest = difflib.get_close_matches(str(operator), _OPERATORS, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(_OPERATORS)}."
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"use one of {', '.join(_OPERATORS)}."
     raise DownloadParamsError(
         f"filters compares {name} by {shown(operator)}; {hint}", field="filters"
     )

@@ -83,7 +83,7 @@ def test_a_condition_is_what_was_meant(written: Any, wanted: list[tuple[str, str
     [
         (["A"], "filters is"),
         ({"A": {"lt_": 1}}, "did you mean 'lt'"),
-        ({"A": {"matches": 1}}, "known are eq"),
+        ({"A": {"matches": 1}}, "use one of eq"),
         ({"A": None}, "compares A with None"),
         ({"A": True}, "compares A with True"),
         ({"A": {}}, "has nothing for 'A'"),

@@ -1,7 +1,7 @@
 """One bucket: conditional reads and writes with the raw S3 client, its errors translated.
 
 boto3's managed transfer cannot write conditionally, so uploads are opened, filled and completed
-here one by one. When to write what is not decided here.
+here one by one. The callers decide what to write and when.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ log = logging.getLogger(__name__)
 
 _CHUNK_BYTE_COUNT = 1 << 20
 
-# The client tries again by itself; a store that says nothing is left after some four minutes. What
-# the connection's config_kwargs say goes before this.
+# The client retries by itself, and gives up on a store that does not answer after about four
+# minutes. The connection's config_kwargs override this.
 CLIENT_CONFIG = Config(
     connect_timeout=10,
     read_timeout=60,
@@ -59,9 +59,9 @@ CLIENT_CONFIG = Config(
 
 
 class Bucket:
-    """A bucket, seen through an S3 client that the caller made and owns.
+    """A bucket, accessed through an S3 client that the caller made and owns.
 
-    :param extra_args: for every object that is written, as the S3 client takes them.
+    :param extra_args: the S3 client's arguments for every object written.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class Bucket:
         self._client.close()
 
     def find_out_conditions(self, prefix: str) -> None:
-        """Find out whether writes can be conditional; where not, none is, from here on."""
+        """Find out whether the store honours conditions; if not, send none from here on."""
         with self._translated_errors("write", f"{prefix}/"):
             self.is_conditional = honours_conditions(self._client, self.name, prefix)
 
     def _condition(self, condition: Precondition) -> dict[str, Any]:
-        """Return the condition as the client takes it; nothing where the store knows none."""
+        """Return the client's arguments for the condition; none if the store ignores conditions."""
         return condition.arguments() if self.is_conditional else {}
 
     def uri(self, key: str) -> str:
@@ -90,7 +90,7 @@ class Bucket:
         return f"s3://{self.name}/{key}"
 
     def list_objects(self, prefix: str) -> dict[str, ListedObject]:
-        """Return every object whose key begins with ``prefix``."""
+        """Return every object whose key starts with ``prefix``."""
         listed: dict[str, ListedObject] = {}
         with self._translated_errors("list", prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -113,8 +113,8 @@ class Bucket:
                 return None
 
     def head_object(self, key: str) -> HeadedObject | None:
-        """Return what the object says of itself, or None if there is none."""
-        with self._translated_errors("look at", key):
+        """Return the object's own metadata, or None if there is no object."""
+        with self._translated_errors("read the metadata of", key):
             try:
                 answer = self._client.head_object(Bucket=self.name, Key=key)
                 return HeadedObject(answer["ContentLength"], answer["ETag"], answer["Metadata"])
@@ -139,10 +139,10 @@ class Bucket:
     def upload_part(
         self, upload: OpenUpload, number: int, content: bytes, digest: bytes
     ) -> CompletedPartTypeDef:
-        """Send a part, or send it again; the store checks it.
+        """Send a part, or send it again; the store verifies its digest.
 
-        :param number: counts from 1.
-        :param digest: its sha256.
+        :param number: 1-based.
+        :param digest: the part's sha256.
         """
         checksum = base64.b64encode(digest).decode()
         with self._translated_errors("upload", upload.key):
@@ -160,8 +160,8 @@ class Bucket:
     def complete_upload(self, upload: OpenUpload, condition: Precondition) -> str:
         """Make the object visible and return its ETag.
 
-        :raises ConditionFailedError: the key is not as ``condition`` says.
-        :raises UploadConflictError: the same with a new upload may succeed.
+        :raises ConditionFailedError: if the key is not in the state of ``condition``.
+        :raises UploadConflictError: if a new upload may succeed.
         """
         signals = ConditionFailedError, UploadConflictError
         with self._translated_errors("complete", upload.key, *signals):
@@ -175,7 +175,7 @@ class Bucket:
             return answer["ETag"]
 
     def drop_uploads(self, uploads: Collection[OpenUpload]) -> None:
-        """Abort uploads that are not completed. What fails is logged: it must not hide an error."""
+        """Abort incomplete uploads. Failures are logged, so that they do not hide an error."""
         left = len(uploads)
         for upload in uploads:
             try:
@@ -184,10 +184,12 @@ class Bucket:
             except EarthEngineProviderError as error:
                 log.warning("%s", error)
                 if isinstance(error, ServiceUnavailableError | FetchTimeoutError):
-                    break  # The store is down: the next would take as long to fail.
+                    break  # The store is down: the next one would take as long to fail.
         if left:
             log.warning(
-                "%d open uploads in %s are left to the bucket's lifecycle rule.", left, self.name
+                "Could not abort %d open uploads in %s; the bucket's lifecycle rule has to.",
+                left,
+                self.name,
             )
 
     def _abort_upload(self, upload: OpenUpload) -> None:
@@ -201,7 +203,7 @@ class Bucket:
                     raise
 
     def put_file(self, key: str, path: Path, digest: bytes) -> None:
-        """Write an object that is nobody's result, whatever is there.
+        """Write an object that is not part of a result, overwriting any other.
 
         :param digest: the file's sha256.
         """
@@ -227,9 +229,9 @@ class Bucket:
                 return _copy(body, file.write)
 
     def digest_object(self, key: str, etag: str) -> str:
-        """Return the sha256 of an object's content, read for it.
+        """Return the sha256 of an object's content, by reading it.
 
-        :raises ConditionFailedError: it has another ETag by now.
+        :raises ConditionFailedError: if its ETag has changed.
         """
         with self._translated_errors("read", key, ConditionFailedError):
             body = self._client.get_object(Bucket=self.name, Key=key, IfMatch=etag)["Body"]
@@ -237,15 +239,16 @@ class Bucket:
 
     @property
     def _extra_args_of_small(self) -> dict[str, Any]:
-        """How objects are written that are read again soon: in the store's standard class."""
+        """The arguments for objects that are soon read again: without a storage class."""
         return {key: each for key, each in self._extra_args.items() if key != "StorageClass"}
 
     def create_object(self, key: str, content: bytes, media_type: str) -> str:
-        """Write a small object where none is, and return its ETag.
+        """Write a small object if the key is free, and return its ETag.
 
-        It is read again by later runs, so it stays in the store's standard class.
-        :raises ConditionFailedError: there is one.
-        :raises UploadConflictError: another write was under way.
+        Later runs read it again, so it stays in the store's standard class.
+
+        :raises ConditionFailedError: if the key holds an object.
+        :raises UploadConflictError: if another write was in progress.
         """
         checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
         with self._translated_errors("write", key, ConditionFailedError, UploadConflictError):
@@ -264,18 +267,18 @@ class Bucket:
     def delete_object(self, key: str, etag: str) -> None:
         """Delete the object if it still has this ETag.
 
-        :raises ConditionFailedError: it is gone, or another one.
+        :raises ConditionFailedError: if it is gone or has another ETag.
         """
         condition = self._condition(Precondition(etag))
         with self._translated_errors("delete", key, ConditionFailedError):
             self._client.delete_object(Bucket=self.name, Key=key, **condition)
 
     def _check_checksum(self, key: str, sent: str, answer: Mapping[str, Any]) -> None:
-        stored = answer.get("ChecksumSHA256", sent)  # Not every store says it.
+        stored = answer.get("ChecksumSHA256", sent)  # Not every store returns it.
         if stored != sent:
             raise StoredObjectMismatchError(
-                f"{self.uri(key)} was sent with SHA-256 {sent}, and the object store has {stored}; "
-                "look at the store, and run again."
+                f"{self.uri(key)} was sent with SHA-256 {sent}, but the object store has {stored}; "
+                "check the store, and run the task again."
             )
 
     def _translated_errors(
@@ -285,7 +288,7 @@ class Bucket:
 
 
 def _copy(body: StreamingBody, write: Callable[[bytes], object]) -> str:
-    """Pass a body on in chunks; return its sha256."""
+    """Pass a body on in chunks, and return its sha256."""
     digest = hashlib.sha256()
     with body:
         for chunk in body.iter_chunks(_CHUNK_BYTE_COUNT):

@@ -1,7 +1,7 @@
-"""Does this object store honour conditional writes? Asked once per endpoint and process.
+"""Does this object store honour conditional writes? Tested once per endpoint and process.
 
-AWS does, and so do most stores. One that ignores the condition would let two attempts overwrite
-each other in silence, so that has to be known.
+AWS does, and so do most stores. A store that ignores the condition would let two attempts silently
+overwrite each other, so this has to be known.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _REFUSALS = frozenset({"NotImplemented", "InvalidArgument", "501"})
 
 
 def honours_conditions(client: S3Client, bucket: str, prefix: str) -> bool:
-    """Return whether a second write of "only if there is none" is refused.
+    """Return whether the store refuses a second "write only if absent".
 
-    It is tried with an empty object of its own below ``prefix``, which is removed again. AWS is
-    known to, and is not asked. Source:
+    The test writes an empty probe object below ``prefix`` and removes it. AWS is known to honour
+    conditions and is not tested. Source:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html, read 2026-11.
 
-    :raises botocore.exceptions.ClientError: when objects cannot be written at all.
+    :raises botocore.exceptions.ClientError: if no object can be written.
     """
     endpoint = client.meta.endpoint_url
     if (urlsplit(endpoint).hostname or "").endswith(".amazonaws.com"):
@@ -40,8 +40,8 @@ def honours_conditions(client: S3Client, bucket: str, prefix: str) -> bool:
         _KNOWN[endpoint] = _try(client, bucket, f"{prefix}/" if prefix else "")
         if not _KNOWN[endpoint]:
             log.warning(
-                "The object store at %s does not honour conditional writes: of two attempts at "
-                "once, the last one wins.",
+                "The object store at %s does not honour conditional writes: if two attempts run "
+                "at once, the last one wins.",
                 endpoint,
             )
     return _KNOWN[endpoint]
@@ -64,8 +64,8 @@ def _try(client: S3Client, bucket: str, prefix: str) -> bool:
 
 
 def _remove(client: S3Client, bucket: str, key: str) -> None:
-    """Delete the probe; what happened before is more than that it stays."""
+    """Delete the probe; a failure is only logged, so that it does not hide an earlier error."""
     try:
         client.delete_object(Bucket=bucket, Key=key)
     except (ClientError, BotoCoreError) as error:
-        log.warning("s3://%s/%s could not be removed again (%s).", bucket, key, scrub(str(error)))
+        log.warning("Could not remove the probe s3://%s/%s (%s).", bucket, key, scrub(str(error)))

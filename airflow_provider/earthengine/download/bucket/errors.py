@@ -1,6 +1,6 @@
-"""Which answer of the object store means what: everything that the S3 client raises -> our errors.
+"""Everything that the S3 client raises -> this package's errors.
 
-The client tries again by itself; what arrives here stood after its last try.
+The client retries by itself; what arrives here is the result of its last try.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from airflow_provider.earthengine.exceptions import (
 )
 
 NOT_FOUND = frozenset({"NoSuchKey", "404"})
-# AWS says 404 where If-Match names an object that is gone. Source:
+# AWS answers 404 if the object of If-Match is gone. Source:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html, read 2026-11.
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "412"}) | NOT_FOUND
 _CONFLICT = frozenset(
     {"ConditionalRequestConflict", "OperationAborted", "NoSuchUpload", "409"}
 )  # fmt: skip
-# The bytes were damaged or lost on the way: sending them again may help.
+# The bytes were damaged or lost in transit: sending them again may help.
 _DAMAGED = frozenset({"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"})
 _FAILED = frozenset({"RequestTimeout", "InternalError"})
 _DENIED = frozenset(
@@ -47,15 +47,15 @@ _DENIED = frozenset(
 
 
 class ConditionFailedError(Exception):
-    """The key is not in the state that the write was made for. Never leaves this package."""
+    """The key is not in the state that the write expects. Never leaves this package."""
 
 
 class UploadConflictError(Exception):
-    """Another write was under way, or the upload is gone: a new upload may do it."""
+    """Another write was in progress, or the upload is gone: a new upload may succeed."""
 
 
 def code_of(error: ClientError) -> str:
-    """Return S3's name of an error."""
+    """Return S3's code of an error."""
     return str(error.response["Error"].get("Code", ""))
 
 
@@ -63,10 +63,10 @@ def code_of(error: ClientError) -> str:
 def translated_errors(
     bucket: str, action: str, uri: str, *signals: type[Exception]
 ) -> Iterator[None]:
-    """Let only errors of this package out of the block.
+    """Translate every error of the S3 client in the block into one of this package.
 
-    :param action: what the block tries, to go behind "could not".
-    :param signals: ConditionFailedError or UploadConflictError, where the caller knows what to do.
+    :param action: what the block does, to follow "Could not".
+    :param signals: ConditionFailedError or UploadConflictError, if the caller handles it.
     """
     try:
         yield
@@ -79,15 +79,16 @@ def translated_errors(
         raise _error_for_answer(error, bucket, f"{action} {uri}") from None
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise AccessDeniedError(
-            f"Could not {action} {uri}: the AWS connection has no credentials ({error})."
+            f"Could not {action} {uri}: the AWS connection has no credentials ({error}); add them."
         ) from None
     except (ConnectTimeoutError, ReadTimeoutError) as error:
         raise FetchTimeoutError(
-            f"The object store did not answer in time to {action} {uri} ({type(error).__name__})."
+            f"Could not {action} {uri}: the object store did not answer in time "
+            f"({type(error).__name__})."
         ) from None
     except ResponseParserError:
         raise ServiceUnavailableError(
-            f"Could not {action} {uri}: the answer is not one of S3's; if that stays so, check "
+            f"Could not {action} {uri}: the answer is not an S3 response; if this persists, check "
             "endpoint_url in the AWS connection's extra, and proxies."
         ) from None
     except BotoCoreError as error:
@@ -108,7 +109,7 @@ def _error_for_answer(error: ClientError, bucket: str, action: str) -> EarthEngi
         )
     if code in _DENIED:
         return AccessDeniedError(
-            f"{message}: the AWS connection's keys are wrong or not allowed to do this; they "
+            f"{message}: the AWS connection's keys are wrong or lack permission; they "
             "need s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject "
             "and s3:AbortMultipartUpload on its objects.",
             **facts,
@@ -116,9 +117,9 @@ def _error_for_answer(error: ClientError, bucket: str, action: str) -> EarthEngi
     if code in ("SlowDown", "TooManyRequests") or status == 429:
         return QuotaExceededError(f"{message}: too many requests.", **facts)
     if code in _CONFLICT:
-        return ServiceUnavailableError(f"{message}: another request was under way.", **facts)
+        return ServiceUnavailableError(f"{message}: another request was in progress.", **facts)
     if code in _DAMAGED:
-        return ServiceUnavailableError(f"{message}: it was damaged on the way.", **facts)
+        return ServiceUnavailableError(f"{message}: it was damaged in transit.", **facts)
     if status >= 500 or code in _FAILED:
         return ServiceUnavailableError(f"{message}: the object store failed.", **facts)
-    return StoredObjectMismatchError(f"{message}: the object store refused it.", **facts)
+    return StoredObjectMismatchError(f"{message}: the object store refused the request.", **facts)

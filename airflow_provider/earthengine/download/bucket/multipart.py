@@ -1,7 +1,7 @@
-"""A file -> the parts of an open upload, several at a time, also while the file is still written.
+"""A file -> the parts of an open upload, several at a time, even while the file is being written.
 
-What is sent of a growing file is a bet that it does not change any more. When the file is complete
-it is read once more, and each part that lost its bet is sent again.
+Parts of a growing file are sent on the assumption that they no longer change. Once the file is
+complete it is read again, and each part that has changed is sent again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airflow_provider.earthengine.download.bucket.objects import OpenUpload
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-# S3 takes at most 10,000 parts of at least 5 MiB each; those under way are held in memory.
+# S3 accepts at most 10,000 parts of at least 5 MiB each; those in flight are held in memory.
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read 2026-11.
 PART_BYTE_COUNT = 8 << 20
 _MAX_PARTS = 10_000
@@ -26,9 +26,9 @@ _PARTS_UNDER_WAY = 3
 
 
 class FileUpload:
-    """One file on its way to the bucket; whoever made it closes it, and drops its ``open_upload``.
+    """The upload of one file; the caller closes it, and aborts its ``open_upload`` if incomplete.
 
-    :param max_byte_count: the file is not longer.
+    :param max_byte_count: an upper bound of the file's size.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class FileUpload:
         self._parts: dict[int, Future[CompletedPartTypeDef]] = {}
 
     def send_grown(self, path: Path) -> None:
-        """Send the parts that the file has grown past by now, as many as may be under way.
+        """Send the parts that the file has grown past, as many as may be in flight.
 
-        The first one holds the directory, which GDAL writes last, and waits for the end.
+        The first part holds the directory, which GDAL writes last, so it is sent at the end.
         """
         if not path.exists():
             return
@@ -63,7 +63,7 @@ class FileUpload:
                 self._send(number, content, hashlib.sha256(content).digest())
 
     def finish(self, path: Path) -> OpenUpload:
-        """Send what is missing of the complete file; return the upload."""
+        """Send the missing parts of the complete file, and return the upload."""
         number = 0
         with path.open("rb") as file:
             while (content := file.read(self._part_byte_count)) or number == 0:
@@ -77,13 +77,13 @@ class FileUpload:
         return OpenUpload(self.open_upload.key, self.open_upload.upload_id, parts)
 
     def close(self) -> None:
-        """Wait for the parts under way; none is begun any more."""
+        """Wait for the parts in flight, and start no more."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _send(self, number: int, content: bytes, digest: bytes) -> None:
         before = self._parts.get(number)
         if before is not None:
-            before.result()  # A part is sent twice in order, or the older bytes might win.
+            before.result()  # Resend a part only after its first send, or older bytes might win.
         self._digests[number] = digest
         self._parts[number] = self._pool.submit(
             self._bucket.upload_part, self.open_upload, number, content, digest

@@ -1,4 +1,4 @@
-"""What a bucket says of its objects, and the state of a key that a write is made for."""
+"""What a bucket reports about its objects, and the state of a key that a write expects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ListedObject:
-    """What a listing says of an object."""
+    """What a listing reports about an object."""
 
     byte_count: int
     etag: str
@@ -20,7 +20,7 @@ class ListedObject:
 
 @dataclass(frozen=True)
 class HeadedObject:
-    """What the object itself says: size in bytes, ETag, user metadata with lower-case keys."""
+    """An object's own metadata: size in bytes, ETag, user metadata with lower-case keys."""
 
     byte_count: int
     etag: str
@@ -29,7 +29,7 @@ class HeadedObject:
 
 @dataclass(frozen=True)
 class OpenUpload:
-    """A multipart upload and its parts; nothing of it is visible until it is completed."""
+    """A multipart upload and its parts; nothing is visible until it is completed."""
 
     key: str
     upload_id: str
@@ -38,10 +38,10 @@ class OpenUpload:
 
 @dataclass(frozen=True)
 class Precondition:
-    """The state of the key that a write is made for: absent, or with this ETag."""
+    """The state of the key that a write expects: absent, or with this ETag."""
 
     etag: str | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """Return the condition as the S3 client takes it."""
+        """Return the S3 client's arguments for the condition."""
         return {"IfMatch": self.etag} if self.etag else {"IfNoneMatch": "*"}

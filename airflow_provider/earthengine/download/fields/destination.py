@@ -1,7 +1,4 @@
-"""Which download this is, where it goes, and what its item records of it.
-
-The item is the commit record: what is parsed here was written by the item step, last of all.
-"""
+"""Which download this is, and where it goes: :class:`Identity` and :class:`Destination`."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, read 2026-11.
 _MAX_KEY_BYTE_COUNT = 1024
 
-# Encryption, tags, class and access; nothing that would touch content, names or conditions.
+# Encryption, tags, storage class and access; nothing that affects content, keys or conditions.
 _EXTRA_ARGS = (
     "ServerSideEncryption",
     "SSEKMSKeyId",
@@ -39,11 +36,11 @@ _EXTRA_ARGS = (
 
 
 class IfExists(StrEnum):
-    """What becomes of another download that is at the destination already.
+    """What to do if the destination already holds a download.
 
-    ``FAIL`` leaves it and fails; ``REPLACE_CHANGED`` replaces it; ``REPLACE`` replaces even the
-    same download, once a run of the task, so that a retry does not do again what the first try
-    did. With the first two, the same download found there is the result.
+    ``FAIL`` keeps a different download and fails; ``REPLACE_CHANGED`` replaces it; ``REPLACE``
+    replaces even the same download, once per run of the task, so that a retry does not repeat what
+    the first try did. With the first two, an identical download found there is the result.
     """
 
     FAIL = "fail"
@@ -53,7 +50,7 @@ class IfExists(StrEnum):
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a download goes: names that are known before anything is fetched."""
+    """Where a download goes: names known before anything is fetched."""
 
     bucket: str
     prefix: str
@@ -63,12 +60,12 @@ class Destination:
     def key(self, suffix: str) -> str:
         """Return the key of the object with this suffix.
 
-        :raises DownloadParamsError: it is longer than a key may be.
+        :raises DownloadParamsError: if the key is longer than S3 allows.
         """
         key = f"{self.prefix}/{self.base}{suffix}" if self.prefix else f"{self.base}{suffix}"
         if len(key.encode()) > _MAX_KEY_BYTE_COUNT:
             raise DownloadParamsError(
-                f"The key {shown(key)} is {len(key.encode()):,} bytes long, and a key has at most "
+                f"The key {shown(key)} is {len(key.encode()):,} bytes long, but S3 allows at most "
                 f"{_MAX_KEY_BYTE_COUNT:,}; shorten s3_prefix or name.",
                 field="s3_prefix",
             )
@@ -93,7 +90,7 @@ class Destination:
 class Identity:
     """Which download this is, and which run of the task makes it.
 
-    :param fingerprint: the same for the same program, parameters and layout.
+    :param fingerprint: the same for the same program, parameters, layout, nodata and compression.
     :param generation: the same for all tries of one run of the task.
     """
 
@@ -102,7 +99,7 @@ class Identity:
     if_exists: IfExists
 
     def owns(self, fingerprint: str, generation: str) -> bool:
-        """Return whether what carries these is what this attempt would have written."""
+        """Return whether an object with these values is what this attempt would have written."""
         if fingerprint != self.fingerprint:
             return False
         return self.if_exists is not IfExists.REPLACE or generation == self.generation
@@ -115,11 +112,11 @@ def fingerprint_download(
     nodata: float | None = None,
     compression: str | None = None,
 ) -> str:
-    """Return what is the same for the same program, parameters, layout and nodata alone.
+    """Return a digest of the program, the parameters, the layout, nodata and compression.
 
-    :param compression: as the user named it; None: not named.
+    :param compression: as the user set it; None if unset.
 
-    The project, the endpoint, the run and the versions of libraries do not enter it.
+    It does not depend on the project, the endpoint, the run or library versions.
     """
     parts: dict[str, Any] = {
         "expression": image.expression, "params": params.to_request(), "layout": layout
@@ -135,29 +132,30 @@ def fingerprint_download(
 def read_if_exists(value: Any) -> IfExists:
     """Return the mode.
 
-    :raises DownloadParamsError: for an unknown one.
+    :raises DownloadParamsError: if the mode is unknown.
     """
     try:
         return IfExists(value)
     except ValueError:
         raise DownloadParamsError(
-            f"if_exists is {shown(value)}; known are {', '.join(IfExists)}.", field="if_exists"
+            f"if_exists is {shown(value)}; use one of {', '.join(IfExists)}.", field="if_exists"
         ) from None
 
 
 def read_prefix(value: Any) -> str:
-    """Return what the keys begin with, without slashes around it; "" for none.
+    """Return the key prefix without leading or trailing slashes; "" if there is none.
 
-    :raises DownloadParamsError: when a key would not be where it says, or not be readable.
+    :raises DownloadParamsError: if it holds a bucket, an empty part, "." or "..", or characters
+        that do not print.
     """
     return read_key_prefix("s3_prefix", value)
 
 
 def read_extra_args(value: Any) -> dict[str, Any]:
-    """Return arguments for every object that is written, as the S3 client takes them.
+    """Return the S3 client's arguments for every object written.
 
     :param value: a dict, or JSON text of one; tags may be a dict.
-    :raises DownloadParamsError: for an argument that is not among those that may be given.
+    :raises DownloadParamsError: if an argument is not in the allow-list.
     """
     given = read_json("s3_extra_args", value) or {}
     if not isinstance(given, Mapping):
@@ -167,7 +165,7 @@ def read_extra_args(value: Any) -> dict[str, Any]:
     for key in given:
         if key not in _EXTRA_ARGS:
             raise DownloadParamsError(
-                f"s3_extra_args has {key!r}; what may be given is {', '.join(_EXTRA_ARGS)}.",
+                f"s3_extra_args has the key {key!r}; use only {', '.join(_EXTRA_ARGS)}.",
                 field="s3_extra_args",
             )
     arguments = dict(given)

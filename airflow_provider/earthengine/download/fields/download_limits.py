@@ -1,4 +1,4 @@
-"""What a download may take at the most: the operator's ``limits``, read and held against the plan.
+"""The operator's ``limits`` -> :class:`DownloadLimits`, and the checks of a plan against them.
 
 Earth Engine's own published limits are in :mod:`airflow_provider.earthengine.limits`.
 """
@@ -26,21 +26,21 @@ _STAGING_PREFIX = "earthengine-staging"
 
 @dataclass(frozen=True)
 class DownloadLimits:
-    """Hard stops, and how a download of many requests goes.
+    """Hard limits, and how large downloads are split and resumed.
 
-    :param max_requests: more bodies than that are not fetched.
-    :param max_byte_count: a download that Earth Engine counts as more bytes is not begun; None:
-        any size.
-    :param max_concurrent_requests: under way at once, for this task.
-    :param attempt_seconds: the longest that Earth Engine may compute one body; None: as long as it
-        does before it gives up itself.
-    :param total_seconds: after so long no request is begun; None: the task's own time-out applies.
-    :param resume: whether verified tiles are kept in the bucket until the download is published,
-        so that a retry fetches only what is missing: "auto" (when there are many), "always",
+    :param max_requests: the most bodies to fetch.
+    :param max_byte_count: the largest download to start, in bytes as Earth Engine counts them;
+        None: any size.
+    :param max_concurrent_requests: the most requests of this task in flight at once.
+    :param attempt_seconds: the longest that Earth Engine may compute one body; None: until Earth
+        Engine itself gives up.
+    :param total_seconds: start no request after this time; None: the task's own timeout applies.
+    :param resume: whether to keep verified tiles in the bucket until the download is published,
+        so that a retry fetches only what is missing: "auto" (if there are many), "always",
         "never".
-    :param staging_prefix: where in the bucket they are kept.
-    :param tile_byte_count: as Earth Engine counts, the most in one request; None: its own limit,
-        and 32 MiB where there are several.
+    :param staging_prefix: where in the bucket to keep them.
+    :param tile_byte_count: the most bytes in one request, as Earth Engine counts them; None: Earth
+        Engine's own limit for a single request, and 32 MiB for tiles.
     """
 
     max_requests: int = 10_000
@@ -54,31 +54,31 @@ class DownloadLimits:
 
     @property
     def request_byte_count(self) -> int:
-        """What one request may be that makes the whole download."""
+        """The most bytes that a single request for the whole download may have."""
         return self.tile_byte_count or limits.MAX_REQUEST_BYTE_COUNT
 
     def check_byte_count(self, byte_count: int) -> None:
-        """Raise if that is too much.
+        """Raise if the download is too large.
 
-        :raises PlanError: always then.
+        :raises PlanError: if byte_count exceeds the limit.
         """
         if self.max_byte_count is not None and byte_count > self.max_byte_count:
             raise PlanError(
-                f"The download is {byte_count:,} bytes as Earth Engine counts them, and "
-                f"limits['max_byte_count'] is {self.max_byte_count:,}; raise it, or take a smaller "
+                f"The download is {byte_count:,} bytes as Earth Engine counts them, but "
+                f"limits['max_byte_count'] is {self.max_byte_count:,}; raise it, or use a smaller "
                 "region or a coarser scale.",
                 byte_count=byte_count,
             )
 
     def check_request_count(self, request_count: int) -> None:
-        """Raise if that is too many.
+        """Raise if the download takes too many requests.
 
-        :raises PlanError: always then.
+        :raises PlanError: if request_count exceeds the limit.
         """
         if request_count > self.max_requests:
             raise PlanError(
-                f"The download takes {request_count:,} requests, and limits['max_requests'] is "
-                f"{self.max_requests:,}; raise it, or take a smaller region or a coarser scale.",
+                f"The download takes {request_count:,} requests, but limits['max_requests'] is "
+                f"{self.max_requests:,}; raise it, or use a smaller region or a coarser scale.",
                 request_count=request_count,
             )
 
@@ -87,10 +87,10 @@ _KEYS = tuple(each.name for each in fields(DownloadLimits))
 
 
 def read_download_limits(value: Any) -> DownloadLimits:
-    """Return what the operator's ``limits`` say; what they leave out is as by default.
+    """Return the operator's ``limits``, with defaults for the keys that are left out.
 
-    :param value: a dict, or JSON text of one; None for none.
-    :raises DownloadParamsError: for an unknown key, or a value that is none.
+    :param value: a dict, or JSON text of one; None: all defaults.
+    :raises DownloadParamsError: if a key is unknown or a value invalid.
     """
     given = read_json("limits", value)
     if given is None:
@@ -100,8 +100,8 @@ def read_download_limits(value: Any) -> DownloadLimits:
     for key in given:
         if key not in _KEYS:
             near = get_close_matches(str(key), _KEYS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_KEYS)}."
-            raise DownloadParamsError(f"limits has {key!r}; {hint}", field="limits")
+            hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(_KEYS)}."
+            raise DownloadParamsError(f"limits has the unknown key {key!r}; {hint}", field="limits")
     return DownloadLimits(**{key: _READERS[key](key, each) for key, each in given.items()})
 
 
@@ -118,7 +118,8 @@ def _read_seconds(key: str, value: Any) -> float:
     seconds = read_number(f"limits[{key!r}]", value)
     if seconds <= 0:
         raise DownloadParamsError(
-            f"limits[{key!r}] is {shown(value)}; write seconds above 0.", field="limits"
+            f"limits[{key!r}] is {shown(value)}; write a number of seconds above 0.",
+            field="limits",
         )
     return float(seconds)
 
@@ -127,8 +128,8 @@ def _read_tile_byte_count(key: str, value: Any) -> int:
     number = _read_count(key, value)
     if number > limits.MAX_REQUEST_BYTE_COUNT:
         raise DownloadParamsError(
-            f"limits[{key!r}] is {number:,}, and one request carries at most "
-            f"{limits.MAX_REQUEST_BYTE_COUNT:,}; write less, or leave it out.",
+            f"limits[{key!r}] is {number:,}, but Earth Engine allows at most "
+            f"{limits.MAX_REQUEST_BYTE_COUNT:,} in one request; lower it, or leave it out.",
             field="limits",
         )
     return number
@@ -141,7 +142,7 @@ def _or_none(read: Any) -> Any:
 def _read_resume(_: str, value: Any) -> str:
     if value not in _RESUME:
         raise DownloadParamsError(
-            f"limits['resume'] is {shown(value)}; known are {', '.join(_RESUME)}.", field="limits"
+            f"limits['resume'] is {shown(value)}; use one of {', '.join(_RESUME)}.", field="limits"
         )
     return str(value)
 

@@ -1,7 +1,7 @@
 """What is downloaded: an asset id, a serialised expression, or a function that makes the image.
 
-Reading the field is plain text work; ``ee`` is imported only where an ``ee.Image`` is made, and the
-session it needs is made elsewhere.
+Reading the field handles plain text; ``ee`` is imported only where an ``ee.Image`` is created, and
+the session that this needs is opened elsewhere.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _ASSET_ID = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*")
 
 @dataclass(frozen=True)
 class ImageSource:
-    """An image by its program.
+    """An image, given by its program.
 
-    :param expression: the program, in the form of ``ee.Image.serialize()``, parsed.
+    :param expression: the program: the output of ``ee.Image.serialize()``, parsed.
     :param asset_id: the asset, if the program only loads one.
     """
 
@@ -46,44 +46,44 @@ class ImageSource:
             value = ee.deserializer.decode(self.expression)
         except (ee.EEException, KeyError, TypeError, ValueError, RecursionError) as error:
             raise DownloadParamsError(
-                f"image is an expression that does not decode ({type(error).__name__}: {error}); "
-                "write what ee.Image.serialize() gives.",
+                f"image is an expression that cannot be decoded ({type(error).__name__}: {error}); "
+                "pass the output of ee.Image.serialize().",
                 field="image",
             ) from None
         if not isinstance(value, ee.ComputedObject) or isinstance(
             value, ee.ImageCollection | ee.FeatureCollection | ee.Geometry
         ):
             raise DownloadParamsError(
-                f"image is an expression of {_kind(value)}; write one of an image.", field="image"
+                f"image is an expression of {_kind(value)}; pass one of an image.", field="image"
             )
         return ee.Image(value)
 
 
 @dataclass(frozen=True)
 class ImageFunction:
-    """A function that makes the image, kept from being called before its time.
+    """A function that makes the image, wrapped so that it is not called too early.
 
-    Airflow calls what is callable in a templated field while it renders the field.
+    Airflow calls any callable in a templated field while it renders the field.
     """
 
     function: Callable[..., Any]
 
     @property
     def name(self) -> str:
-        """The function's name, as errors and Airflow's pages show it."""
+        """The function's name, as shown in errors and in Airflow's UI."""
         return str(getattr(self.function, "__qualname__", type(self.function).__qualname__))
 
     def __str__(self) -> str:
-        """Return what is the same each time that the DAG file is parsed."""
+        """Return text that is the same each time the DAG file is parsed."""
         return f"{getattr(self.function, '__module__', '')}.{self.name}"
 
 
 def read_image(value: Any) -> ImageSource:
-    """Return the image that an operator's field means.
+    """Return the image that the operator's field describes.
 
-    :param value: an asset id, or what ``ee.Image.serialize()`` gives, as JSON text or parsed. A
+    :param value: an asset id, or the output of ``ee.Image.serialize()``, as JSON text or parsed. A
         function goes to :func:`call_image_function`.
-    :raises DownloadParamsError: when it is neither.
+    :raises DownloadParamsError: if it is neither.
     """
     value = read_json("image", value)
     if isinstance(value, Mapping):
@@ -92,8 +92,8 @@ def read_image(value: Any) -> ImageSource:
         asset_id = value.strip()
         return ImageSource(_load_expression(asset_id), asset_id)
     raise DownloadParamsError(
-        f"image is {shown(value)}; write an asset id such as 'USGS/SRTMGL1_003', or what "
-        "ee.Image.serialize() gives.",
+        f"image is {shown(value)}; write an asset id such as 'USGS/SRTMGL1_003', or pass the "
+        "output of ee.Image.serialize().",
         field="image",
     )
 
@@ -103,16 +103,16 @@ def call_image_function(
 ) -> ImageSource:
     """Return the image that a user's function makes; needs an initialised session.
 
-    :param image_kwargs: passed by name.
-    :param context: whatever else the function names is taken from here.
-    :raises DownloadParamsError: when it names what is in neither, or makes no image.
+    :param image_kwargs: passed as keyword arguments.
+    :param context: the source of the function's other parameters, by name.
+    :raises DownloadParamsError: if a parameter is in neither, or the function returns no image.
     """
     import ee
 
     image = maker.function(**image_kwargs, **_named_in(maker, image_kwargs, context))
     if not isinstance(image, ee.Image):
         raise DownloadParamsError(
-            f"the image function {maker.name} returned {_kind(image)}; return an ee.Image.",
+            f"The image function {maker.name} returned {_kind(image)}; return an ee.Image.",
             field="image",
         )
     with refusing_deep_programs():
@@ -121,13 +121,14 @@ def call_image_function(
 
 @contextmanager
 def refusing_deep_programs() -> Iterator[None]:
-    """Turn what the client raises for a program of too many steps in a row into our error."""
+    """Translate the client's ``RecursionError`` for a program with too many nested steps."""
     try:
         yield
     except RecursionError:
         raise DownloadParamsError(
-            "image is a program of more steps in a row than the client can write; let the server "
-            "repeat them, for example with ee.ImageCollection.map or ee.List.iterate.",
+            "image is a program with more nested steps than the Earth Engine client can serialise; "
+            "repeat steps on the server, for example with ee.ImageCollection.map or "
+            "ee.List.iterate.",
             field="image",
         ) from None
 
@@ -135,7 +136,7 @@ def refusing_deep_programs() -> Iterator[None]:
 def prepare_request(params: DownloadParams) -> dict[str, Any]:
     """Return the parameters as ``ee`` takes them; needs an initialised session.
 
-    A region that is a table's id becomes the geometry of its features.
+    If the region is the id of a table, it becomes the geometry of the table's features.
     """
     import ee
 
@@ -148,7 +149,7 @@ def prepare_request(params: DownloadParams) -> dict[str, Any]:
 def _named_in(
     maker: ImageFunction, given: Mapping[str, Any], context: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return those of the function's parameters that the context has to give."""
+    """Return the values of the function's parameters that come from the context."""
     parameters = inspect.signature(maker.function).parameters.values()
     by_name = [
         each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
@@ -167,9 +168,9 @@ def _named_in(
     ]
     if missing:
         raise DownloadParamsError(
-            f"the image function {maker.name} names {', '.join(missing)}, which this run does not "
-            "have: a run without a date has no ds and no data interval, for example; give it in "
-            "image_kwargs, or give the parameter a default.",
+            f"The image function {maker.name} has the parameter {', '.join(missing)}, for which "
+            "this run has no value (a run without a date has no ds and no data interval, for "
+            "example); pass it in image_kwargs, or give the parameter a default.",
             field="image",
         )
     return {each.name: context[each.name] for each in wanted if each.name in context}
@@ -182,7 +183,7 @@ def _asset_id_of(expression: Mapping[str, Any]) -> str | None:
     if invocation.get("functionName") != "Image.load" or set(arguments) != {"id"}:
         return None
     asset_id = arguments["id"].get("constantValue")
-    # It becomes part of object names, and a program may hold any text.
+    # The id becomes part of object names, but a program may hold any text.
     is_id = isinstance(asset_id, str) and _ASSET_ID.fullmatch(asset_id)
     return asset_id if is_id else None
 
@@ -191,8 +192,8 @@ def _read_expression(value: Mapping[str, Any]) -> ImageSource:
     values = value.get("values")
     if not isinstance(values, Mapping) or value.get("result") not in values:
         raise DownloadParamsError(
-            f"image is a dict without a result among its values: {shown(dict(value))}; write "
-            "what ee.Image.serialize() gives.",
+            f"image is a dict whose result is not among its values: {shown(dict(value))}; pass "
+            "the output of ee.Image.serialize().",
             field="image",
         )
     return ImageSource(value, _asset_id_of(value))

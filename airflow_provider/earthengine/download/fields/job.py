@@ -57,7 +57,7 @@ _RECORD_KEYS = {"licence": "license", "attribution": "attribution"}
 
 @dataclass(frozen=True)
 class DownloadFields:
-    """The fields of a download as the user wrote them, rendered; each as the operator documents it.
+    """The rendered fields of a download, as the user wrote them; see the operator's documentation.
 
     :param image: may be an :class:`ImageFunction`.
     """
@@ -81,11 +81,11 @@ class DownloadFields:
 
 @dataclass(frozen=True)
 class Worker:
-    """What only a worker can do for the fields.
+    """What reading the fields needs from the worker.
 
     :param connect: opens the Earth Engine session; called only if the image is a function.
     :param read_uri: returns the content of an ``s3://`` URI.
-    :param run_values: what an image function may name of the run.
+    :param run_values: values of the run that an image function may take as parameters.
     """
 
     connect: Callable[[], object]
@@ -95,12 +95,12 @@ class Worker:
 
 @dataclass(frozen=True)
 class Job:
-    """One download, in the words of the download code.
+    """One download, with all fields checked.
 
     :param nodata: the value for masked pixels; None: Earth Engine's own.
     :param record: what the user adds to the item, under STAC's names.
-    :param source: what a listing said of the image.
-    :param extra_args: for every object that is written, as the S3 client takes them.
+    :param source: what a listing reported about the image.
+    :param extra_args: the S3 client's arguments for every object written.
     """
 
     image: ImageSource
@@ -119,10 +119,10 @@ class Job:
 
 
 def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
-    """Return the download that the rendered fields mean.
+    """Return the download that the rendered fields describe.
 
     :param generation: the same for all tries of one run of the task.
-    :raises DownloadParamsError: for a field that cannot be meant so.
+    :raises DownloadParamsError: if a field is invalid or contradicts another.
     """
     params = read_params(_with_region_of_file(fields.download_params, worker.read_uri))
     layout = read_layout(fields.layout, params)
@@ -162,9 +162,9 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
 
 
 def read_image_kwargs(value: Any) -> Mapping[str, Any]:
-    """Return what an image function is called with, by name.
+    """Return the keyword arguments of an image function.
 
-    :raises DownloadParamsError: it is not a dict, nor JSON text of one.
+    :raises DownloadParamsError: if the value is neither a dict nor JSON text of one.
     """
     image_kwargs = read_json("image_kwargs", value) or {}
     if not isinstance(image_kwargs, Mapping):
@@ -181,14 +181,14 @@ def _read_image(fields: DownloadFields, worker: Worker) -> ImageSource:
         return call_image_function(fields.image, image_kwargs, worker.run_values)
     if image_kwargs:
         raise DownloadParamsError(
-            "image_kwargs is given, but image is not a function that takes them.",
+            "image_kwargs is given, but image is not a function; leave image_kwargs out.",
             field="image_kwargs",
         )
     return read_image(fields.image)
 
 
 def _with_region_of_file(raw: Any, read_uri: Callable[[str], bytes]) -> Any:
-    """Return the parameters with the GeoJSON that the region's file holds."""
+    """Return the parameters with a region file replaced by the GeoJSON in it."""
     given = read_json("download_params", raw)
     if not isinstance(given, Mapping) or not is_region_file(given.get("region")):
         return given
@@ -200,8 +200,8 @@ def _with_region_of_file(raw: Any, read_uri: Callable[[str], bytes]) -> Any:
             content = Path(name).expanduser().read_bytes()
         except OSError as error:
             raise DownloadParamsError(
-                f"region file {name} cannot be read on this worker ({error.strerror}); give an "
-                "s3:// URI, or the GeoJSON itself.",
+                f"The region file {name} cannot be read on this worker ({error.strerror}); use an "
+                "s3:// URI, or pass the GeoJSON itself.",
                 field="region",
             ) from None
     return {**given, "region": parse_region_file(name, content)}
@@ -210,8 +210,8 @@ def _with_region_of_file(raw: Any, read_uri: Callable[[str], bytes]) -> Any:
 def _check_apart(prefix: str, staging_prefix: str) -> None:
     if prefix and f"{staging_prefix}/".startswith(f"{prefix}/"):
         raise DownloadParamsError(
-            f"limits['staging_prefix'] is {shown(staging_prefix)}, inside of s3_prefix, where only "
-            "results are; name another.",
+            f"limits['staging_prefix'] is {shown(staging_prefix)}, inside s3_prefix, which is for "
+            "results only; use another prefix.",
             field="limits",
         )
 
@@ -221,7 +221,7 @@ def _read_nodata(value: Any, layout: str) -> float | None:
         return None
     if layout == "zip":
         raise DownloadParamsError(
-            "nodata is given, and layout 'zip' keeps Earth Engine's zip as it is; use layout "
+            "nodata is given, but layout 'zip' stores Earth Engine's zip unchanged; use layout "
             "'as_served'.",
             field="nodata",
         )
@@ -232,7 +232,7 @@ def _read_record(value: Any) -> dict[str, str]:
     given = read_json("record", value) or {}
     if not isinstance(given, Mapping) or not set(given) <= set(_RECORD_KEYS):
         raise DownloadParamsError(
-            f"record is {shown(given)}; write a dict with any of {', '.join(_RECORD_KEYS)}.",
+            f"record is {shown(given)}; write a dict with the keys {' or '.join(_RECORD_KEYS)}.",
             field="record",
         )
     return {_RECORD_KEYS[key]: read_text(key, text) for key, text in given.items()}

@@ -1,4 +1,4 @@
-"""What a download becomes: files as served, the zip itself, or cloud-optimised GeoTIFFs."""
+"""How a download is stored: files as served, the zip itself, or cloud-optimised GeoTIFFs."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ COMPRESSIONS = (DEFLATE, ZSTD, LZW, NONE)
 
 
 def read_layout(value: object, params: DownloadParams) -> str:
-    """Return the layout, checked against the format; by default the one that takes any size.
+    """Return the layout, checked against the format; the default supports downloads of any size.
 
-    :raises DownloadParamsError: for an unknown layout, or one that the format does not have.
+    :raises DownloadParamsError: if the layout is unknown or does not go with the format.
     """
     if value is None:
         return AS_SERVED if params.file_format == NPY else COG
     if value not in LAYOUTS:
         raise DownloadParamsError(
-            f"layout is {shown(value)}; known are {', '.join(LAYOUTS)}.", field="layout"
+            f"layout is {shown(value)}; use one of {', '.join(LAYOUTS)}.", field="layout"
         )
     if value == COG and params.file_format == NPY:
         raise DownloadParamsError(
-            "layout is 'cog', and format NPY gives an array, not a GeoTIFF; leave layout out, or "
-            "take another format.",
+            "layout is 'cog', but format NPY is an array, not a GeoTIFF; leave layout out, or use "
+            "another format.",
             field="layout",
         )
     if value == ZIP and params.file_format not in ZIPPED_FORMATS:
@@ -47,7 +47,7 @@ def read_layout(value: object, params: DownloadParams) -> str:
 
 
 def item_suffix(params: DownloadParams, layout: str) -> str:
-    """Return what the item's name has behind the base name; known before anything is planned."""
+    """Return the suffix of the item's key; known before anything is planned."""
     if layout == ZIP:
         return ".zip.json"
     if params.file_format == NPY:
@@ -58,18 +58,18 @@ def item_suffix(params: DownloadParams, layout: str) -> str:
 def read_compression(value: object, layout: str) -> str:
     """Return how COGs are compressed.
 
-    :raises DownloadParamsError: for an unknown way, or one for files that are not written here.
+    :raises DownloadParamsError: if the compression is unknown, or the layout is not "cog".
     """
     if value is None:
         return DEFLATE
     if value not in COMPRESSIONS:
         raise DownloadParamsError(
-            f"compression is {shown(value)}; known are {', '.join(COMPRESSIONS)}.",
+            f"compression is {shown(value)}; use one of {', '.join(COMPRESSIONS)}.",
             field="compression",
         )
     if layout != COG:
         raise DownloadParamsError(
-            f"compression is {shown(value)}, and layout {layout!r} keeps what Earth Engine sent; "
+            f"compression is {shown(value)}, but layout {layout!r} stores what Earth Engine sent; "
             "leave compression out, or use layout 'cog'.",
             field="compression",
         )

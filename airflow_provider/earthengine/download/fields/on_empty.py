@@ -1,4 +1,4 @@
-"""What becomes of a download that finds nothing: the fields ``on_empty`` and ``recheck_days``."""
+"""What to do when a download finds nothing: the fields ``on_empty`` and ``recheck_days``."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _ON_EMPTY = (FAIL, SKIP, MARK)
 def read_on_empty(value: Any) -> str:
     """Return "fail", "skip" or "mark".
 
-    :raises DownloadParamsError: for anything else.
+    :raises DownloadParamsError: if the value is anything else.
     """
     if value not in _ON_EMPTY:
         raise DownloadParamsError(
-            f"on_empty is {shown(value)}; known are {', '.join(_ON_EMPTY)}.", field="on_empty"
+            f"on_empty is {shown(value)}; use one of {', '.join(_ON_EMPTY)}.", field="on_empty"
         )
     return str(value)
 
 
 def read_recheck_days(value: Any) -> float:
-    """Return days, above zero.
+    """Return the number of days, above zero.
 
-    :raises DownloadParamsError: for anything else.
+    :raises DownloadParamsError: if it is not above 0 and at most 3650.
     """
     days = read_number("recheck_days", value)
     if not 0 < days <= 3650:
         raise DownloadParamsError(
-            f"recheck_days is {shown(value)}; write days above 0, at most 3650.",
+            f"recheck_days is {shown(value)}; write a number of days above 0 and at most 3650.",
             field="recheck_days",
         )
     return days

@@ -1,4 +1,4 @@
-"""What to download, in Earth Engine's own words: the parameters of ``ee.data.getDownloadId``.
+"""What to download, in Earth Engine's terms: the parameters of ``ee.data.getDownloadId``.
 
 Source: https://developers.google.com/earth-engine/apidocs/ee-data-getdownloadid, read 2025-07.
 """
@@ -21,7 +21,7 @@ ZIPPED_FORMATS = frozenset({ZIPPED_GEO_TIFF, ZIPPED_GEO_TIFF_PER_BAND})
 
 @dataclass(frozen=True)
 class BandParams:
-    """One band, and the transformations asked for it (None: not asked for).
+    """One band, and the transformations requested for it (None: not requested).
 
     :param id: the band's name.
     :param crs: for example "EPSG:32610".
@@ -37,24 +37,24 @@ class BandParams:
     scale: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the band as ``getDownloadId`` takes it, without what was not asked for."""
+        """Return the band as ``getDownloadId`` takes it, without what was not requested."""
         return _without_none(vars(self))
 
     @property
     def has_transformations(self) -> bool:
-        """Whether more than the band's id was asked for."""
+        """Whether more than the band's id was requested."""
         return len(self.to_dict()) > 1
 
 
 @dataclass(frozen=True)
 class DownloadParams:
-    """The parameters of one download, coerced and checked; None where nothing was asked for.
+    """The parameters of one download, coerced and checked; None where nothing was requested.
 
     ``crs``, ``crs_transform``, ``dimensions`` and ``scale`` are those of :class:`BandParams`, for
-    all bands that do not have their own.
+    all bands that do not set their own.
 
     :param name: base name of the files.
-    :param bands: the bands in the order wanted; empty: all bands of the image.
+    :param bands: the bands, in the requested order; empty: all bands of the image.
     :param region: a GeoJSON geometry, [west, south, east, north], a ring, or the id of a table.
     :param file_format: one of :data:`FORMATS`.
     """
@@ -70,12 +70,12 @@ class DownloadParams:
 
     @property
     def band_ids(self) -> tuple[str, ...]:
-        """The ids of the bands asked for; empty: all bands of the image."""
+        """The ids of the requested bands; empty: all bands of the image."""
         return tuple(band.id for band in self.bands)
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """What was asked for and has no effect, one sentence each."""
+        """What was requested but has no effect, one sentence each."""
         everything = BandParams("download_params", self.crs, self.crs_transform, scale=self.scale)
         merged = [everything, *(self.band(band) for band in self.bands)]
         return tuple(
@@ -85,7 +85,7 @@ class DownloadParams:
         )
 
     def band(self, band: BandParams) -> BandParams:
-        """Return the band with the download's own values where it has none."""
+        """Return the band, with the download's values where the band sets none."""
         dimensions = band.dimensions or (None if band.scale else self.dimensions)
         return replace(
             band,
@@ -98,7 +98,7 @@ class DownloadParams:
     def to_request(self) -> dict[str, Any]:
         """Return the dict for ``ee.data.getDownloadId``, without its ``image``.
 
-        Where scale has no effect it is left out: the client would send it all the same.
+        A scale that has no effect is left out: the client would send it all the same.
         """
         own = {key: value for key, value in vars(self).items() if key in _OWN_KEYS}
         bands: list[Any]

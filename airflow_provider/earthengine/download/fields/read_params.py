@@ -1,7 +1,7 @@
 """A user's dict -> :class:`DownloadParams`.
 
-Earth Engine ignores parameters that it does not know and turns ``format=None`` into a JPEG; here
-every mistake is an error, before anything is sent.
+Earth Engine ignores parameters that it does not know and turns ``format=None`` into a JPEG. Here
+every mistake is an error before anything is sent.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _NAME = re.compile(r"[\w.()+@-][\w.()+@ -]*")
 
 
 def read_params(raw: Mapping[str, Any] | str) -> DownloadParams:
-    """Return the parameters that a user's dict means.
+    """Return the parameters that a user's dict describes.
 
     :param raw: keys of ``ee.data.getDownloadId``, except ``image``; a dict, or JSON text of one.
-    :raises DownloadParamsError: for what Earth Engine would refuse, misread or silently ignore.
+    :raises DownloadParamsError: if Earth Engine would refuse, misread or silently ignore one.
     """
     given = read_json("download_params", raw)
     if not isinstance(given, Mapping):
@@ -63,53 +63,54 @@ def _check_keys(where: str, raw: Mapping[str, Any], known: Mapping[str, Any]) ->
     for key, value in raw.items():
         if key == "id" and "id" not in known:
             raise DownloadParamsError(
-                "download_params has the deprecated key 'id'; give the asset id to the "
-                "operator's field image.",
+                "download_params has the deprecated key 'id'; pass the asset id as the operator's "
+                "image.",
                 field="id",
             )
         if key == "image":
             raise DownloadParamsError(
-                "download_params has the key 'image'; give it to the operator's field image.",
+                "download_params has the key 'image'; pass it as the operator's image.",
                 field="image",
             )
         if key not in known:
             nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-            hint = f"did you mean '{nearest[0]}'?" if nearest else f"known are {', '.join(known)}."
+            hint = f"did you mean '{nearest[0]}'?" if nearest else f"use one of {', '.join(known)}."
             raise DownloadParamsError(f"{where} has the unknown key {key!r}; {hint}", field=key)
         if value is None:
             raise DownloadParamsError(
-                f"{where} has {key}=None, which Earth Engine would not take as unset; "
+                f"{where} has {key}=None, which Earth Engine does not treat as unset; "
                 "leave the key out.",
                 field=key,
             )
 
 
 def _check_own(where: str, params: DownloadParams | BandParams) -> None:
-    """Refuse what contradicts itself within one dict."""
+    """Refuse contradictions within one dict."""
     if params.dimensions and params.scale:
         raise DownloadParamsError(
-            f"{where} has both dimensions and scale, of which Earth Engine would ignore scale; "
+            f"{where} has both dimensions and scale, and Earth Engine would ignore scale; "
             "leave one out.",
             field="scale",
         )
 
 
 def _check_merged(where: str, band: BandParams, region: Region | None) -> None:
-    """Refuse what contradicts itself once the download's values stand where a band has none."""
+    """Refuse contradictions once a band has inherited the download's values."""
     if band.crs_transform and not band.crs:
         raise DownloadParamsError(
-            f"{where} has crs_transform without crs; name the crs that it is in.", field="crs"
+            f"{where} has crs_transform without crs; add the crs of the transform.", field="crs"
         )
     if band.crs_transform and len(band.dimensions or ()) == 1:
         raise DownloadParamsError(
-            f"{where} has crs_transform and one number as dimensions, of which Earth Engine would "
-            "ignore the pixels of crs_transform; write dimensions as [width, height].",
+            f"{where} has crs_transform and a single number as dimensions, and Earth Engine would "
+            "ignore the pixel size of crs_transform; write dimensions as [width, height].",
             field="dimensions",
         )
     if region and band.dimensions and (band.crs_transform or band.scale):
         raise DownloadParamsError(
-            f"{where} has region, dimensions and crs_transform, which Earth Engine does not take "
-            "together; crs, crs_transform and dimensions name the grid already.",
+            f"{where} has region, dimensions and crs_transform, which Earth Engine does not accept "
+            "together; leave region out: crs, crs_transform and dimensions already define the "
+            "grid.",
             field="region",
         )
 
@@ -119,7 +120,7 @@ def _check_band(band: BandParams, params: DownloadParams) -> None:
         ignored = ", ".join(key for key in band.to_dict() if key != "id")
         raise DownloadParamsError(
             f"band {band.id} has its own {ignored}, which Earth Engine ignores with format "
-            f"{params.file_format}; use ZIPPED_GEO_TIFF_PER_BAND or give it for all bands.",
+            f"{params.file_format}; use ZIPPED_GEO_TIFF_PER_BAND, or set it for all bands.",
             field="bands",
         )
     _check_own(f"band {band.id}", band)
@@ -131,7 +132,7 @@ def read_name(key: str, value: Any) -> str:
     name = read_text(key, value)
     if not _NAME.fullmatch(name) or ".." in name or len(name) > MAX_NAME_LENGTH:
         raise DownloadParamsError(
-            f"{key} is {shown(value)}; it becomes part of object names: use letters, digits and "
+            f"{key} is {shown(value)} and becomes part of object names; use letters, digits and "
             f". _ - ( ) + @, no slash, at most {MAX_NAME_LENGTH} characters.",
             field=key,
         )
@@ -142,7 +143,7 @@ def _read_format(key: str, value: Any) -> str:
     name = read_text(key, value).upper()
     if name not in FORMATS:
         raise DownloadParamsError(
-            f"{key} is {shown(value)}; known are {', '.join(FORMATS)}.", field=key
+            f"{key} is {shown(value)}; use one of {', '.join(FORMATS)}.", field=key
         )
     return name
 
@@ -166,7 +167,7 @@ def _read_transform(key: str, value: Any) -> tuple[float, ...]:
     a, b, c, d, e, f = (read_number(key, term) for term in terms)
     if a * e - b * d == 0:
         raise DownloadParamsError(
-            f"{key} is {shown(value)}; its pixels have no area: xScale or yScale is 0.", field=key
+            f"{key} is {shown(value)}, whose pixels have no area; xScale or yScale is 0.", field=key
         )
     return a, b, c, d, e, f
 
@@ -189,13 +190,14 @@ def _read_bands(key: str, value: Any) -> tuple[BandParams, ...]:
         value = [band_id.strip() for band_id in value.split(",")]
     if not isinstance(value, list) or not value:
         raise DownloadParamsError(
-            f"{key} is {shown(value)}; write a list of band ids, or of dicts with an id each; "
-            "leave it out for all bands.",
+            f"{key} is {shown(value)}; write a list of band ids, or a list of dicts with an id "
+            "each, or leave it out for all bands.",
             field=key,
         )
     if len({isinstance(band, Mapping) for band in value}) > 1:
         raise DownloadParamsError(
-            f"{key} mixes ids and dicts, which Earth Engine refuses: {shown(value)}.", field=key
+            f"{key} is {shown(value)}, which mixes ids and dicts; use only one of the two.",
+            field=key,
         )
     bands = tuple(_read_band(band) for band in value)
     ids = [band.id for band in bands]

@@ -1,6 +1,6 @@
-"""The region of a download: GeoJSON in its usual clothes -> what ``ee.data.getDownloadId`` takes.
+"""The region of a download: the usual forms of GeoJSON -> what ``ee.data.getDownloadId`` takes.
 
-Only the form is checked here; whether the region meets the image is Earth Engine's to say.
+Only the form is checked here; only Earth Engine knows whether the region intersects the image.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ _TABLE_ID = re.compile(r"[\w.+-]+(?:/[\w.+-]+)+")
 
 
 def is_region_file(value: Any) -> bool:
-    """Return whether the region is the name of a GeoJSON file, which somebody has to read."""
+    """Return whether the region is the name of a GeoJSON file, which has yet to be read."""
     return isinstance(value, str) and bool(_FILE.fullmatch(value.strip()))
 
 
 def parse_region_file(name: str, content: bytes) -> Any:
-    """Return the GeoJSON that a region's file holds.
+    """Return the GeoJSON in a region file.
 
-    :raises DownloadParamsError: when it holds none.
+    :raises DownloadParamsError: if the content is not JSON.
     """
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DownloadParamsError(
-            f"region file {name} is not GeoJSON ({error}).", field="region"
+            f"The region file {name} is not GeoJSON ({error}).", field="region"
         ) from None
 
 
 def read_region(value: Any) -> Region:
-    """Return the region checked, its numbers finite; JSON text is parsed.
+    """Return the checked region, with finite numbers; JSON text is parsed.
 
-    :raises DownloadParamsError: when it is none of the forms that Earth Engine takes.
+    :raises DownloadParamsError: if it is in none of the forms that Earth Engine accepts.
     """
     value = read_json("region", value)
     _check_byte_count(value)
@@ -66,9 +66,9 @@ def _check_byte_count(value: Any) -> None:
     byte_count = len(json.dumps(value, default=str))
     if byte_count > limits.MAX_PAYLOAD_BYTE_COUNT:
         raise _wrong(
-            f"region is {byte_count:,} bytes of GeoJSON, and a request to Earth Engine carries at "
-            f"most {limits.MAX_PAYLOAD_BYTE_COUNT:,}; simplify it, or upload it as a table and "
-            "give the table's id."
+            f"region is {byte_count:,} bytes of GeoJSON, but a request to Earth Engine has at most "
+            f"{limits.MAX_PAYLOAD_BYTE_COUNT:,}; simplify it, or upload it as a table and pass the "
+            "table's id."
         )
 
 
@@ -89,9 +89,9 @@ def _read_geojson(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_features(features: Any) -> dict[str, Any]:
-    """Return one geometry of all features: their union is what a region of them means."""
+    """Return one geometry for all features: their union."""
     if not isinstance(features, list) or not features:
-        raise _wrong("region is a FeatureCollection without features.")
+        raise _wrong("region is a FeatureCollection without features; add at least one.")
     if not all(isinstance(feature, Mapping) for feature in features):
         raise _wrong(f"region holds {shown(features)} where features belong.")
     geometries = [_read_geojson(feature) for feature in features]
@@ -121,7 +121,7 @@ def _read_list(value: list[Any]) -> list[Any]:
 
 
 def _read_positions(value: Any, depth: int) -> list[Any]:
-    """Return nested positions ``[x, y]``; ``depth`` lists stand around each list of positions."""
+    """Return nested positions ``[x, y]``; each list of positions is inside ``depth`` lists."""
     if not isinstance(value, list | tuple) or not value:
         raise _wrong(f"region holds {shown(value)} where coordinates belong; write {_FORMS}.")
     if depth:
@@ -141,14 +141,14 @@ def _check_area(region: Mapping[str, Any]) -> None:
     try:
         polygon = shape(region)
     except ValueError as error:
-        raise _wrong(f"region is no polygon: {error}.") from None
+        raise _wrong(f"region is not a polygon: {error}.") from None
     _check_latitudes([polygon.bounds[1], polygon.bounds[3]])
     if not polygon.is_valid:
         raise _wrong(
             f"region is a polygon whose edges cross or repeat: {explain_validity(polygon)}."
         )
     if polygon.area == 0:
-        raise _wrong("region has no area.")
+        raise _wrong("region has no area; write a polygon that encloses one.")
 
 
 def _check_latitudes(latitudes: Sequence[float]) -> None:

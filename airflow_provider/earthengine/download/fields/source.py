@@ -1,4 +1,4 @@
-"""What a listing said of the image before it is downloaded: the operator's field ``source``."""
+"""What a listing reported about the image: the operator's field ``source``."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class ListedImage:
     """An image of a collection, as a listing shows it.
 
-    :param start: its ``system:time_start``; None where it has none.
-    :param version: what changes when it is processed again: the time of ingestion in
+    :param start: its ``system:time_start``; None if it has none.
+    :param version: changes when the image is reprocessed: the time of ingestion in
         microseconds since 1970. Source:
         https://developers.google.com/earth-engine/guides/image_info, read 2025-08.
     """
@@ -32,17 +32,17 @@ class ListedImage:
 
 
 def update_time(version: float | None) -> datetime | None:
-    """Return when the asset of this version was ingested; None for none."""
+    """Return when the asset of this version was ingested; None if there is no version."""
     return None if version is None else _EPOCH + timedelta(microseconds=int(version))
 
 
 @dataclass(frozen=True)
 class KnownSource:
-    """What is known of the image before it is downloaded: the operator's field ``source``.
+    """What is known about the image before the download: the operator's field ``source``.
 
     :param name: the base of the objects' names, unless ``download_params`` has one.
-    :param images: the images that it is made of, with the versions that they had.
-    :param given: the field as it was given, for the marker of an empty date.
+    :param images: the images that it is made of, with their versions at the time of the listing.
+    :param given: the field as given, for the marker of an empty date.
     """
 
     name: str | None = None
@@ -50,15 +50,15 @@ class KnownSource:
     given: Mapping[str, Any] | None = None
 
     def to_item(self) -> dict[str, Any]:
-        """Return what the item records of it."""
+        """Return the properties that the item records."""
         images = [{"asset_id": each.asset_id, "version": each.version} for each in self.images]
         return {"earthengine:source_images": images} if images else {}
 
 
 def read_source(value: Any) -> KnownSource:
-    """Return what the operator's field ``source`` means; None means that nothing is known.
+    """Return the parsed field ``source`` of the operator; None means that nothing is known.
 
-    :raises DownloadParamsError: it is not what a listing gives.
+    :raises DownloadParamsError: if it is not in the form that a listing returns.
     """
     if value is None:
         return KnownSource()
@@ -72,7 +72,7 @@ def read_source(value: Any) -> KnownSource:
         )
     except (AttributeError, TypeError, ValueError):
         raise DownloadParamsError(
-            f"source is {shown(value)}; leave it to what EarthEngineListImagesOperator returns.",
+            f"source is {shown(value)}; pass it as EarthEngineListImagesOperator returned it.",
             field="source",
         ) from None
     return KnownSource(None if name is None else read_name("source name", name), listed, value)

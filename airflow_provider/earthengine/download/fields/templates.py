@@ -1,4 +1,4 @@
-"""Texts that mean the same whether or not Jinja reads them: Airflow renders mapped fields, too."""
+"""Text -> text that Jinja leaves unchanged, because Airflow renders mapped fields too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TEMPLATE = re.compile(r"\{[{%#]")
 
 
 def keep_from_templates(image: str) -> str:
-    """Return what means the same image, whether or not Jinja reads it before.
+    """Return a form of the image that means the same whether or not Jinja renders it first.
 
     :param image: an asset id, or a program as JSON text.
     """
@@ -24,24 +24,24 @@ def keep_from_templates(image: str) -> str:
     if not image.startswith("{"):
         load = function_call("Image.load", id={"constantValue": image})
         image = json.dumps({"result": "0", "values": {"0": load}})
-    # Two braces that open, or one with a sign behind it, can only stand within a string.
+    # Two opening braces, or a brace and a "%" or "#", can only occur inside a string.
     return _JSON_STRING.sub(lambda found: found[0].replace("{", "\\u007b"), image)
 
 
 def check_no_template(key: str) -> str:
     """Return the text, which is part of a key in the bucket.
 
-    :raises DownloadParamsError: Jinja would take it for a template.
+    :raises DownloadParamsError: if Jinja would render it as a template.
     """
     if _TEMPLATE.search(key):
         raise DownloadParamsError(
-            f"The bucket has {shown(key)}, which Airflow would take for a template; rename or "
-            "remove what is there.",
+            f"The bucket holds {shown(key)}, which Airflow would render as a template; rename or "
+            "remove these objects.",
             field="s3_prefix",
         )
     return key
 
 
 def function_call(function: str, **arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a call as a serialised expression holds it."""
+    """Return a function call in the form of a serialised expression."""
     return {"functionInvocationValue": {"functionName": function, "arguments": arguments}}

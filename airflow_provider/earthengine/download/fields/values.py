@@ -1,7 +1,7 @@
-"""Plain values out of what users and templates write: numbers, booleans, JSON.
+"""What users and templates write -> plain values: numbers, booleans, JSON.
 
-Templates give text: ``"20"``, ``"true"``, ``'["B3", "B8"]'``. Each function returns the value that
-was meant, or raises an error that names the field and says what to write instead.
+Templates give text: ``"20"``, ``"true"``, ``'["B3", "B8"]'``. Each function returns the intended
+value, or raises an error that names the field and says what to write instead.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
 
 
 def shown(value: Any) -> str:
-    """Return the value as an error message shows it: its repr, cut to one short line."""
+    """Return the value for an error message: its repr, cut to one short line."""
     text = repr(value)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 
 def read_json(field: str, value: Any) -> Any:
-    """Return a list or dict parsed if ``value`` is text that holds one, else the value itself."""
+    """Return the list or dict that JSON text holds; any other value unchanged."""
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
     try:
         return json.loads(value)
     except RecursionError:
         raise DownloadParamsError(
-            f"{field} is JSON that is nested too deeply to be read.", field=field
+            f"{field} is JSON that is nested too deeply to parse; simplify it.", field=field
         ) from None
     except ValueError as error:
         hint = (
@@ -84,17 +84,19 @@ def read_boolean(field: str, value: Any) -> bool:
 def read_text(field: str, value: Any) -> str:
     """Return text that is not empty."""
     if not isinstance(value, str) or not value.strip():
-        raise DownloadParamsError(f"{field} is {shown(value)}; write a text.", field=field)
+        raise DownloadParamsError(
+            f"{field} is {shown(value)}; write text that is not empty.", field=field
+        )
     return value.strip()
 
 
 def read_key_prefix(field: str, value: Any) -> str:
-    """Return what keys of a bucket begin with, without slashes around it; "" for none."""
+    """Return a prefix of keys without leading or trailing slashes; "" if there is none."""
     prefix = str(value or "").strip("/")
     parts = prefix.split("/") if prefix else []
     if any(part in ("", ".", "..") for part in parts) or not prefix.isprintable() or ":/" in prefix:
         raise DownloadParamsError(
-            f"{field} is {shown(value)}; write what the keys begin with, for example "
+            f"{field} is {shown(value)}; write the prefix of the keys, for example "
             "'landsat/2026', without a bucket, empty parts, '.' or '..'.",
             field=field,
         )

@@ -1,4 +1,4 @@
-"""What a region masks, for requests that name their pixels in another way than the user did."""
+"""Image and region -> the image masked as Earth Engine would, for requests that pin the grid."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 
 def clip_to_region(image: Any, params: DownloadParams) -> Any:
-    """Return the image masked outside the region, where Earth Engine masks it by itself.
+    """Return the image masked outside the region, if Earth Engine itself would mask it.
 
     It does so for a region alone; with a scale or dimensions it crops to the region's bounds.
 
     :param image: an ``ee.Image``.
-    :raises DownloadParamsError: when it would mask some bands and some not.
+    :raises DownloadParamsError: if it would mask only some of the bands.
     """
     return image.clip(_geometry_of(params)) if _masks_outside(params) else image
 
@@ -27,8 +27,8 @@ def _masks_outside(params: DownloadParams) -> bool:
     crops = {bool(band.dimensions or (band.scale and not band.crs_transform)) for band in merged}
     if len(crops) > 1:
         raise DownloadParamsError(
-            "region is given, and a scale for some bands only, so that some would be masked "
-            "outside the region and some not; give a scale for all bands or for none.",
+            "region is given with a scale for some bands only, so only the others would be masked "
+            "outside the region; set a scale for all bands or for none.",
             field="bands",
         )
     return not crops.pop()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # Earth Engine sends transforms as doubles that went through JSON and through products such as
-# 30 / 111319.49079327357, so two names of one grid may differ in the last bits.
+# 30 / 111319.49079327357, so two transforms of one grid may differ in the last bits.
 _RELATIVE_TOLERANCE = 1e-9
 _PIXEL_TOLERANCE = 1e-3
 
@@ -40,7 +40,7 @@ class PixelGrid:
         return PixelGrid(self.crs, (a, b, x, d, e, y), width, height)
 
     def around(self, other: PixelGrid) -> PixelGrid | None:
-        """Return the grid that just holds both; None if their pixels are not of one lattice."""
+        """Return the smallest grid that contains both; None if they are not on one lattice."""
         if self.crs != other.crs or not other.is_on_lattice_of(self.transform):
             return None
         column, row = (round(steps) for steps in self._steps_to(other.corner(0, 0)))
@@ -50,7 +50,7 @@ class PixelGrid:
         return self.window(left, top, right - left, bottom - top)
 
     def _steps_to(self, corner: tuple[float, float]) -> tuple[float, float]:
-        """Return (columns, rows) from the upper-left corner to a place in units of the crs."""
+        """Return (columns, rows) from the upper-left corner to a point in units of the crs."""
         a, b, c, d, e, f = self.transform
         x, y = corner[0] - c, corner[1] - f
         determinant = a * e - b * d
@@ -59,7 +59,7 @@ class PixelGrid:
     def outline(self, points_per_side: int = 21) -> list[tuple[float, float]]:
         """Return the closed ring of the grid's edge as (x, y), with points along each side.
 
-        :param points_per_side: more than 1 where a straight edge is curved in another crs.
+        :param points_per_side: more than 1, because a straight edge may be curved in another crs.
         """
         steps = [index / points_per_side for index in range(points_per_side)]
         top = [(self.width * step, 0.0) for step in steps]
@@ -72,7 +72,7 @@ class PixelGrid:
     def outline_in(self, crs: str) -> dict[str, Any] | None:
         """Return the outline as a GeoJSON geometry in another crs, split at the antimeridian.
 
-        :return: None where there is no saying: it has no place there, or PROJ lacks one of the two.
+        :return: None if the outline does not exist in that crs, or PROJ lacks one of the two.
         """
         from rasterio._err import CPLE_BaseError  # What a failed transformation raises; not public.
         from rasterio.errors import CRSError, RasterioError
@@ -82,12 +82,12 @@ class PixelGrid:
         try:
             geometry = transform_geom(self.crs, crs, outline, antimeridian_cutting=True)
         except (RasterioError, CRSError, CPLE_BaseError, SystemError):
-            # The last is rasterio's word for a failure of which GDAL says nothing.
+            # rasterio raises SystemError if GDAL fails without a message.
             return None
         return dict(geometry) if _is_finite(geometry["coordinates"]) else None
 
     def is_on_lattice_of(self, transform: tuple[float, ...]) -> bool:
-        """Return whether the pixels are some of the pixels that ``transform`` divides the plane in.
+        """Return whether the pixels lie on the lattice that ``transform`` defines.
 
         :param transform: affine terms a b c d e f.
         """
@@ -103,7 +103,7 @@ class PixelGrid:
         return all(abs(each - round(each)) < _PIXEL_TOLERANCE for each in steps)
 
     def is_close_to(self, other: PixelGrid) -> bool:
-        """Return whether both grids have the same pixels, but for the last bits of the terms."""
+        """Return whether both grids have the same pixels, except for rounding of the terms."""
         return (
             (self.width, self.height) == (other.width, other.height)
             and self.is_on_lattice_of(other.transform)
@@ -112,7 +112,7 @@ class PixelGrid:
         )
 
     def __str__(self) -> str:
-        """Return the grid as logs and errors show it."""
+        """Return the grid for logs and errors."""
         a, b, c, d, e, f = self.transform
         pixel = f"{a:.10g} x {e:.10g}" if b == d == 0 else f"{a:.10g} {b:.10g} {d:.10g} {e:.10g}"
         return (

@@ -1,6 +1,6 @@
-"""What Earth Engine says of the image with the download parameters applied: bands, grids, dtypes.
+"""Image and parameters -> :class:`ImageInfo`: bands, grids and dtypes as Earth Engine reports them.
 
-The grid is asked for, never guessed: one computation names crs, transform and size of every band.
+The grid is requested, never guessed: one computation returns crs, transform and size of each band.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from airflow_provider.earthengine.exceptions import (
 
 _NO_SUCH_BAND = "did not match any bands"
 _NO_SUCH_CRS = "The CRS of a map projection could not be parsed"
-# What Earth Engine says where a collection was empty: of its composite, and of its first image.
+# What Earth Engine replies for an empty collection: for its composite, and for its first image.
 # Source: https://github.com/swisstopo/topo-satromo/issues/101, read 2025-08.
 _EMPTY_TEXTS = (
     "no bands",
@@ -46,7 +46,7 @@ class BandInfo:
 
     :param id: the band's name.
     :param dtype: numpy's name of the smallest type that holds the declared values.
-    :param grid: its pixels; None where the band has no bounds.
+    :param grid: its pixels; None if the band has no bounds.
     """
 
     id: str
@@ -55,7 +55,7 @@ class BandInfo:
 
     @property
     def value_range(self) -> tuple[int, int]:
-        """The least and the greatest value that an integer dtype holds."""
+        """The smallest and the largest value of the band's integer dtype."""
         bits = int(self.dtype.lstrip("uint"))
         return (
             (0, 2**bits - 1) if self.dtype[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
@@ -72,22 +72,22 @@ class ImageInfo:
 
 
 def describe_image(client: ValueComputer, image: Any, params: DownloadParams) -> ImageInfo:
-    """Return what Earth Engine says of the image with the download parameters applied.
+    """Return Earth Engine's description of the image with the download parameters applied.
 
     :param image: an ``ee.Image``.
-    :raises DownloadParamsError: for a band that the image does not have; names those it has.
-    :raises EmptyImageError: for an image without bands, or without pixels in the region.
-    :raises PlanError: when the program and the region are more than a request can carry.
+    :raises DownloadParamsError: if a requested band does not exist; names the bands that do.
+    :raises EmptyImageError: if the image has no bands, or no pixels in the region.
+    :raises PlanError: if the program with the region is too large for a request.
     """
     import ee
 
     request = prepare_request(params)
-    # The client takes ids from its own caller, but only dicts here.
+    # The client accepts plain ids from its own caller, but only dicts here.
     request["bands"] = [
         {"id": band} if isinstance(band, str) else band for band in request.get("bands", [])
     ]
-    # The client keeps to itself how it applies the parameters; doing it again here would be a
-    # second opinion about the grid. When the client offers it publicly, this call can go.
+    # How the client applies the parameters is private to it; a second implementation here could
+    # differ from it. Drop this call once the client offers it publicly.
     prepared = image._build_download_id_image(request)
     try:
         with refusing_deep_programs():
@@ -103,9 +103,9 @@ def describe_image(client: ValueComputer, image: Any, params: DownloadParams) ->
 def check_unchanged(
     client: ValueComputer, image: Any, params: DownloadParams, info: ImageInfo
 ) -> None:
-    """Raise if the image is no longer the one that was described; asks only if it has a version.
+    """Raise if the image has changed since it was described; one without a version is not checked.
 
-    :raises SourceChangedError: always then.
+    :raises SourceChangedError: if its version has changed.
     """
     if info.version is None:
         return
@@ -113,7 +113,7 @@ def check_unchanged(
     if now.version != info.version:
         raise SourceChangedError(
             f"The image was replaced in Earth Engine (version {info.version}, now {now.version}) "
-            "while it was downloaded, and its tiles may be of both; run again.",
+            "during the download, so its tiles may mix both versions; run the task again.",
             version=now.version,
         )
 
@@ -124,9 +124,9 @@ def _check_payload(image: Any) -> None:
     byte_count = len(json.dumps(ee.serializer.encode(image, for_cloud_api=True)))
     if byte_count > limits.MAX_PAYLOAD_BYTE_COUNT:
         raise PlanError(
-            f"The program with its region is {byte_count:,} bytes, and a request to Earth Engine "
-            f"carries at most {limits.MAX_PAYLOAD_BYTE_COUNT:,}; simplify the region, or upload it "
-            "as a table and give the table's id.",
+            f"The program with its region is {byte_count:,} bytes, but a request to Earth Engine "
+            f"has at most {limits.MAX_PAYLOAD_BYTE_COUNT:,}; simplify the region, or upload it as "
+            "a table and pass the table's id.",
             byte_count=byte_count,
         )
 
@@ -134,11 +134,11 @@ def _check_payload(image: Any) -> None:
 def explain_refusal(
     error: RequestRejectedError,
 ) -> RequestRejectedError | DownloadParamsError | EmptyImageError:
-    """Return the error that a refusal to describe the image means."""
+    """Return the error that explains why Earth Engine refused to describe the image."""
     if any(text in error.server_text for text in _EMPTY_TEXTS):
         return EmptyImageError(
-            "The image has no bands, or there is none: is the collection empty that it is "
-            "computed from?",
+            "The image does not exist or has no bands; check whether it is computed from an empty "
+            "collection.",
             server_text=error.server_text,
         )
     if _NO_SUCH_BAND in error.server_text:
@@ -149,7 +149,7 @@ def explain_refusal(
         )
     if _NO_SUCH_CRS in error.server_text:
         return DownloadParamsError(
-            "crs is none that Earth Engine knows; write one such as 'EPSG:32610'.",
+            "Earth Engine does not know this crs; write one such as 'EPSG:32610'.",
             server_text=error.server_text,
             field="crs",
         )
@@ -157,18 +157,20 @@ def explain_refusal(
 
 
 def read_info(value: Any) -> ImageInfo:
-    """Return what a description says.
+    """Return the image info in a description.
 
-    :param value: what ``ee.Image.getInfo()`` gives.
-    :raises EmptyImageError: for an image without bands.
-    :raises DownloadParamsError: for the description of anything but an image.
+    :param value: the result of ``ee.Image.getInfo()``.
+    :raises EmptyImageError: if the image has no bands.
+    :raises DownloadParamsError: if it describes anything but an image.
     """
     if not isinstance(value, Mapping) or value.get("type") != "Image":
         raise DownloadParamsError(
             f"image is an expression whose value is {shown(value)}, not an image.", field="image"
         )
     if not value.get("bands"):
-        raise EmptyImageError("The image has no bands: is it computed from an empty collection?")
+        raise EmptyImageError(
+            "The image has no bands; check whether it is computed from an empty collection."
+        )
     return ImageInfo(
         bands=tuple(_read_band(band) for band in value["bands"]),
         properties=value.get("properties") or {},
@@ -180,7 +182,7 @@ def _read_band(band: Mapping[str, Any]) -> BandInfo:
     grid = None
     if band.get("dimensions"):
         a, b, c, d, e, f = (float(term) for term in band["crs_transform"])
-        # A clipped band keeps its image's transform and says where in it its own corner is.
+        # A clipped band keeps its image's transform; its origin is the offset of its own corner.
         column, row = band.get("origin") or (0, 0)
         transform = (a, b, a * column + b * row + c, d, e, d * column + e * row + f)
         width, height = (int(side) for side in band["dimensions"])
@@ -199,7 +201,7 @@ def _dtype_of(data_type: Mapping[str, Any]) -> str:
 
 
 def smallest_dtype(low: int, high: int) -> str:
-    """Return numpy's name of the smallest type that holds both; wide integers arrive as doubles."""
+    """Return numpy's smallest type that holds both; integers above 32 bits arrive as doubles."""
     for bits in (8, 16, 32):
         if low >= 0 and high < 2**bits:
             return f"uint{bits}"
@@ -209,9 +211,9 @@ def smallest_dtype(low: int, high: int) -> str:
 
 
 def select_bands(info: ImageInfo, params: DownloadParams) -> ImageInfo:
-    """Return the bands that were asked for, in that order.
+    """Return the requested bands, in the requested order.
 
-    :raises DownloadParamsError: for a band that the image does not have; names those it has.
+    :raises DownloadParamsError: if a requested band does not exist; names the bands that do.
     """
     if not params.bands:
         return info
@@ -229,15 +231,14 @@ def select_bands(info: ImageInfo, params: DownloadParams) -> ImageInfo:
 
 
 def _check_overlap(whole: ImageInfo, info: ImageInfo) -> None:
-    """Raise if nothing of the image lies in what is to be downloaded."""
+    """Raise if the requested pixels do not intersect the image."""
     extents = {band.id: band.grid for band in whole.bands}
     for band in info.bands:
         extent = extents.get(band.id)
         if band.grid and band.grid.width > 0 < band.grid.height and not _meet(band.grid, extent):
             raise EmptyImageError(
-                f"The region does not meet the image: band {band.id} has pixels at {extent}, and "
-                f"{band.grid} were asked for; if the region is written as latitude, longitude, "
-                "swap them."
+                f"The region does not intersect the image: band {band.id} has {extent}, requested "
+                f"are {band.grid}; if the region is written as latitude, longitude, swap them."
             )
 
 
@@ -247,5 +248,5 @@ def _meet(grid: PixelGrid, extent: PixelGrid | None) -> bool:
     same = {"type": "Polygon", "coordinates": [grid.outline()]}
     outline = same if grid.crs == extent.crs else grid.outline_in(extent.crs)
     if outline is None:
-        return True  # There is no way to tell, so it is Earth Engine's to say.
+        return True  # It cannot be decided here, so leave it to Earth Engine.
     return bool(shape(outline).intersects(Polygon(extent.outline())))

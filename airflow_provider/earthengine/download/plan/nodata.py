@@ -1,8 +1,8 @@
-"""Masked pixels get a value that the user chose, so that valid zeros survive.
+"""Image -> the image with the user's nodata value in masked pixels, so that valid zeros survive.
 
-Earth Engine writes masked pixels of unsigned bands as 0, which is a valid value too. Here the image
-is unmasked on the server, on the grid that was asked for, and the value is written into the
-GeoTIFF's tag afterwards.
+Earth Engine writes masked pixels of unsigned bands as 0, which is also a valid value. Here the
+image is unmasked on the server, on the requested grid, and the value is written into the GeoTIFF's
+tag afterwards.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError, PlanErr
 def fill_masked(
     image: Any, params: DownloadParams, info: ImageInfo, nodata: float
 ) -> tuple[Any, DownloadParams, ImageInfo]:
-    """Return the unmasked image, the parameters that name its grid, and its description.
+    """Return the unmasked image, the parameters that pin its grid, and its description.
 
     :param image: an ``ee.Image``.
-    :param info: of the image as ``params`` ask for it; its grid is the one that is kept.
-    :param nodata: for masked pixels, and for pixels beyond the image.
-    :raises DownloadParamsError: when the value does not go with a band, or the parameters do not
-        go with one.
-    :raises PlanError: when the bands that share a file have unlike grids.
+    :param info: of the image with ``params`` applied; its grid is kept.
+    :param nodata: for masked pixels, and for pixels outside the image.
+    :raises DownloadParamsError: if a band cannot hold the value, or the region would mask only some
+        of the bands.
+    :raises PlanError: if an image has no bounds, or bands that share a file have different grids.
     """
     image = clip_to_region(image, params)
     bands = tuple(replace(band, dtype=_widened(band, nodata)) for band in info.bands)
@@ -56,13 +56,13 @@ def fill_masked(
 
 
 def _widened(band: BandInfo, nodata: float) -> str:
-    """Return the dtype of the band once the value is in it, as Earth Engine promotes it."""
+    """Return the dtype that Earth Engine promotes the band to so that it holds the value."""
     if band.dtype.startswith("float"):
-        # A constant with decimals is a double to Earth Engine, and so is what it is mixed with.
+        # To Earth Engine a constant with decimals is a double, and so is a band combined with it.
         return band.dtype if nodata == int(nodata) else "float64"
     if nodata != int(nodata):
         raise DownloadParamsError(
-            f"nodata is {nodata}, and band {band.id} holds whole numbers; write a whole number.",
+            f"nodata is {nodata}, but band {band.id} holds whole numbers; write a whole number.",
             field="nodata",
         )
     low, high = band.value_range
@@ -73,7 +73,7 @@ def _common_grid(bands: tuple[BandInfo, ...]) -> PixelGrid | None:
     grids = {band.grid for band in bands}
     if len(grids) > 1:
         raise PlanError(
-            "nodata is given, and the bands have unlike grids in one file; give scale or crs, or "
+            "nodata is given, but the bands of one file have different grids; set scale or crs, or "
             "use format ZIPPED_GEO_TIFF_PER_BAND."
         )
     return grids.pop()
@@ -82,7 +82,7 @@ def _common_grid(bands: tuple[BandInfo, ...]) -> PixelGrid | None:
 def _pin(band_id: str, grid: PixelGrid | None) -> BandParams:
     if grid is None:
         raise PlanError(
-            "nodata is given, and the image has no bounds, so that there is no end to what is "
-            "masked; give region with scale, or crs, crs_transform and dimensions."
+            "nodata is given, but the image has no bounds, so the pixels to fill are unlimited; "
+            "set region with scale, or crs, crs_transform and dimensions."
         )
     return BandParams(band_id, grid.crs, grid.transform, (grid.width, grid.height))

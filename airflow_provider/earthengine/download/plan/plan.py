@@ -1,6 +1,6 @@
-"""Job -> plan: what Earth Engine says of the image, and the requests that it takes.
+"""Job -> plan: Earth Engine's description of the image, and the requests that the download takes.
 
-DAG files import this on every parse: what costs seconds is imported by the functions.
+DAG files import this module on every parse, so the functions import what takes seconds to load.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Plan:
-    """A job, planned.
+    """A job with its plan.
 
     :param image: an ``ee.Image``, with the user's nodata value in masked pixels if there is one.
-    :param info: what Earth Engine says of the image with the job's own parameters applied.
+    :param info: Earth Engine's description of the image with the job's own parameters applied.
     """
 
     job: Job
@@ -33,9 +33,9 @@ class Plan:
     download: Download
 
     def check_unchanged(self, client: ValueComputer) -> None:
-        """Raise if the image was replaced since it was planned: tiles may be of either.
+        """Raise if the image was replaced since it was planned: its tiles may mix both versions.
 
-        :raises SourceChangedError: if it was.
+        :raises SourceChangedError: if the image was replaced.
         """
         from airflow_provider.earthengine.download.plan.image_info import check_unchanged
 
@@ -57,12 +57,12 @@ class Plan:
         }
 
     def lines(self) -> Iterator[str]:
-        """Yield the plan as the log tells it."""
+        """Yield the plan, line by line, for the log."""
         count = self.download.request_count
         yield (
             f"Plan: {self.job.image.asset_id or 'a computed image'} as "
             f"{self.download.params.file_format}, {count:,} request{'s' if count > 1 else ''} of "
-            f"{self.download.byte_count / _MEBIBYTE:,.1f} MiB in all as Earth Engine counts, to "
+            f"{self.download.byte_count / _MEBIBYTE:,.1f} MiB in total as Earth Engine counts, to "
             f"{self.job.destination.item_uri}"
         )
         for raster in self.download.rasters:
@@ -71,9 +71,9 @@ class Plan:
 
 
 def plan_job(job: Job, session: Session) -> Plan:
-    """Return the plan; Earth Engine computes the image's description for it, and no pixels.
+    """Return the plan; Earth Engine computes only the image's description for it, no pixels.
 
-    :raises PermanentError: when there can be none.
+    :raises PermanentError: if the job cannot be planned.
     """
     from airflow_provider.earthengine.download.plan.image_info import describe_image
     from airflow_provider.earthengine.download.plan.nodata import fill_masked

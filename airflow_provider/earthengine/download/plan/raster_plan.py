@@ -1,4 +1,4 @@
-"""The rasters that a download is to bring: names, bands and grids, before anything is sent."""
+"""Image info and parameters -> the rasters of a download: their names, bands and grids."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     # It imports rasterio, and DAG files import this module on every parse.
     from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
 
-# What a key may hold without meaning something else in a URI or a path.
+# Characters that have no special meaning in a URI or a path.
 _NAMING_BAND_ID = re.compile(r"[\w()+@-][\w.()+@ -]{0,199}")
 
 
 @dataclass(frozen=True)
 class GridAsk:
-    """What the user said of a raster's grid; None where it is left to Earth Engine.
+    """What the user requested of a raster's grid; None where Earth Engine chooses.
 
     :param crs: for example "EPSG:32610".
     :param crs_transform: affine terms a b c d e f that the pixels lie on.
@@ -43,12 +43,12 @@ class GridAsk:
 
 @dataclass(frozen=True)
 class RasterPlan:
-    """One raster to come.
+    """One expected raster.
 
-    :param suffix: what its object's name has behind the base name, for example ".B3.tif".
-    :param bands: its bands, in order, with the dtypes and grids that are predicted.
-    :param ask: what must be so; everything else is a prediction.
-    :param nodata: the value that was put into masked pixels; None: Earth Engine's own.
+    :param suffix: what follows the base name in its object's key, for example ".B3.tif".
+    :param bands: its bands, in order, with the predicted dtypes and grids.
+    :param ask: what the raster must match; everything else is a prediction.
+    :param nodata: the value in masked pixels; None: Earth Engine's own.
     """
 
     suffix: str
@@ -58,12 +58,12 @@ class RasterPlan:
 
     @property
     def grid(self) -> PixelGrid | None:
-        """The predicted grid; None where the bands' pixels are unlike and Earth Engine chooses."""
+        """The predicted grid; None if the bands' pixels differ and Earth Engine chooses."""
         return common_grid(self.bands)
 
     @property
     def byte_count(self) -> int:
-        """Its values without mask bytes, in a file that gives each band the widest type's bytes."""
+        """The bytes of its values without mask bytes, with every band in the widest type."""
         widest = max(bytes_per_sample(band.dtype) for band in self.bands)
         grids = [band.grid for band in self.bands if band.grid]
         pixels = max((grid.width * grid.height for grid in grids), default=0)
@@ -73,10 +73,10 @@ class RasterPlan:
 def plan_rasters(
     info: ImageInfo, params: DownloadParams, nodata: float | None
 ) -> tuple[RasterPlan, ...]:
-    """Return what comes out: a raster for all bands, or one a band; in the order asked for.
+    """Return one raster for all bands, or one per band, in the requested order.
 
-    :param nodata: the value that is in masked pixels already; None: Earth Engine's own.
-    :raises PlanError: for a band whose name cannot be part of an object's.
+    :param nodata: the value already in masked pixels; None: Earth Engine's own.
+    :raises PlanError: if a band's name cannot be part of an object's key.
     """
     if params.file_format != ZIPPED_GEO_TIFF_PER_BAND:
         suffix = ".npy" if params.file_format == NPY else ".tif"
@@ -93,9 +93,9 @@ def plan_rasters(
 def _check_band_id(band_id: str) -> None:
     if not _NAMING_BAND_ID.fullmatch(band_id) or ".." in band_id:
         raise PlanError(
-            f"Band {shown(band_id)} would become part of an object's name, and is none; rename it "
-            "in the image (letters, digits, . _ - and blanks, at most 200), or take format "
-            "GEO_TIFF, which has one file for all bands."
+            f"Band {shown(band_id)} would be part of an object's name, but is not a valid one; "
+            "rename it in the image (letters, digits, . _ - and blanks, at most 200), or use "
+            "format GEO_TIFF, which has one file for all bands."
         )
 
 
@@ -106,7 +106,7 @@ def _ask_of(params: DownloadParams, band: BandParams | None) -> GridAsk:
 
 
 def common_grid(bands: Sequence[BandInfo]) -> PixelGrid | None:
-    """Return the grid that holds all bands; None where they are not on one lattice of pixels."""
+    """Return the grid that contains all bands; None if they are not on one lattice of pixels."""
     grids = [band.grid for band in bands]
 
     def around(whole: PixelGrid | None, grid: PixelGrid | None) -> PixelGrid | None:

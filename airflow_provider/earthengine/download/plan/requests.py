@@ -1,8 +1,8 @@
-"""Which requests make a download, and which rasters come out of it.
+"""Image info and parameters -> :class:`Download`: its requests, and the rasters they result in.
 
-Image info and parameters -> :class:`Download`. A download that fits one request is sent with the
-user's parameters as they are; a larger one is cut into tiles on the grid that Earth Engine named.
-Nothing is sent here; what may not be sent is refused here, with the numbers.
+A download that fits one request is sent with the user's parameters unchanged; a larger one is cut
+into tiles on the grid that Earth Engine reported. Nothing is sent here; illegal requests are
+refused here, with the numbers.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ _MAX_SIDE = 2**31 - 1
 
 @dataclass(frozen=True)
 class Download:
-    """The requests, and what is made of their answers.
+    """The requests, and what their answers are turned into.
 
-    :param params: what is sent when one request does it.
-    :param layout: what becomes of the answers.
-    :param rasters: what comes out, in the order asked for.
+    :param params: what is sent if one request is enough.
+    :param layout: how the answers are stored.
+    :param rasters: the resulting rasters, in the requested order.
     :param byte_count: the size as Earth Engine accounts it, mask bytes included.
-    :param max_body_byte_count: of the one request: no right answer is longer.
-    :param groups: the bands that tiles are cut from; empty where there can be none.
-    :param tiles: what is sent, when one request does not do it.
+    :param max_body_byte_count: of a single request: no correct answer is longer.
+    :param groups: the bands that tiles are cut from; empty if no tiles are possible.
+    :param tiles: what is sent if one request is not enough.
     """
 
     params: DownloadParams
@@ -69,12 +69,12 @@ class Download:
 
     @property
     def request_count(self) -> int:
-        """How many bodies are fetched, if none has to be cut further."""
+        """How many bodies are fetched, unless tiles have to be cut further."""
         return len(self.tiles) or 1
 
     @property
     def raster_byte_count(self) -> int:
-        """The values of all rasters, without mask bytes and before any compression."""
+        """The bytes of all rasters' values, without mask bytes and before any compression."""
         return sum(raster.byte_count for raster in self.rasters)
 
 
@@ -87,10 +87,10 @@ def plan_download(
 ) -> Download:
     """Return the requests for the download: one if it fits, else tiles.
 
-    :param nodata: the value that is in masked pixels already; None: Earth Engine's own.
-    :param limits: what may be sent at most.
+    :param nodata: the value already in masked pixels; None: Earth Engine's own.
+    :param limits: the user's limits.
 
-    :raises PlanError: when no legal requests make it; says the numbers.
+    :raises PlanError: if no legal requests exist; gives the numbers.
     """
     grids = [_bounded_grid(band) for band in info.bands]
     byte_count = sum(
@@ -117,10 +117,10 @@ def plan_download(
 
 
 def _group_bands(info: ImageInfo, params: DownloadParams) -> tuple[BandGroup, ...]:
-    """Return the bands that tiles are cut from; none where a file's bands have unlike pixels.
+    """Return the bands that tiles are cut from; none if the bands of one file differ in pixels.
 
-    Bands with files of their own share a request only if they share their type: Earth Engine would
-    promote them, and masked pixels would hold another value.
+    Bands in separate files share a request only if they have the same type: otherwise Earth Engine
+    would promote them, and masked pixels would hold another value.
     """
     if params.file_format != ZIPPED_GEO_TIFF_PER_BAND:
         grid = common_grid(info.bands)
@@ -145,11 +145,12 @@ def _cut(
 ) -> tuple[Tile, ...]:
     if not groups:
         raise PlanError(
-            "The download is more than one request, and its bands have unlike pixels in one file; "
-            "give scale, or crs and crs_transform, or take format ZIPPED_GEO_TIFF_PER_BAND."
+            "The download needs more than one request, but the bands of one file have different "
+            "pixel grids; set scale, or crs and crs_transform, or use format "
+            "ZIPPED_GEO_TIFF_PER_BAND."
         )
     budget = TileBudget.within(limits)
-    # Before they are counted one by one: a grid can be wider than any list of its tiles.
+    # Checked before cutting: a grid can have more tiles than fit in memory.
     limits.check_request_count(byte_count // budget.byte_count)
     tiles = tuple(
         tile for index, group in enumerate(groups) for tile in cut_group(index, group, budget)
@@ -159,8 +160,8 @@ def _cut(
     dtypes = {band.dtype for band in groups[0].bands}
     if params.file_format not in (ZIPPED_GEO_TIFF_PER_BAND, NPY) and len(slices) > 1 < len(dtypes):
         raise PlanError(
-            f"The download has {len(groups[0].bands):,} bands of unlike types in one file, more "
-            "than a request takes; name fewer in bands, or cast them to one type."
+            f"The download has {len(groups[0].bands):,} bands of different types in one file, more "
+            "than one request allows; request fewer bands, or cast them to one type."
         )
     return tiles
 
@@ -168,24 +169,24 @@ def _cut(
 def _bounded_grid(band: BandInfo) -> PixelGrid:
     if band.grid is None:
         raise PlanError(
-            f"Band {band.id} has no bounds, so its size in pixels is unknown; give region with "
+            f"Band {band.id} has no bounds, so its size in pixels is unknown; set region with "
             "scale, or crs, crs_transform and dimensions."
         )
     if band.grid.width <= 0 or band.grid.height <= 0:
         raise EmptyImageError(
             f"Band {band.id} is {band.grid.width} x {band.grid.height} px: the region does not "
-            "meet the image; if it is written as latitude, longitude, swap them."
+            "intersect the image; if it is written as latitude, longitude, swap them."
         )
     a, b, _, d, e, _ = band.grid.transform
     if not all(map(math.isfinite, band.grid.transform)) or a * e == b * d:
         raise PlanError(
-            f"Band {band.id} has the transform {list(band.grid.transform)}, which places no "
-            "pixels; give crs and crs_transform."
+            f"Band {band.id} has the transform {list(band.grid.transform)}, which defines no "
+            "pixels; set crs and crs_transform."
         )
     if max(band.grid.width, band.grid.height) > _MAX_SIDE:
         raise PlanError(
-            f"Band {band.id} is {band.grid.width:,} x {band.grid.height:,} px, and no raster has "
-            f"more than {_MAX_SIDE:,} along a side; take a smaller region or a coarser scale."
+            f"Band {band.id} is {band.grid.width:,} x {band.grid.height:,} px, but a raster has at "
+            f"most {_MAX_SIDE:,} px per side; use a smaller region or a coarser scale."
         )
     return band.grid
 
@@ -193,40 +194,40 @@ def _bounded_grid(band: BandInfo) -> PixelGrid:
 def _refusal_of_one_request(
     grids: Sequence[PixelGrid], byte_count: int, most: int
 ) -> PlanError | None:
-    """Return why one request does not carry it all, or None if one does."""
+    """Return why a single request is not enough, or None if it is."""
     largest = max(grids, key=lambda grid: grid.width * grid.height)
     what = f"{len(grids)} bands of at most {largest.width} x {largest.height} px"
-    advice = "layout='cog' takes any size"
+    advice = "use layout='cog', which supports any size"
     if byte_count > most:
         return PlanError(
             f"The download is {byte_count:,} bytes as Earth Engine counts them ({what}, one mask "
-            f"byte a sample), and one request carries at most {most:,}; "
-            f"{advice}, or take a smaller region, a coarser scale or fewer bands.",
+            f"byte per sample), but one request has at most {most:,}; "
+            f"{advice}, or use a smaller region, a coarser scale or fewer bands.",
             byte_count=byte_count,
         )
     side = max(max(grid.width, grid.height) for grid in grids)
     if side > MAX_GRID_SIDE:
         return PlanError(
-            f"The download has a side of {side:,} px ({what}), and one request has at most "
-            f"{MAX_GRID_SIDE:,}; {advice}, or take a smaller region or a coarser scale.",
+            f"The download has a side of {side:,} px ({what}), but one request has at most "
+            f"{MAX_GRID_SIDE:,}; {advice}, or use a smaller region or a coarser scale.",
             side=side,
         )
     if len(grids) > MAX_BANDS:
         return PlanError(
-            f"The download has {len(grids):,} bands, and one request has at most "
-            f"{MAX_BANDS:,}; {advice}, or name fewer in bands.",
+            f"The download has {len(grids):,} bands, but one request has at most "
+            f"{MAX_BANDS:,}; {advice}, or request fewer bands.",
             bands=len(grids),
         )
     return None
 
 
 def max_body_byte_count(bands: Sequence[BandInfo], grids: Sequence[PixelGrid]) -> int:
-    """Bound a body: whole blocks, a hundredth for deflate on noise, and room for headers."""
+    """Return a bound on a body: whole blocks, 1% for deflate on noise, and room for headers."""
 
     def padded(side: int) -> int:
         return -(-side // _BLOCK_SIDE) * _BLOCK_SIDE
 
-    # A file that promotes unlike bands gives each the bytes of the widest, on the finest grid.
+    # A file with bands of different types stores each in the widest type, on the finest grid.
     widest = max(bytes_per_sample(band.dtype) for band in bands)
     pixels = max(padded(grid.width) * padded(grid.height) for grid in grids)
     return pixels * widest * len(bands) * 101 // 100 + _HEADER_BYTE_COUNT * (1 + len(bands))

@@ -1,7 +1,7 @@
 """One raster on one grid -> the tiles that cover it exactly once, each small enough for a request.
 
 Arithmetic only: pixel extents are half-open, columns count from the left and rows from the top of
-the grid that Earth Engine named. Which bytes count is Earth Engine's rule, and stands here too.
+the grid that Earth Engine reported. Earth Engine's rule of which bytes count is here too.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.plan.image_info import BandInfo
 
 BLOCK_SIDE = 512
-"""Tiles begin at multiples of it, so that each fills whole columns of the file's blocks."""
+"""Tiles start at multiples of it, so that each fills whole columns of the file's blocks."""
 
-# How deep a tile that Earth Engine cannot compute is cut, in four each time.
+# How often a tile that Earth Engine cannot compute is cut into four.
 MAX_SPLIT_DEPTH = 3
-# Above so many requests more than there must be, other widths of tiles are looked for.
+# If aligned tiles take more than this factor of the minimum of requests, try other widths.
 _WORTH_ALIGNING = 1.05
 _COLUMN_COUNTS_TRIED = 64
 
@@ -42,7 +42,7 @@ _BYTES_PER_SAMPLE = {
 
 @dataclass(frozen=True)
 class TileBudget:
-    """What one tile may be.
+    """The limits of one tile.
 
     :param byte_count: as Earth Engine accounts it, mask bytes included.
     :param side: pixels along one side.
@@ -67,15 +67,15 @@ class TileBudget:
         )
 
     def lowered(self, tile: Tile, group: BandGroup, refusal: RequestTooLargeError) -> TileBudget:
-        """Return the budget that Earth Engine's refusal of a tile leaves, by its own numbers."""
+        """Return the budget that is left after Earth Engine refused a tile, by its own numbers."""
         byte_count = tile.byte_count_of(group)
         most, counted = (refusal.facts.get(name) for name in ("max_byte_count", "byte_count"))
         side = refusal.facts.get("max_side") or self.side
         if most and counted:
-            # It may count a pixel as more bytes than were reckoned with.
+            # Earth Engine may count more bytes per pixel than expected here.
             byte_count = most * byte_count // max(counted, byte_count)
         elif side >= max(tile.width, tile.height):
-            byte_count //= 2  # Its words have changed: nothing is known but that it is too much.
+            byte_count //= 2  # The wording has changed: all that is known is that it is too large.
         return replace(
             self, byte_count=min(self.byte_count, max(1, byte_count)), side=min(self.side, side)
         )
@@ -83,9 +83,9 @@ class TileBudget:
 
 @dataclass(frozen=True)
 class BandGroup:
-    """Bands on one grid, which are fetched together.
+    """Bands on one grid that are fetched together.
 
-    :param places: where each band goes: (index of the raster, 1-based index of its band).
+    :param places: each band's target: (index of the raster, 1-based index of its band).
     """
 
     bands: tuple[BandInfo, ...]
@@ -113,7 +113,7 @@ class Tile:
 
     @property
     def name(self) -> str:
-        """Where the tile is and how large, the same for the same pixels of the same bands."""
+        """The tile's position and size; the same for the same pixels of the same bands."""
         last = self.first_band + self.band_count
         return (
             f"{self.group}-{self.first_band}-{last}-{self.column}-{self.row}-"
@@ -125,15 +125,15 @@ class Tile:
         return group.bands[self.first_band : self.first_band + self.band_count]
 
     def grid_of(self, group: BandGroup) -> PixelGrid:
-        """Return the tile's pixels as a grid of their own."""
+        """Return the grid of the tile's pixels."""
         return group.grid.window(self.column, self.row, self.width, self.height)
 
     def byte_count_of(self, group: BandGroup) -> int:
-        """Return its size as Earth Engine accounts it."""
+        """Return the tile's size as Earth Engine accounts it."""
         return self.width * self.height * bytes_per_pixel(self.bands_of(group))
 
     def quarters(self) -> tuple[Tile, ...]:
-        """Return the tile in four, or in two where it is one pixel wide or high."""
+        """Return the tile cut into four, or into two if it is one pixel wide or high."""
         left, top = ceil(self.width / 2), ceil(self.height / 2)
         columns = [(0, left), (left, self.width - left)]
         rows = [(0, top), (top, self.height - top)]
@@ -147,12 +147,12 @@ class Tile:
         )  # fmt: skip
 
     def __str__(self) -> str:
-        """Return the tile as logs and errors show it."""
+        """Return the tile for logs and errors."""
         return f"{self.width} x {self.height} px at column {self.column}, row {self.row}"
 
 
 def bytes_per_pixel(bands: Sequence[BandInfo]) -> int:
-    """Return the bytes of all bands at one place, mask bytes included, as Earth Engine counts."""
+    """Return the bytes of all bands of one pixel, mask bytes included, as Earth Engine counts."""
     return sum(
         bytes_per_sample(band.dtype) + MASK_BYTES_PER_SAMPLE for band in bands
     )  # fmt: skip
@@ -166,7 +166,7 @@ def bytes_per_sample(dtype: str) -> int:
 def cut_group(index: int, group: BandGroup, budget: TileBudget) -> list[Tile]:
     """Return tiles that cover every pixel of every band of the group exactly once, row by row.
 
-    :raises PlanError: when not even one pixel of one band fits.
+    :raises PlanError: if not even one pixel of one band fits.
     """
     whole = Tile(index, 0, len(group.bands), 0, 0, group.grid.width, group.grid.height)
     return cut_tile(whole, group, budget)
@@ -175,7 +175,7 @@ def cut_group(index: int, group: BandGroup, budget: TileBudget) -> list[Tile]:
 def cut_tile(tile: Tile, group: BandGroup, budget: TileBudget) -> list[Tile]:
     """Return tiles within the budget that cover ``tile`` exactly once, row by row.
 
-    All bands stay together while a strip of one row of a block, 512 pixels, fits with all of them.
+    All bands stay together as long as a strip of one block row, 512 pixels, fits for all of them.
     """
     tiles: list[Tile] = []
     for first, count in _band_slices(tile, group, budget):
@@ -200,7 +200,7 @@ def _band_slices(tile: Tile, group: BandGroup, budget: TileBudget) -> Iterator[t
 
 @dataclass(frozen=True)
 class _Column:
-    """Tiles one above the other: ``count`` of them, each at most ``height`` rows."""
+    """A column of ``count`` tiles, each at most ``height`` rows."""
 
     start: int
     width: int
@@ -209,12 +209,12 @@ class _Column:
 
 
 def _cut_extent(tile: Tile, pixel_byte_count: int, budget: TileBudget) -> list[Tile]:
-    """Return the pieces of a tile whose bands are settled: fewest requests, then widest pieces."""
+    """Return the pieces of a tile whose bands are fixed: fewest requests, then widest pieces."""
     pixels = budget.byte_count // pixel_byte_count
     if pixels == 0:
         raise PlanError(
-            f"One pixel of {tile.band_count} bands is {pixel_byte_count:,} bytes, and a request "
-            f"carries {budget.byte_count:,}; name fewer in bands."
+            f"One pixel of {tile.band_count} bands is {pixel_byte_count:,} bytes, but a request "
+            f"has at most {budget.byte_count:,}; request fewer bands."
         )
     columns = _fewest_requests(tile, pixels, budget.side)
     return [
@@ -231,9 +231,9 @@ def _cut_extent(tile: Tile, pixel_byte_count: int, budget: TileBudget) -> list[T
 
 
 def _fewest_requests(tile: Tile, pixels: int, side: int) -> list[_Column]:
-    """Return columns of tiles of at most so many pixels, with edges on blocks where that is cheap.
+    """Return columns of tiles of at most ``pixels``, with edges on blocks where that is cheap.
 
-    What is cut from a tile that begins between two blocks stays on the lattice of the whole.
+    Pieces of a tile that starts between two blocks stay on the lattice of the whole raster.
     """
     to_block_edge = -tile.column % BLOCK_SIDE
     aligned = _fewest_of_step(tile, pixels, side, BLOCK_SIDE, to_block_edge)
@@ -247,9 +247,9 @@ def _fewest_requests(tile: Tile, pixels: int, side: int) -> list[_Column]:
 def _fewest_of_step(
     tile: Tile, pixels: int, side: int, step: int, lead: int
 ) -> list[_Column] | None:
-    """Return the best columns whose widths are multiples of ``step``; None where none is legal.
+    """Return the best columns whose widths are multiples of ``step``; None if none is legal.
 
-    :param lead: pixels to the first edge that a column may begin at.
+    :param lead: pixels to the first edge that a column may start at.
     """
     steps = ceil(max(tile.width - lead, 1) / step)
     fewest = ceil(tile.width / min(side, max(pixels, 1)))
@@ -270,7 +270,7 @@ def _columns(tile: Tile, width: int, lead: int, pixels: int, side: int) -> list[
         if rows == 0 or end - start > side:
             return None
         count = ceil(tile.height / rows)
-        # Tiles of like heights take like times.
+        # Tiles of similar heights take similar times.
         columns.append(_Column(start, end - start, ceil(tile.height / count), count))
         start = end
     return columns

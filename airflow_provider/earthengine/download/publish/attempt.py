@@ -1,6 +1,6 @@
-"""One attempt's writes to one destination: each says in which state of the key it was meant.
+"""One attempt's writes to one destination, each conditional on the expected state of its key.
 
-What the writes add up to is decided in :mod:`commit`.
+The order of the writes is decided in :mod:`commit`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _COMMIT_ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class _SentFile:
-    """A file that is in an open upload."""
+    """A file whose parts are all in an open upload."""
 
     path: Path
     byte_count: int
@@ -59,7 +59,7 @@ class _SentFile:
 
 
 class Attempt:
-    """One attempt's writes to one destination, and the uploads that it has open."""
+    """One attempt's writes to one destination, and its open uploads."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -70,7 +70,7 @@ class Attempt:
         self._sent: dict[str, _SentFile] = {}
 
     def examine(self, key: str, standing: Standing) -> StoredObject | Precondition:
-        """Return the object to adopt, or the state of the key that it is replaced in."""
+        """Return the object to adopt, or the state of the key in which to replace it."""
         if key not in standing.listed or (head := self._bucket.head_object(key)) is None:
             return Precondition()
         if adopted := self._adopt(key, head):
@@ -83,47 +83,47 @@ class Attempt:
             )
         if self._identity.if_exists is IfExists.FAIL:
             raise ObjectExistsError(
-                f"{self._destination.uri(key)} holds an object of another download, and if_exists "
+                f"{self._destination.uri(key)} holds an object of another download, but if_exists "
                 "is 'fail'; use another name or s3_prefix, or if_exists='replace_changed'."
             )
         return Precondition(head.etag)
 
     @contextmanager
     def own_uploads(self) -> Iterator[None]:
-        """Drop what is still open at the end, however it comes."""
+        """Always abort the uploads that are still open at the end of the block."""
         try:
             yield
         finally:
             self._bucket.drop_uploads(self._uploads.values())
 
     def upload(self, key: str, file: LocalFile | GrowingFile) -> None:
-        """Upload all parts; nothing becomes visible. A growing file is written meanwhile."""
+        """Upload all parts; nothing becomes visible. A growing file is written at the same time."""
         metadata = {
             "fingerprint": self._identity.fingerprint,
             "generation": self._identity.generation,
             "item": quote(self._destination.item_key),
         }
         if isinstance(file, LocalFile):
-            # Metadata goes before the first byte: of a growing file it cannot say this.
+            # Metadata is sent before the first byte, when a growing file has no digest yet.
             metadata["sha256"] = file.sha256
         upload = FileUpload(self._bucket, key, file.media_type, metadata, file.byte_count)
         self._uploads[key] = upload.open_upload
         with closing(upload), ThreadPoolExecutor(1, "earthengine-digest") as hasher:
             path = self._path_of(key, file, upload)
-            # It takes a second per GiB; the parts are compared meanwhile.
+            # Hashing takes a second per GiB; the parts are compared in the meantime.
             digest = hasher.submit(_digest_of, file, path)
             self._uploads[key] = upload.finish(path)
         self._sent[key] = _SentFile(path, path.stat().st_size, digest.result())
 
     def _path_of(self, key: str, file: LocalFile | GrowingFile, upload: FileUpload) -> Path:
-        """Return where the file is; one that grows is written now, unless it was before."""
+        """Return the path of the file; a growing file is written now, unless it already was."""
         if isinstance(file, LocalFile):
             return file.path
         sent = self._sent.get(key)
         return sent.path if sent else file.write(upload.send_grown)
 
     def retire(self, previous: CommitRecord) -> CommitRecord | None:
-        """Delete the old item; return the record if another attempt has finished meanwhile."""
+        """Delete the old item; return the new record if another attempt has already finished."""
         try:
             self._bucket.delete_object(self._destination.item_key, previous.item_etag)
         except ConditionFailedError:
@@ -139,7 +139,7 @@ class Attempt:
         """Make one object visible, or adopt the one that another attempt made visible."""
         state = states[key]
         if isinstance(state, StoredObject):
-            log.info("%s is there already, from an earlier attempt.", self._destination.uri(key))
+            log.info("%s already exists, from an earlier attempt.", self._destination.uri(key))
             return state
         for _ in range(_UPLOAD_ATTEMPTS):
             try:
@@ -147,9 +147,9 @@ class Attempt:
             except ConditionFailedError:
                 if adopted := self._adopt_after_lost_race(key):
                     return adopted
-                state = Precondition()  # What was in the way is gone meanwhile.
+                state = Precondition()  # The conflicting object is gone by now.
             except UploadConflictError:
-                # The upload may be gone because it was completed and only the answer was lost.
+                # The upload may be gone because it was completed, but the answer was lost.
                 head = self._bucket.head_object(key)
                 if head and (adopted := self._adopt(key, head)):
                     return adopted
@@ -163,7 +163,8 @@ class Attempt:
                 )
                 return StoredObject(key, sent.byte_count, etag, sent.sha256)
         raise ServiceUnavailableError(
-            f"{self._destination.uri(key)} was written by somebody else each time this attempt did."
+            f"{self._destination.uri(key)} was overwritten by another writer {_UPLOAD_ATTEMPTS} "
+            "times; run the task again."
         )
 
     def commit(
@@ -173,10 +174,10 @@ class Attempt:
     ) -> CommitRecord:
         """Write the item, or return the one that another attempt wrote.
 
-        Some stores let two conditional completes through that arrive together, so the bucket, not
-        this attempt's memory, says what was stored; and an item that another attempt wrote before
-        such an overwrite is written anew. Whoever overwrites commits after it, so the last one
-        leaves an item that matches.
+        Some stores accept two conditional completes that arrive together, so the listing of the
+        bucket, not this attempt's memory, decides what was stored; and an item that another attempt
+        wrote before such an overwrite is rewritten. Every attempt commits after its own overwrite,
+        so the last one leaves an item that matches.
         """
         for _ in range(_COMMIT_ATTEMPTS):
             listed = self._bucket.list_objects(self._destination.key("."))
@@ -196,8 +197,8 @@ class Attempt:
                 return winner
             self.retire(winner)
         raise ServiceUnavailableError(
-            f"The item {self._destination.item_uri} was changed by other attempts each time this "
-            "one wrote it."
+            f"The item {self._destination.item_uri} was changed by other attempts "
+            f"{_COMMIT_ATTEMPTS} times; run the task again."
         )
 
     def _as_listed(self, stored: StoredObject, listed: Mapping[str, ListedObject]) -> StoredObject:
@@ -206,13 +207,13 @@ class Attempt:
         adopted = self._adopt_after_lost_race(stored.key) if stored.key in listed else None
         if adopted is None:
             raise StoredObjectMismatchError(
-                f"{self._destination.uri(stored.key)} was published, and the bucket does not list "
-                "it any more."
+                f"{self._destination.uri(stored.key)} was published, but the bucket no longer "
+                "lists it; check what deletes objects there, and run the task again."
             )
         return adopted
 
     def sweep(self, standing: Standing, kept: set[str]) -> None:
-        """Delete the objects of the replaced download that the new one does not have."""
+        """Delete the replaced download's objects that the new download does not have."""
         for key in standing.listed:
             if key in kept or key == self._destination.item_key:
                 continue
@@ -220,26 +221,27 @@ class Attempt:
             if head and self._is_ours(head):
                 try:
                     self._bucket.delete_object(key, head.etag)
-                    log.info("Removed %s, of the replaced download.", self._destination.uri(key))
+                    log.info("Removed %s of the replaced download.", self._destination.uri(key))
                 except ConditionFailedError:
-                    log.info("%s changed meanwhile and stays.", self._destination.uri(key))
+                    log.info("%s has just changed and is kept.", self._destination.uri(key))
 
     def _winner(self) -> CommitRecord | None:
-        """Return the item that another attempt of this download wrote, or None if none is there.
+        """Return the record that another attempt of this download wrote, or None if there is none.
 
-        :raises ObjectExistsError: it is of another download.
+        :raises ObjectExistsError: if the item belongs to another download.
         """
         record = read_record(self._target)
         if record and not self._identity.owns(record.fingerprint, record.generation):
             raise ObjectExistsError(
-                f"{record.item_uri} was written by another download while this one published."
+                f"{record.item_uri} was written by another download while this one was being "
+                "published; use another name or s3_prefix for one of them."
             )
         return record
 
     def _adopt_after_lost_race(self, key: str) -> StoredObject | None:
-        """Return the object that another attempt made visible, or None if none is there.
+        """Return the object that another attempt made visible, or None if there is none.
 
-        :raises ObjectExistsError: it is of another download.
+        :raises ObjectExistsError: if it belongs to another download.
         """
         head = self._bucket.head_object(key)
         if head is None:
@@ -248,8 +250,8 @@ class Attempt:
             log.info("%s was published by another attempt.", self._destination.uri(key))
             return adopted
         raise ObjectExistsError(
-            f"{self._destination.uri(key)} was written by another download while this one "
-            "published."
+            f"{self._destination.uri(key)} was written by another download while this one was "
+            "being published; use another name or s3_prefix for one of them."
         )
 
     def _adopt(self, key: str, head: HeadedObject) -> StoredObject | None:
@@ -260,14 +262,15 @@ class Attempt:
         return StoredObject(key, head.byte_count, head.etag, self._digest_of(key, head))
 
     def _digest_of(self, key: str, head: HeadedObject) -> str:
-        """Return the sha256 of an object's content, as it says itself, or read for it."""
+        """Return the sha256 of an object's content, from its metadata or by reading it."""
         if sha256 := head.metadata.get("sha256"):
             return sha256
         try:
             return self._bucket.digest_object(key, head.etag)
         except ConditionFailedError:
             raise ServiceUnavailableError(
-                f"{self._destination.uri(key)} was written by another attempt while it was read."
+                f"{self._destination.uri(key)} was overwritten by another attempt while it was "
+                "read; run the task again."
             ) from None
 
     def _is_ours(self, head: HeadedObject) -> bool:

@@ -1,18 +1,18 @@
-"""Local files -> objects -> item: how a download becomes visible, whole or not at all.
+"""Local files -> objects -> item: how a download becomes visible, completely or not at all.
 
-The promise: there is no item unless every object that it names is complete and verified. An
+The promise: an item exists only if every object that it names is complete and verified. An
 object without an item is not a result; the next attempt adopts or replaces it. Two attempts of one
-task can run at the same time, so every write says in which state of the key it was meant:
+task can run at the same time, so every write is conditional on the expected state of its key:
 
-1. All parts of all objects are uploaded first; nothing of that is visible.
-2. The uploads are completed one after another. A key goes from old to new once, whoever does it:
-   the attempt that comes second meets a failed condition, and adopts what is stored if it is the
-   same download.
+1. All parts of all objects are uploaded first; none of this is visible.
+2. The uploads are completed one after another. A key changes from old to new exactly once: the
+   second attempt to write it gets a failed condition, and adopts the stored object if it belongs
+   to the same download.
 3. The item is written last, from a listing of what the bucket then holds. When a download is
-   replaced, its old item goes first.
+   replaced, its old item is deleted first.
 
-No attempt deletes a final object of the download that it publishes; a failing one drops only its
-own open uploads.
+No attempt deletes a final object of the download that it publishes; a failing attempt aborts only
+its own open uploads.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def publish_files(
     build_item: Callable[[Sequence[StoredObject]], bytes],
     confirm: Callable[[], object] | None = None,
 ) -> CommitRecord:
-    """Return the record of the published download, by whichever attempt it was published.
+    """Return the record of the published download, whichever attempt published it.
 
     :param build_item: makes the item's content from the stored objects, in the order of ``files``.
-    :param confirm: called when all is uploaded and nothing is visible; raises if it must stay so.
-    :raises ObjectExistsError: a key holds something that has to stay.
+    :param confirm: called once all is uploaded and nothing visible; raises to stop publishing.
+    :raises ObjectExistsError: if a key holds an object that must not be replaced.
     """
     attempt = Attempt(target)
     destination = target.destination

@@ -1,4 +1,4 @@
-"""What becomes of a download that finds nothing: a marker, and no request until it is due."""
+"""A download that finds nothing -> a marker, and no request until the next check is due."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ log = logging.getLogger(__name__)
 def check_due(target: Target, job: Job, standing: Standing) -> StoredMarker | None:
     """Return the marker at the destination, if there is one.
 
-    :raises EmptyImageError: the job heeds markers, and this one is not due yet.
+    :raises EmptyImageError: if the job respects markers and this one is not due yet.
     """
     key = _key(target)
     if key not in standing.listed or standing.done:
         return None
     found = markers.read_marker(target.bucket, key)
-    # Whoever says "replace" wants to look now.
+    # "replace" requests a check now.
     if found and job.on_empty == MARK and target.identity.if_exists is not IfExists.REPLACE:
         marker = found.marker
         if marker.fingerprint == target.identity.fingerprint and not marker.is_due(
@@ -41,9 +41,9 @@ def check_due(target: Target, job: Job, standing: Standing) -> StoredMarker | No
 
 
 def write_marker(target: Target, job: Job, found: StoredMarker | None, reason: str) -> None:
-    """Mark the download as empty, if the job asks for it.
+    """Mark the download as empty, if the job requests it.
 
-    :param found: the marker that stood there before.
+    :param found: the marker to replace, if there is one.
     """
     if job.on_empty != MARK:
         return
@@ -58,11 +58,15 @@ def write_marker(target: Target, job: Job, found: StoredMarker | None, reason: s
         found.marker if found else None,
     )
     markers.write_marker(target.bucket, key, marker, found)
-    log.info("Marked %s; due at %s", target.bucket.uri(key), marker.recheck_after.isoformat())
+    log.info(
+        "Wrote marker %s; the next check is due after %s",
+        target.bucket.uri(key),
+        marker.recheck_after.isoformat(),
+    )
 
 
 def remove_marker(target: Target, standing: Standing) -> None:
-    """Remove the marker that was there before the download found something."""
+    """Remove the marker of an earlier check, now that the download has found something."""
     key = _key(target)
     if listed := standing.listed.get(key):
         markers.remove_marker(target.bucket, key, listed.etag)

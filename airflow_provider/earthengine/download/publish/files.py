@@ -1,4 +1,4 @@
-"""Verified rasters -> the files that the user asked for, with their digests."""
+"""Verified rasters -> the requested files, with their digests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider.earthengine.download.raster.cog import Watch, write_cog
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
 from airflow_provider.earthengine.download.transport.connections import Cancellation
 
-# From here on a COG takes seconds to write, and is uploaded meanwhile.
+# A larger COG takes seconds to write, so it is uploaded while it is written.
 _GROWING_BYTE_COUNT = 128 << 20
 
 GEOTIFF_MEDIA_TYPE = "image/tiff; application=geotiff"
@@ -34,9 +34,9 @@ ZIP_MEDIA_TYPE = "application/zip"
 class LocalFile:
     """One file to publish.
 
-    :param suffix: what its object's name has behind the base name, for example ".B3.tif".
+    :param suffix: what follows the base name in its object's key, for example ".B3.tif".
     :param sha256: of the file, hexadecimal.
-    :param rasters: what it holds.
+    :param rasters: the rasters that it holds.
     """
 
     suffix: str
@@ -49,10 +49,10 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class GrowingFile:
-    """One file to publish while it is written.
+    """One file that is published while it is written.
 
-    :param byte_count: it is not longer.
-    :param write: makes the file and returns where it is; calls back with its path now and then.
+    :param byte_count: an upper bound.
+    :param write: writes the file and returns its path; calls back with the path while writing.
     """
 
     suffix: str
@@ -68,9 +68,9 @@ def assemble_files(
     compression: str,
     cancellation: Cancellation,
 ) -> tuple[LocalFile | GrowingFile, ...]:
-    """Return the files in the order of the bands: the zip itself, or one file a raster.
+    """Return the files in the order of the bands: the zip itself, or one file per raster.
 
-    :param tags: of GeoTIFFs that are written here.
+    :param tags: of GeoTIFFs written here.
     :param compression: of COGs.
     """
     download, body = fetched.download, fetched.body
@@ -107,7 +107,7 @@ def _cog_of(
     write_cog: Callable[[Path, Path, str, Watch], None],
     tags: Mapping[str, str],
 ) -> LocalFile | GrowingFile:
-    """Return the COG of a raster: made, or to be made if it is worth uploading meanwhile."""
+    """Return the COG of a raster: already written, or growing if it is large."""
 
     def write(watch: Watch) -> Path:
         canvas = raster.path
@@ -122,7 +122,7 @@ def _cog_of(
 
     if raster.plan.byte_count < _GROWING_BYTE_COUNT:
         return _local_file(raster, write(lambda _: None), COG_MEDIA_TYPE)
-    # What does not compress grows by a little, and overviews are a third more.
+    # Data that does not compress grows a little, and overviews add a third.
     most = raster.plan.byte_count * 3 // 2
     return GrowingFile(raster.plan.suffix, most, COG_MEDIA_TYPE, (raster,), write)
 
@@ -135,13 +135,13 @@ def _local_file(raster: RasterFacts, path: Path, media_type: str) -> LocalFile:
 
 
 def write_nodata(path: Path, nodata: float) -> None:
-    """Write the tag into a GeoTIFF; its pixels stay as they are."""
+    """Write the nodata tag into a GeoTIFF; its pixels do not change."""
     with rasterio.open(path, "r+", driver="GTiff") as dataset:
         dataset.nodata = nodata
 
 
 def tags_of(properties: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of the image's properties that a GeoTIFF can carry: texts and numbers."""
+    """Return the image properties that a GeoTIFF can hold as tags: text and numbers."""
     return {
         key: str(value)
         for key, value in properties.items()

@@ -1,6 +1,6 @@
 """The STAC Item of a download: what was stored, where it came from, and that it is complete.
 
-It is put last, and only once everything that it names is in the bucket: it is the commit record.
+It is the commit record: written last, once everything that it names is in the bucket.
 Source: https://github.com/radiantearth/stac-spec/blob/v1.1.0/item-spec/item-spec.md, read 2026-11.
 """
 
@@ -40,10 +40,10 @@ _WGS84 = "EPSG:4326"
 
 @dataclass(frozen=True)
 class Run:
-    """Who asked for the download, and for which time.
+    """Which run requested the download, and for which time.
 
     :param facts: names and numbers of the run, for example ``{"airflow:dag_id": "daily"}``.
-    :param window: start and end of the time that the run stands for, or None.
+    :param window: start and end of the run's data interval, or None.
     """
 
     facts: Mapping[str, Any]
@@ -52,9 +52,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Source:
-    """What was downloaded: the program, what Earth Engine said of it, and how it was asked for.
+    """What was downloaded: the program, Earth Engine's description of it, and the parameters.
 
-    :param record: what the user says of it, under STAC's names, for example ``license``.
+    :param record: what the user adds, under STAC's names, for example ``license``.
     """
 
     image: ImageSource
@@ -125,7 +125,7 @@ def _describe(
 
 
 def _update_time(source: Source) -> str | None:
-    """Return when the asset was ingested, as its version says."""
+    """Return when the asset was ingested, according to its version."""
     if source.image.asset_id is None:
         return None
     moment = update_time(source.info.version)

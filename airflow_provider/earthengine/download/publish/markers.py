@@ -1,7 +1,7 @@
-"""Markers of empty dates: "looked on this day, nothing there", and when to look again.
+"""Markers of empty dates: nothing was found on this day, and when to check again.
 
-A marker stands where the item of the download would, as ``<base>.empty.json``. It is no result: a
-download that finds something replaces it. As long as it is not due, nobody asks Earth Engine.
+A marker takes the place of the download's item, as ``<base>.empty.json``. It is not a result: a
+download that finds something replaces it. Until it is due, Earth Engine gets no request.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _READERS = 8
 
 @dataclass(frozen=True)
 class Marker:
-    """What was looked for in vain.
+    """A download that found nothing.
 
     :param fingerprint: of the download.
     :param base: the base of its objects' names.
     :param image: an asset id, or a program as JSON text.
-    :param source: the operator's field ``source``, as it was given.
-    :param looks: how often it was looked for.
-    :param recheck_after: when to look again.
+    :param source: the operator's field ``source``, as given.
+    :param looks: the number of checks so far.
+    :param recheck_after: when to check again.
     """
 
     fingerprint: str
@@ -59,7 +59,7 @@ class Marker:
     recheck_after: datetime
 
     def is_due(self, now: datetime) -> bool:
-        """Return whether it is time to look again."""
+        """Return whether it is time to check again."""
         return now >= self.recheck_after
 
     def to_json(self) -> bytes:
@@ -74,7 +74,7 @@ class Marker:
         return json.dumps(content, indent=2).encode()
 
     def to_fields(self) -> dict[str, Any]:
-        """Return fields of ``EarthEngineToS3Operator`` that look again."""
+        """Return the fields of an ``EarthEngineToS3Operator`` that checks again."""
         source = self.source if isinstance(self.source, Mapping) else {}
         return {
             "image": keep_from_templates(self.image),
@@ -85,16 +85,16 @@ class Marker:
 
 @dataclass(frozen=True)
 class StoredMarker:
-    """A marker, and the ETag that it was read with."""
+    """A marker, and its ETag when it was read."""
 
     marker: Marker
     etag: str
 
 
 def read_marker(bucket: Bucket, key: str) -> StoredMarker | None:
-    """Return the marker at the key; None where there is none any more.
+    """Return the marker at the key; None if it no longer exists.
 
-    :raises ObjectExistsError: it is not one that this package wrote.
+    :raises ObjectExistsError: if this package did not write it.
     """
     read = bucket.read_object(key)
     if read is None:
@@ -123,10 +123,10 @@ def make_marker(
     recheck_days: float,
     previous: Marker | None,
 ) -> Marker:
-    """Return what is to be written now.
+    """Return the marker to write now.
 
-    Each time that nothing is found, the wait until the next look is twice as long, so that what
-    never comes is hardly ever asked for.
+    Each check that finds nothing doubles the wait until the next one, so that data that never
+    arrives is rarely requested.
     """
     now = datetime.now(UTC)
     looks = previous.looks + 1 if previous and previous.fingerprint == fingerprint else 1
@@ -144,9 +144,9 @@ def make_marker(
 
 
 def write_marker(bucket: Bucket, key: str, marker: Marker, previous: StoredMarker | None) -> None:
-    """Put the marker where ``previous`` was, or where there was none.
+    """Write the marker in place of ``previous``, or where there was none.
 
-    Of two attempts at once, the marker of the first stays: both say the same.
+    If two attempts write at once, the first marker stays: both hold the same.
     """
     bucket.find_out_conditions(marker.prefix)
     try:
@@ -158,16 +158,16 @@ def write_marker(bucket: Bucket, key: str, marker: Marker, previous: StoredMarke
 
 
 def remove_marker(bucket: Bucket, key: str, etag: str) -> None:
-    """Delete the marker that was listed with this ETag: there is a result now."""
+    """Delete the marker that was listed with this ETag, because there is a result now."""
     try:
         bucket.delete_object(key, etag)
-        log.info("Removed %s: there is something now.", bucket.uri(key))
+        log.info("Removed marker %s, because there is a result now.", bucket.uri(key))
     except ConditionFailedError:
-        log.info("%s changed meanwhile and stays.", bucket.uri(key))
+        log.info("%s has just changed and is kept.", bucket.uri(key))
 
 
 def list_due_markers(bucket: Bucket, prefix: str, now: datetime) -> list[Marker]:
-    """Return the markers below the prefix that are due, in the order of their keys."""
+    """Return the due markers below the prefix, in the order of their keys."""
     listed = bucket.list_objects(f"{prefix}/" if prefix else "")
     keys = sorted(key for key in listed if key.endswith(MARKER_SUFFIX))
     with ThreadPoolExecutor(_READERS, thread_name_prefix="earthengine-markers") as pool:

@@ -1,6 +1,6 @@
-"""What is at a destination, and what an item records of a download.
+"""What exists at a destination, and what an item records of a download.
 
-The item is the commit record: what is parsed here was written last of all.
+The item is the commit record: it was written after everything that it names.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ FINGERPRINT = "earthengine:fingerprint"
 GENERATION = "earthengine:generation"
 ETAG = "earthengine:etag"
 SHA256_MULTIHASH = "1220"
-"""What stands before a sha256 in a multihash. Source:
+"""The prefix of a sha256 in a multihash. Source:
 https://github.com/stac-extensions/file#checksums, read 2026-11."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a download goes, in which bucket, and which download it is."""
+    """The bucket and destination of a download, and which download it is."""
 
     bucket: Bucket
     destination: Destination
@@ -50,7 +50,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class CommitRecord:
-    """A published download: what its item says."""
+    """A published download, as its item records it."""
 
     item_uri: str
     item_etag: str
@@ -62,11 +62,11 @@ class CommitRecord:
 
 @dataclass(frozen=True)
 class Standing:
-    """What is at the destination before anything is fetched.
+    """What exists at the destination before anything is fetched.
 
-    :param done: the record to return, when there is nothing to do.
-    :param previous: the record that has to go first, when there is one.
-    :param listed: every object whose key begins as the download's keys do.
+    :param done: the record to return if there is nothing to do.
+    :param previous: the record to delete first, if there is one.
+    :param listed: every object whose key starts like the download's keys.
     """
 
     done: CommitRecord | None
@@ -80,15 +80,15 @@ def is_listed(stored: StoredObject, listed: Mapping[str, ListedObject]) -> bool:
 
 
 def read_record(target: Target) -> CommitRecord | None:
-    """Return what the destination's item says, or None if there is none."""
+    """Return the record in the destination's item, or None if there is no item."""
     read = target.bucket.read_object(target.destination.item_key)
     return None if read is None else parse_record(target.destination, *read)
 
 
 def look_at_destination(target: Target) -> Standing:
-    """Return what is there; one read and one listing.
+    """Return what exists at the destination, with one read and one listing.
 
-    :raises ObjectExistsError: another download is there and has to stay.
+    :raises ObjectExistsError: if it holds another download that must not be replaced.
     """
     record = read_record(target)
     identity = target.identity
@@ -98,14 +98,14 @@ def look_at_destination(target: Target) -> Standing:
     if not identity.owns(record.fingerprint, record.generation):
         if identity.if_exists is IfExists.FAIL:
             raise ObjectExistsError(
-                f"{record.item_uri} records another download, and if_exists is 'fail'; use "
+                f"{record.item_uri} records another download, but if_exists is 'fail'; use "
                 "another name or s3_prefix, or if_exists='replace_changed'."
             )
         return Standing(None, record, listed)
     missing = [stored.key for stored in record.objects if not is_listed(stored, listed)]
     if missing:
         log.warning(
-            "%s names objects that are gone or changed: %s; publishing again.",
+            "%s names objects that are missing or changed: %s; publishing again.",
             record.item_uri,
             ", ".join(missing),
         )
@@ -114,9 +114,9 @@ def look_at_destination(target: Target) -> Standing:
 
 
 def parse_record(destination: Destination, content: bytes, etag: str) -> CommitRecord:
-    """Return what an item says.
+    """Return the record in an item.
 
-    :raises ObjectExistsError: it is not an item that this package wrote.
+    :raises ObjectExistsError: if this package did not write the item.
     """
     try:
         item = json.loads(content)

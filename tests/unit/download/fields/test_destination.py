@@ -65,5 +65,5 @@ def test_keys_are_put_together_from_prefix_base_and_suffix() -> None:
 
 
 def test_an_unknown_mode_is_refused() -> None:
-    with pytest.raises(DownloadParamsError, match="known are fail, replace_changed, replace"):
+    with pytest.raises(DownloadParamsError, match="use one of fail, replace_changed, replace"):
         read_if_exists("overwrite")

@@ -44,8 +44,8 @@ def test_an_expression_may_be_a_dict_or_json_text() -> None:
         (5, "write an asset id"),
         (None, "write an asset id"),
         ("<ee.image.Image object>", "write an asset id"),
-        ({"result": "1", "values": {}}, "without a result"),
-        ({"type": "Image"}, "without a result"),
+        ({"result": "1", "values": {}}, "result is not among"),
+        ({"type": "Image"}, "result is not among"),
         ("{'result': '0'}", "tojson"),
     ],
 )

@@ -80,12 +80,12 @@ def test_an_unknown_band_is_refused_with_the_bands_there_are() -> None:
         (
             "Image.select: Band pattern 'B1' was applied to an Image with no bands.",
             EmptyImageError,
-            "is the collection empty",
+            "computed from an empty collection",
         ),
         (
             "Image.clipToBoundsAndScale: Parameter 'input' is required.",
             EmptyImageError,
-            "is the collection empty",
+            "computed from an empty collection",
         ),
         ("Projection: The CRS could not be parsed.", RequestRejectedError, "could not be parsed"),
     ],
