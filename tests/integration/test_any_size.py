@@ -277,7 +277,7 @@ def test_a_tile_that_is_never_computed_is_named_with_its_depth_and_the_last_word
         monkeypatch.setenv("AIRFLOW_CONN_EARTHENGINE_DEFAULT", connection)
         words = (
             r"ComputationTooLargeError: Earth Engine cannot compute the tile of \d+ x \d+ px at "
-            r"column \d+, row \d+, though it was cut in four 3 times; .* User memory limit exceeded"
+            r"column \d+, row \d+, even after it was cut into four 3 times; .* User memory limit exceeded"
         )
         with pytest.raises(AirflowFailException, match=words):
             run()
@@ -494,7 +494,7 @@ def test_time_that_is_up_ends_the_download(run: Run, emulator: Emulator) -> None
     limits = {**SMALL_TILES, "total_seconds": 0.5, "max_concurrent_requests": 2}
     with (
         emulator.fault("thumbnails.getPixels", Latency(0.6), times=2),
-        pytest.raises(FetchTimeoutError, match=r"tiles.*not done within limits\['total_seconds'\]"),
+        pytest.raises(FetchTimeoutError, match=r"tiles.*not finished within limits\['total_sec"),
     ):
         run(limits=limits)
 

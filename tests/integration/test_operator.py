@@ -322,7 +322,7 @@ BAD = [
     ({"image": {"result": "0", "values": {"0": {"valueReference": "1"}}}}, "DownloadParamsError"),
     (
         {"image": SENTINEL2_ID, "download_params": {"bands": ["B3"]}, "layout": "as_served"},
-        r"PlanError.*361,681,200 bytes.*at most 50,331,648; use layout='cog', which supports any size",
+        r"PlanError.*361,681,200 bytes.*at most 50,331,648; use layout='cog', which",
     ),
     (
         {"image": SENTINEL2_ID, "download_params": {"bands": ["B3"], "region": [0, 0, 1, 1]}},

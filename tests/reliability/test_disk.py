@@ -83,8 +83,8 @@ def test_a_place_that_is_not_there_is_told_before_anything_is_computed(
     with pytest.raises(ScratchError) as caught:
         execute(fields)
     assert str(caught.value) == (
-        f"Scratch {tmp_path}/absent cannot be used (No such file or directory); make room or make "
-        "it writable, or name another place in [earthengine] scratch_directory."
+        f"Scratch {tmp_path}/absent cannot be used (No such file or directory); free some space, "
+        "make it writable, or set [earthengine] scratch_directory to another place."
     )
     assert emulator.requests == []
     assert is_empty(s3, bucket)
@@ -132,7 +132,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(
     told = last_sentence(attempt_on_disk("size=1m", place, fields))
     assert "ScratchError" in told
     assert f"Scratch {place} has 1,0" in told
-    assert "bytes free, and the download can take" in told
+    assert "bytes free, but the download can take" in told
     assert "thumbnails.create" not in emulator.counts()
     assert is_empty(s3, bucket)
 

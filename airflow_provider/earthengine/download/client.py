@@ -1,4 +1,4 @@
-"""What downloads ask of an Earth Engine session; the hook is one."""
+"""The interface of an Earth Engine session that downloads need; the hook implements it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any, Protocol
 
 
 class EarthEngineClient(Protocol):
-    """What fetching asks of an Earth Engine session."""
+    """An Earth Engine session, as fetching needs it."""
 
     def get_download_id(self, params: Mapping[str, Any]) -> DownloadId:
-        """Return a new download id for the parameters, ``image`` among them."""
+        """Return a new download id for the parameters, which include ``image``."""
 
     def make_download_url(self, download_id: DownloadId) -> str:
-        """Return where the pixels are. A capability: it must not be logged or stored."""
+        """Return the URL of the pixels. A capability: it must not be logged or stored."""
 
 
 class ValueComputer(Protocol):
-    """What describing an image asks of an Earth Engine session."""
+    """An Earth Engine session, as describing an image needs it."""
 
     def compute_value(self, value: Any) -> Any:
         """Return the value of an ``ee`` object as plain JSON data."""
 
 
 class Session(ValueComputer, Protocol):
-    """A session that is opened on request: ``ee`` objects cannot be made before."""
+    """A session that is opened on demand: ``ee`` objects cannot be created before."""
 
     def get_conn(self) -> Any:
         """Open the session; return the module ``ee``."""
@@ -33,7 +33,7 @@ class Session(ValueComputer, Protocol):
 
 @dataclass(frozen=True)
 class DownloadId:
-    """What Earth Engine gives for a download. A capability: whoever has it gets the pixels."""
+    """Earth Engine's id of a download. A capability: anyone who has it can fetch the pixels."""
 
     docid: str = field(repr=False)
     token: str = field(default="", repr=False)

@@ -1,1 +1,1 @@
-"""Requests -> bodies and tiles on disk, side by side, retried and resumed."""
+"""Requests -> bodies and tiles on disk, fetched concurrently, retried and resumed."""

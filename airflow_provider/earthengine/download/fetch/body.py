@@ -1,7 +1,7 @@
 """Earth Engine -> disk: create an id, make its URL, GET the body, streamed and retried.
 
-What the body means is not looked at here beyond the check that the caller gives: a body that
-fails it is fetched again.
+The body is not interpreted here, except by the check that the caller passes: a body that fails it
+is fetched again.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ T = TypeVar("T")
 
 CHUNK_BYTE_COUNT = 1 << 20
 CONNECT_SECONDS = 10.0
-# Earth Engine computes the pixels before the first byte, and says itself when it gives up.
+# Earth Engine computes the pixels before the first byte, and answers with an error if it gives up.
 READ_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
-# Once the body has begun, the pixels are computed: a silence then is a lost connection.
+# Once the body has started, the pixels are computed: a silence then is a lost connection.
 BODY_SILENCE_SECONDS = 60.0
 PROGRESS_SECONDS = 5.0
 _ERROR_BODY_BYTE_COUNT = 1 << 16
@@ -60,7 +60,7 @@ _ERROR_BODY_BYTE_COUNT = 1 << 16
 class FetchedBody:
     """A body on disk, complete and checked.
 
-    :param attempts: GET requests that it took.
+    :param attempts: the number of GET requests.
     :param seconds: from the first request to the last byte, waits included.
     """
 
@@ -74,12 +74,12 @@ class FetchedBody:
 class BodyRequest:
     """One body to fetch.
 
-    :param params: for ``get_download_id``, ``image`` among them.
+    :param params: for ``get_download_id``, including ``image``.
     :param what: its name in logs and errors.
-    :param path: where the body goes; it appears there only when it is complete and checked.
-    :param max_byte_count: a longer body is not what was asked for.
-    :param check: raises TruncatedBodyError for a body that does not decode; no place is held while
-        it works.
+    :param path: where the body goes; it appears there only once it is complete and checked.
+    :param max_byte_count: a longer body is not what was requested.
+    :param check: raises TruncatedBodyError if the body cannot be decoded; it runs without holding a
+        place in the gate.
     """
 
     params: Mapping[str, Any]
@@ -90,17 +90,17 @@ class BodyRequest:
 
 
 class BodyFetcher:
-    """Fetches bodies, one after the other, over connections that it keeps.
+    """Fetch bodies, one after the other, over connections that are kept open.
 
-    Several of them work side by side, each in a thread of its own.
+    Several fetchers can work concurrently, each in its own thread.
 
     :param client: retries its own requests, or leaves them to ``policy``.
     :param policy: for each request.
-    :param cancellation: ends what is under way at any time.
-    :param gate: gives requests their places; None: there is no other request.
-    :param attempt_seconds: the longest that a body may be computed; None: as long as Earth Engine
-        does.
-    :param count: is told of bytes as they arrive; None: the log is.
+    :param cancellation: ends requests in flight at any time.
+    :param gate: limits concurrent requests; None: there are no others.
+    :param attempt_seconds: the longest that a body may be computed; None: until Earth Engine gives
+        up.
+    :param count: called with the number of bytes that arrive; None: log the progress instead.
     """
 
     def __init__(
@@ -132,8 +132,8 @@ class BodyFetcher:
     def fetch(self, request: BodyRequest) -> FetchedBody:
         """Return the body on disk.
 
-        :raises TransientError: when it still failed after all tries.
-        :raises PermanentError: when Earth Engine will not give it.
+        :raises TransientError: if it still fails after all tries.
+        :raises PermanentError: if Earth Engine refuses it.
         """
         started = time.monotonic()
         attempts = 0
@@ -147,21 +147,21 @@ class BodyFetcher:
             return self._get_body(self._client.make_download_url(download_id), request)
 
         def get_checked() -> int:
-            byte_count = self._at_its_place(get)
+            byte_count = self._in_gate(get)
             request.check(_part_of(request.path))
             return byte_count
 
-        download_id = self._policy.run(lambda: self._at_its_place(create))
+        download_id = self._policy.run(lambda: self._in_gate(create))
         try:
             byte_count = self._policy.run(get_checked)
         except DownloadIdExpiredError:
-            log.warning("The download id of %s has expired; asking for a new one.", request.what)
-            download_id = self._policy.run(lambda: self._at_its_place(create))
+            log.warning("The download id of %s has expired; requesting a new one.", request.what)
+            download_id = self._policy.run(lambda: self._in_gate(create))
             byte_count = self._policy.run(get_checked)
         _part_of(request.path).replace(request.path)
         return FetchedBody(request.path, byte_count, attempts, time.monotonic() - started)
 
-    def _at_its_place(self, operation: Callable[[], T]) -> T:
+    def _in_gate(self, operation: Callable[[], T]) -> T:
         self._cancellation.check()
         with self._gate.place() if self._gate else nullcontext():
             return operation()
@@ -191,7 +191,7 @@ def fetch_body(
 ) -> FetchedBody:
     """Return one body on disk; see :class:`BodyFetcher`.
 
-    :param policy: for the GET, and for what the client does not retry by itself.
+    :param policy: for the GET, and for what the client does not retry itself.
     """
     cancellation = cancellation or Cancellation()
     policy = policy or RetryPolicy(sleep=cancellation.sleep)
@@ -200,7 +200,7 @@ def fetch_body(
 
 
 def _part_of(path: Path) -> Path:
-    """Return where a body is until it is complete and checked."""
+    """Return the path of a body until it is complete and checked."""
     return path.with_name(f"{path.name}.part")
 
 
@@ -217,8 +217,8 @@ def _write_body(
             byte_count += len(chunk)
             if byte_count > request.max_byte_count:
                 raise RasterMismatchError(
-                    f"The body of {request.what} is longer than {request.max_byte_count:,} bytes, "
-                    "the most that its pixels can take.",
+                    f"The body of {request.what} exceeds {request.max_byte_count:,} bytes, the "
+                    "most that its pixels can take.",
                     field="byte_count",
                     wanted=request.max_byte_count,
                     got=byte_count,
@@ -246,7 +246,7 @@ def _raise_for_answer(response: requests.Response, what: str) -> None:
     )
     if response.status_code == 404 and isinstance(error, AssetNotFoundError):
         raise DownloadIdExpiredError(
-            f"Earth Engine no longer knows the download id of {what}.",
+            f"The download id of {what} has expired in Earth Engine.",
             server_text=error.server_text,
             status=404,
         )
@@ -255,7 +255,7 @@ def _raise_for_answer(response: requests.Response, what: str) -> None:
 
 @contextmanager
 def _translated_errors(what: str) -> Iterator[None]:
-    """Turn what requests raises into our errors, without the URL that its texts hold."""
+    """Translate what requests raises into our errors, without the URL in its texts."""
     try:
         yield
     except requests.exceptions.ChunkedEncodingError as error:
@@ -263,7 +263,7 @@ def _translated_errors(what: str) -> Iterator[None]:
             TruncatedBodyError(f"The body of {what} ended early.", server_text=scrub(str(error)))
         )
     except (requests.RequestException, HTTPError) as error:
-        # requests calls a silence within the body a ConnectionError.
+        # requests raises ConnectionError for a read timeout within the body.
         silent = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
         if silent or isinstance(error, requests.Timeout):
             raise_alone(

@@ -1,7 +1,7 @@
-"""How many requests may be under way at once: more while all goes well, half when it does not.
+"""How many requests may be in flight at once: more while all succeed, half after a refusal.
 
-Additive increase, multiplicative decrease, as TCP does it: Earth Engine's quota is shared with
-everybody else in the project, and only its answers tell what is left of it.
+Additive increase, multiplicative decrease, as in TCP: Earth Engine's quota is shared with everyone
+else in the project, and only its answers show what is left of it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from airflow_provider.earthengine.exceptions import QuotaExceededError
 
 START = 4
-# How long a thread that waits for a place may not see that the download was cancelled.
+# How long a waiting thread may take to notice that the download was cancelled.
 _GLANCE_SECONDS = 0.5
 
 
 class RequestGate:
     """Places for requests, shared by the threads of one download.
 
-    :param most: never more at once.
-    :param check: raises when the download was cancelled, for those who wait.
+    :param most: the maximum at once.
+    :param check: called while a thread waits; raises if the download was cancelled.
     """
 
     def __init__(self, most: int, check: Callable[[], None] = lambda: None) -> None:
@@ -35,17 +35,17 @@ class RequestGate:
 
     @property
     def limit(self) -> int:
-        """How many places there are now."""
+        """The current number of places."""
         return int(self._limit)
 
     @property
     def busy(self) -> int:
-        """How many of them are taken."""
+        """The number of places in use."""
         return self._busy
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Hold a place; what the request raises tells whether there should be fewer."""
+        """Hold a place; a ``QuotaExceededError`` in the block reduces their number."""
         shrinks = self._take()
         try:
             yield
@@ -69,14 +69,14 @@ class RequestGate:
 
     def _grow(self) -> None:
         with self._changed:
-            # Until the first refusal nobody knows what the quota is: it doubles each round.
+            # Until the first refusal the quota is unknown, so the limit doubles each round.
             step = 1 / self._limit if self._has_been_refused else 1.0
             self._limit = min(float(self._most), self._limit + step)
 
     def _shrink(self, shrinks: int) -> None:
         with self._changed:
             self._has_been_refused = True
-            # Requests that were under way together are refused together, and that counts once.
+            # Requests that were in flight together are refused together; count that once.
             if shrinks == self._shrinks:
                 self._shrinks += 1
                 self._limit = max(1.0, self._limit / 2)

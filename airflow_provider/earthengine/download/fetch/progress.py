@@ -1,4 +1,4 @@
-"""How far a download of many tiles is, told every few seconds in one line of the log."""
+"""The progress of a download of many tiles, logged in one line every few seconds."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _MEBIBYTE = 1 << 20
 
 
 class Progress:
-    """Counts tiles, bytes and retries of one download, for all its threads.
+    """Count tiles, bytes and retries of one download, for all its threads.
 
     :param what: the download's name in the log.
-    :param tile_count: how many there are to begin with.
+    :param tile_count: the planned number of tiles.
     """
 
     def __init__(self, what: str, tile_count: int, gate: RequestGate) -> None:
         self._what = what
         self._gate = gate
         self._lock = threading.Lock()
-        self._started = self._told = time.monotonic()
+        self._started = self._logged = time.monotonic()
         self._tile_count = tile_count
         self._done = self._byte_count = self._retries = 0
 
@@ -45,19 +45,19 @@ class Progress:
             self._done += 1
 
     def count_cut(self, pieces: int) -> None:
-        """Count a tile that is fetched in pieces instead."""
+        """Count a tile that is replaced by pieces."""
         with self._lock:
             self._tile_count += pieces - 1
 
-    def tell(self) -> None:
-        """Log how far it is, if that was not told just now."""
+    def report(self) -> None:
+        """Log the progress, at most every ``PROGRESS_SECONDS``."""
         now = time.monotonic()
-        if now - self._told >= PROGRESS_SECONDS:
-            self._told = now
+        if now - self._logged >= PROGRESS_SECONDS:
+            self._logged = now
             log.info("%s", self)
 
     def __str__(self) -> str:
-        """Return how far it is."""
+        """Return the progress in one line."""
         seconds = max(time.monotonic() - self._started, 1e-3)
         left = self._tile_count - self._done
         eta = f"{left * seconds / self._done:.0f} s left" if self._done else "time left unknown"
@@ -65,5 +65,5 @@ class Progress:
             f"{self._what}: {self._done} of {self._tile_count} tiles, "
             f"{self._byte_count / _MEBIBYTE:,.1f} MiB at "
             f"{self._byte_count / _MEBIBYTE / seconds:,.1f} MiB/s, {eta}; "
-            f"{self._gate.busy} of {self._gate.limit} requests under way, {self._retries} retries"
+            f"{self._gate.busy} of {self._gate.limit} requests in flight, {self._retries} retries"
         )

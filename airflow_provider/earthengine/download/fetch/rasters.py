@@ -1,7 +1,7 @@
-"""A plan -> verified rasters on disk, whichever way: one request, or tile after tile.
+"""A plan -> verified rasters on disk, by one request or by tiles.
 
-The one request can turn out to be more than Earth Engine computes or takes; then its pixels are
-fetched as tiles after all.
+A single request can turn out to be too large for Earth Engine; its pixels are then fetched as tiles
+instead.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 class FetchedRasters:
     """What was fetched.
 
-    :param download: as it was done, which may be in more requests than planned.
-    :param rasters: in the order asked for.
-    :param body: what the rasters came in; None for tiles.
+    :param download: as executed, possibly with more requests than planned.
+    :param rasters: in the requested order.
+    :param body: the body that held the rasters; None for tiles.
     """
 
     download: Download
@@ -50,16 +50,16 @@ class FetchedRasters:
 def fetch_rasters(
     fetching: Fetching, download: Download, tags: Mapping[str, str]
 ) -> FetchedRasters:
-    """Return the rasters on disk, verified.
+    """Return the verified rasters on disk.
 
-    :param tags: of GeoTIFFs that are written here.
+    :param tags: of GeoTIFFs written here.
     """
     if not download.tiles:
         try:
             return _fetch_whole(fetching, download)
         except (ComputationTooLargeError, RequestTooLargeError) as error:
             tiles = _in_tiles(fetching, download, error)
-            log.warning("%s It is fetched in %d tiles instead.", error, len(tiles))
+            log.warning("%s Fetching it in %d tiles instead.", error, len(tiles))
             download = replace(download, tiles=tiles)
     return FetchedRasters(download, _fetch_in_tiles(fetching, download, tags))
 
@@ -91,10 +91,10 @@ def _fetch_whole(fetching: Fetching, download: Download) -> FetchedRasters:
 def _in_tiles(
     fetching: Fetching, download: Download, error: ComputationTooLargeError | RequestTooLargeError
 ) -> tuple[Tile, ...]:
-    """Return the tiles that may do what the one request did not.
+    """Return the tiles that replace a single request that was too large.
 
-    :raises ComputationTooLargeError: when the layout is the request's own answer, or the bands have
-        no common pixels.
+    :raises ComputationTooLargeError: if the layout stores the answer itself, or the bands have no
+        common pixels.
     """
     has_own_files = download.params.file_format != NPY and download.layout in (AS_SERVED, ZIP)
     if has_own_files or not download.groups:
@@ -126,7 +126,7 @@ def _fetch_in_tiles(
 
 def _canvas(fetching: Fetching, download: Download, index: int, tags: Mapping[str, str]) -> Canvas:
     plan = download.rasters[index]
-    grid: Any = plan.grid  # There are tiles, so there is one.
+    grid: Any = plan.grid  # Not None, because there are tiles.
     path = fetching.scratch / f"canvas-{index}"
     if download.params.file_format == NPY:
         return NpyCanvas(path, plan, grid)

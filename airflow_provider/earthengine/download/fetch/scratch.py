@@ -1,4 +1,4 @@
-"""A place on disk for one download: made, bounded by what is free, and removed, come what may."""
+"""A directory on disk for one download: created, checked for free space, and always removed."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _DISK_ERRORS = frozenset(
 
 @contextmanager
 def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
-    """Give a new, empty directory, and remove it at the end.
+    """Create an empty directory, and remove it at the end of the block.
 
-    A process that is killed leaves its directory behind; the next one in the same place removes
-    it, and knows by a lock, which ends with its process, that nobody uses it any more.
+    A process that is killed leaves its directory behind; the next download in the same place
+    removes it. A lock, which ends with its process, shows whether a directory is still in use.
 
-    :param parent: where; by default the place that TMPDIR names.
-    :raises ScratchError: when it cannot be made or written to.
+    :param parent: where to create it; by default, in TMPDIR.
+    :raises ScratchError: if it cannot be created or written to.
     """
     place = Path(parent or tempfile.gettempdir())
     with _disk_errors_as_ours(place):
@@ -44,15 +44,16 @@ def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
 
 
 def check_free(directory: Path, byte_count: int) -> None:
-    """Raise if the disk has no room for so many bytes.
+    """Raise if the disk has too little free space.
 
-    :raises ScratchError: always then; says how much there is.
+    :raises ScratchError: if less than ``byte_count`` is free; says how much is.
     """
     free = shutil.disk_usage(directory).free
     if free < byte_count:
         raise ScratchError(
-            f"Scratch {directory.parent} has {free:,} bytes free, and the download can take "
-            f"{byte_count:,}; free some, or name another place in [earthengine] scratch_directory."
+            f"Scratch {directory.parent} has {free:,} bytes free, but the download can take "
+            f"{byte_count:,}; free some space, or set [earthengine] scratch_directory to another "
+            "place."
         )
 
 
@@ -64,7 +65,7 @@ def _locked_directory(place: Path) -> Iterator[Path]:
             (Path(name) / _LOCK).open("w") as lock,
         ):
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # Before it was locked, another process may have taken it for abandoned.
+            # Before it was locked, another process may have removed it as abandoned.
             if os.fstat(lock.fileno()).st_nlink:
                 yield Path(name)
                 return
@@ -77,7 +78,7 @@ def _remove_abandoned(place: Path) -> None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(directory, ignore_errors=True)
         except OSError:
-            continue  # It is in use, or somebody else's.
+            continue  # It is in use, or belongs to another user.
 
 
 @contextmanager
@@ -90,22 +91,22 @@ def _disk_errors_as_ours(place: Path) -> Iterator[None]:
         if error.errno not in _DISK_ERRORS or not _is_below(error.filename, place):
             raise
         raise ScratchError(
-            f"Scratch {place} cannot be used ({error.strerror}); make room or make it writable, or "
-            "name another place in [earthengine] scratch_directory."
+            f"Scratch {place} cannot be used ({error.strerror}); free some space, make it "
+            "writable, or set [earthengine] scratch_directory to another place."
         ) from None
 
 
 def _is_below(filename: object, place: Path) -> bool:
-    """Return whether the error is of a file in scratch; a full disk names no file at all."""
+    """Return whether the error concerns a file in scratch; a full disk names no file."""
     return filename is None or str(filename).startswith(str(place))
 
 
 def scratch_byte_count(download: Download, limits: DownloadLimits) -> int:
-    """Return the most that a download takes on disk, as far as that is known before."""
+    """Return the most bytes that a download takes on disk, as far as known in advance."""
     from airflow_provider.earthengine.download.plan.tiles import TileBudget
 
     if not download.tiles:
         return 3 * download.max_body_byte_count
-    # The canvas and the file that is made of it, and the bodies that are worked on.
+    # The canvas, the file made from it, and the bodies being processed.
     bodies = limits.max_concurrent_requests * TileBudget.within(limits).byte_count
     return 2 * download.raster_byte_count + bodies

@@ -1,6 +1,7 @@
-"""Verified tiles kept in the bucket, so that a retry, on whatever worker, fetches only the rest.
+"""Verified tiles kept in the bucket, so that a retry, on any worker, fetches only the rest.
 
-A kept tile is a guess: what is missing, or has another digest than its key says, is fetched again.
+A kept tile is not trusted: one that is missing, or does not match the digest in its key, is fetched
+again.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ from airflow_provider.earthengine.download.plan.tiles import Tile
 log = logging.getLogger(__name__)
 
 MANY_REQUESTS = 64
-"""From so many requests on, fetching them again costs more than keeping them."""
+"""With more requests than this, fetching tiles again costs more than keeping them."""
 
 _DIGEST_LENGTH = 16
 
 
 class StagedTiles:
-    """The tiles that the tries of one run of a task keep for one another.
+    """The tiles that the tries of one task run keep for each other.
 
-    :param folder: of all tiles of this download, whichever run they are of.
-    :param generation: the part of the key that only tries of this run have.
-    :param grid: the part that only tiles of the same pixels of the same source have.
+    :param folder: of all tiles of this download, of any run.
+    :param generation: the part of the key that is specific to this run.
+    :param grid: the part that is specific to the same pixels of the same source.
     """
 
     def __init__(self, bucket: Bucket, folder: str, generation: str, grid: str) -> None:
@@ -48,7 +49,7 @@ class StagedTiles:
             for name, _, digest in [key.removeprefix(self._prefix).rpartition(".")]
         }
         if self._kept:
-            log.info("%d tiles are there already, from an earlier try.", len(self._kept))
+            log.info("Found %d tiles of an earlier try.", len(self._kept))
 
     def take(self, tile: Tile, path: Path) -> bool:
         """Write the kept body to ``path``; return whether there was one with the right digest."""
@@ -64,12 +65,12 @@ class StagedTiles:
         self._bucket.put_file(key, path, bytes.fromhex(sha256))
 
     def sweep(self) -> None:
-        """Delete all tiles of this download, also those that earlier runs left."""
+        """Delete all tiles of this download, including those of earlier runs."""
         for key, listed in self._bucket.list_objects(self._folder).items():
             try:
                 self._bucket.delete_object(key, listed.etag)
             except ConditionFailedError:
-                continue  # Another attempt has just swept it, or kept it anew.
+                continue  # Another attempt has just deleted or rewritten it.
 
 
 def open_stage(
@@ -79,9 +80,9 @@ def open_stage(
     download: Download,
     version: int | None,
 ) -> StagedTiles | None:
-    """Return where tiles are kept, or None where that is not worth it, or not wanted.
+    """Return where tiles are kept, or None if that is not worth it or not wanted.
 
-    :param version: of the source: tiles of another one do not go with these.
+    :param version: of the source: tiles of different versions must not be mixed.
     """
     is_wanted = limits.resume == ALWAYS or (
         limits.resume == AUTO and download.request_count > MANY_REQUESTS

@@ -1,8 +1,8 @@
 """All tiles of a download -> canvases, by one pool of threads.
 
-Each thread fetches a tile, decodes it, checks that it is the piece that was asked for, and paints
-it where it belongs. A tile that Earth Engine cannot compute, or finds too large, is fetched in
-pieces. One failure ends them all.
+Each thread fetches a tile, decodes it, checks that it is the requested piece, and paints it on its
+canvas. A tile that Earth Engine cannot compute, or refuses as too large, is fetched in pieces. The
+first failure stops all threads.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ from airflow_provider.earthengine.exceptions import (
     TruncatedBodyError,
 )
 
-# Decoded tiles are what takes memory: so many at once, however many are under way. They have
-# threads of their own, because the C library keeps what a thread has freed for that thread.
+# Decoded tiles take most of the memory, so only this many exist at once, however many requests are
+# in flight. They have separate threads, because the C library keeps freed memory per thread.
 DECODERS = 2
 _GLANCE_SECONDS = 0.5
 
@@ -64,12 +64,12 @@ class TileStage(Protocol):
 
 @dataclass(frozen=True)
 class Fetching:
-    """What it takes to fetch the pixels of one image.
+    """What is needed to fetch the pixels of one image.
 
-    :param client: tries each request once; ``policy`` says when to try again.
-    :param image: an ``ee.Image``, masked where it has to be; see :func:`prepare_for_tiles`.
+    :param client: tries each request once; ``policy`` decides about retries.
+    :param image: an ``ee.Image``, already masked where needed; see :func:`clip_to_region`.
     :param what: its name in logs and errors.
-    :param scratch: where bodies are while they are worked on.
+    :param scratch: the directory for bodies that are being processed.
     """
 
     client: EarthEngineClient
@@ -85,11 +85,11 @@ class Fetching:
 def fetch_tiles(fetching: Fetching, download: Download, canvases: Sequence[Canvas]) -> None:
     """Paint all tiles of the download.
 
-    :param canvases: one a raster, in the order of the download's rasters.
-    :raises TransientError: when a tile still failed after all tries.
-    :raises PermanentError: when Earth Engine will not give one, or gives something else.
+    :param canvases: one per raster, in the order of the download's rasters.
+    :raises TransientError: if a tile still fails after all tries.
+    :raises PermanentError: if Earth Engine refuses a tile, or sends something else.
     """
-    # One of its own: a tile that fails ends the others, and only them.
+    # A separate cancellation: a tile that fails stops the other tiles, and nothing else.
     cancellation = Cancellation()
     fetching.cancellation.call_when_cancelled(cancellation.cancel)
     fetching.cancellation.check()
@@ -113,7 +113,7 @@ class _TileRun:
         self._format = NPY if download.params.file_format == NPY else GEO_TIFF
 
     def run(self) -> None:
-        """Fetch tile after tile until none is left."""
+        """Fetch all tiles."""
         threads = min(self._fetching.limits.max_concurrent_requests, len(self._download.tiles))
         with (
             self._fetchers,
@@ -134,10 +134,10 @@ class _TileRun:
             done, waiting = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
             self._cancellation.check()
             tiles = [piece for future in done for piece in future.result()]
-            self._progress.tell()
+            self._progress.report()
 
     def _bring(self, tile: Tile) -> tuple[Tile, ...]:
-        """Paint the tile and return nothing, or return the pieces to fetch in its stead."""
+        """Paint the tile and return nothing, or return the pieces to fetch instead."""
         self._cancellation.check()
         group = self._download.groups[tile.group]
         path = self._fetching.scratch / f"tile-{tile.name}"
@@ -177,7 +177,7 @@ class _TileRun:
         return ()
 
     def _take_from_stage(self, tile: Tile, path: Path) -> bool:
-        """Paint what an earlier attempt kept; return whether there was something that is right."""
+        """Paint the tile that an earlier attempt kept; return whether there was a valid one."""
         if self._fetching.stage is None or not self._fetching.stage.take(tile, path):
             return False
         try:
@@ -188,7 +188,7 @@ class _TileRun:
         return True
 
     def _paint(self, path: Path, tile: Tile, group: BandGroup) -> None:
-        """Decode, verify and paint a body; what is no whole file is fetched again."""
+        """Decode, verify and paint a body; the policy fetches a damaged one again."""
         bound = max_body_byte_count(tile.bands_of(group), [tile.grid_of(group)])
         raster = decode_body(path, self._format, bound, self._buffer())
         check_tile(raster, tile, group)
@@ -200,7 +200,7 @@ class _TileRun:
             self._canvases[canvas].write(raster, tile.column, tile.row, places)
 
     def _buffer(self) -> PixelBuffer:
-        """Return this thread's own."""
+        """Return this thread's buffer."""
         buffer: PixelBuffer | None = getattr(self._own, "buffer", None)
         if buffer is None:
             buffer = self._own.buffer = PixelBuffer()
@@ -218,7 +218,7 @@ class _TileRun:
         }
 
     def _fetcher(self) -> BodyFetcher:
-        """Return this thread's own."""
+        """Return this thread's fetcher."""
         fetcher: BodyFetcher | None = getattr(self._own, "fetcher", None)
         if fetcher is None:
             fetcher = BodyFetcher(
@@ -238,18 +238,19 @@ class _TileRun:
         self._cancellation.sleep(seconds)
 
     def _check_time(self, seconds: float = 0.0) -> None:
-        """Raise if the download's time is over, or would be after so many seconds."""
+        """Raise if the download's time is up, or would be after waiting for ``seconds``."""
         bound = self._fetching.limits.total_seconds
         if bound is not None and time.monotonic() + seconds - self._started > bound:
             raise FetchTimeoutError(
-                f"{self._progress}: not done within limits['total_seconds'], {bound:g} s."
+                f"{self._progress}: not finished within limits['total_seconds'], {bound:g} s; "
+                "raise it, or run the task again."
             )
 
 
 def check_tile(raster: DecodedRaster, tile: Tile, group: BandGroup) -> None:
-    """Raise if the raster is not the piece that was asked for, in so many words.
+    """Raise if the raster is not the requested piece.
 
-    :raises RasterMismatchError: always then.
+    :raises RasterMismatchError: if its dimensions, crs, bands or transform differ.
     """
     grid = tile.grid_of(group)
     if (raster.width, raster.height) != (grid.width, grid.height):
@@ -270,12 +271,12 @@ def check_tile(raster: DecodedRaster, tile: Tile, group: BandGroup) -> None:
 def quarters_of(tile: Tile, error: ComputationTooLargeError) -> tuple[Tile, ...]:
     """Return the pieces of a tile that Earth Engine could not compute whole.
 
-    :raises ComputationTooLargeError: when it was cut often enough, or is one pixel.
+    :raises ComputationTooLargeError: if it has been cut ``MAX_SPLIT_DEPTH`` times, or is one pixel.
     """
     if tile.depth >= MAX_SPLIT_DEPTH or tile.width == tile.height == 1:
         raise ComputationTooLargeError(
-            f"Earth Engine cannot compute the tile of {tile}, though it was cut in four "
-            f"{tile.depth} times; simplify the image, or take a coarser scale.",
+            f"Earth Engine cannot compute the tile of {tile}, even after it was cut into four "
+            f"{tile.depth} times; simplify the image, or use a coarser scale.",
             server_text=error.server_text,
             **error.facts,
         ) from None

@@ -1,8 +1,8 @@
-"""Where the pieces of a raster come together, on disk and in any order.
+"""Pieces of a raster, in any order -> one raster on disk.
 
 A GeoTIFF's canvas is itself a GeoTIFF, uncompressed, in blocks, band after band, from which the COG
-is made; an array's canvas is the NPY file that is wanted. Statistics are gathered while the pixels
-pass, so that nothing is read again for them.
+is made; an array's canvas is the final NPY file. Statistics are gathered while the pieces are
+written, so that nothing is read again for them.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from airflow_provider.earthengine.download.raster.integrity import (
     writing_errors_as_scratch,
 )
 
-# Few: tiles seldom end where blocks do, and a block that two of them share is written twice and
-# read back between.
+# Small, because tiles rarely end at block edges, and a block that two tiles share is written, read
+# back and written again.
 _BLOCK_ROWS = 128
 
 
 class Canvas(ABC):
-    """A raster that is written piece by piece, by several threads, one at a time.
+    """A raster that several threads write piece by piece, one thread at a time.
 
-    :param path: the file; it is made with the first piece, which says what the bands are.
+    :param path: the file; it is created with the first piece, which defines the bands.
     """
 
     def __init__(self, path: Path, plan: RasterPlan, grid: PixelGrid) -> None:
@@ -59,10 +59,10 @@ class Canvas(ABC):
     ) -> None:
         """Write a piece.
 
-        :param column: where its left edge is; ``row`` is where its top is.
-        :param places: which of its bands are written, from 0, and as which band of this raster,
-            from 1.
-        :raises RasterMismatchError: when it does not go with the pieces before it.
+        :param column: its left edge; ``row`` is its top edge.
+        :param places: maps the 0-based positions of the piece's bands to write to the 1-based
+            indexes of this raster's bands.
+        :raises RasterMismatchError: if it does not match the earlier pieces.
         """
         gathered = {index: self._gather(raster, position) for position, index in places.items()}
         with self._lock, writing_errors_as_scratch(self.path):
@@ -83,7 +83,7 @@ class Canvas(ABC):
     def finish(self) -> RasterFacts:
         """Return the facts of the raster, once all of it is written.
 
-        :raises ScratchError: the disk did not take all of it.
+        :raises ScratchError: if not all of it could be written to disk.
         """
         with writing_errors_as_scratch(self.path):
             self._complete()
@@ -104,12 +104,12 @@ class Canvas(ABC):
         return raster.nodata if self._plan.nodata is None else self._plan.nodata
 
     def _complete(self) -> None:
-        """Write what is not on disk yet, and look whether it is there."""
+        """Write what is not on disk yet, and check that it is there."""
         self.close()
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the file, whether it is finished or not."""
+        """Close the file, whether it is finished or not."""
 
     @abstractmethod
     def _begin(self, raster: DecodedRaster) -> None: ...
@@ -127,7 +127,7 @@ class Canvas(ABC):
 
 
 class GeoTiffCanvas(Canvas):
-    """An uncompressed GeoTIFF with everything that the final one has: names, nodata, tags.
+    """An uncompressed GeoTIFF with the band names, nodata and tags of the final one.
 
     :param tags: of the whole file, for example Earth Engine's properties of the image.
     """
@@ -178,7 +178,7 @@ class GeoTiffCanvas(Canvas):
         return [self._dtype] * len(self._plan.bands)
 
     def _complete(self) -> None:
-        # A block that could not be written later is an error of the next read of its band.
+        # GDAL reports a block that it failed to write at the next read of its band.
         for index in range(1, len(self._plan.bands) + 1):
             self._dataset.read(index, window=Window(0, 0, 1, 1))
         self.close()
@@ -191,7 +191,7 @@ class GeoTiffCanvas(Canvas):
 
 
 def copy_to_canvas(raster: RasterFacts, path: Path, tags: Mapping[str, str]) -> None:
-    """Write a GeoTIFF that came whole as a canvas is written, a row of blocks at a time."""
+    """Copy a GeoTIFF that was fetched whole to a canvas, one row of blocks at a time."""
     nodata = raster.bands[0].nodata
     with (
         writing_errors_as_scratch(path),
@@ -242,7 +242,7 @@ def _create_geotiff(
 
 
 class NpyCanvas(Canvas):
-    """An NPY file of records, one field a band, as Earth Engine sends it for a small raster."""
+    """An NPY file of records, one field per band, as Earth Engine sends it for a small raster."""
 
     def __init__(self, path: Path, plan: RasterPlan, grid: PixelGrid) -> None:
         super().__init__(path, plan, grid)
@@ -283,7 +283,7 @@ class NpyCanvas(Canvas):
             self._file.write(records.tobytes())
 
     def _merged(self, names: tuple[str, ...], records: Any) -> Any:
-        """Return the records that are there, with some of their fields as given."""
+        """Return the records already in the file, with the given fields replaced."""
         place = self._file.tell()
         byte_count = len(records) * self._dtype.itemsize
         there = np.frombuffer(

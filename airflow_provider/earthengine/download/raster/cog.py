@@ -1,7 +1,7 @@
-"""Canvas -> cloud-optimised GeoTIFF, by GDAL's driver, in a thread of its own.
+"""Canvas -> cloud-optimised GeoTIFF, by GDAL's driver, in a separate thread.
 
-The work is one long call that Python cannot interrupt. Here whoever waits for it can: a download
-that is cancelled leaves the thread behind, which ends with its process.
+The work is one long call that Python cannot interrupt, but waiting for it can be: a cancelled
+download leaves the thread behind, which ends with its process.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from airflow_provider.earthengine.download.raster.integrity import (
 from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 CACHE_MEBIBYTES = 16
-"""GDAL's cache of blocks, for the whole process; by default it is a twentieth of the memory."""
+"""GDAL's block cache, for the whole process; its default is a twentieth of the memory."""
 
 Watch = Callable[[Path], None]
 
 _GLANCE_SECONDS = 0.2
-# Two threads write deflate about as fast as a bucket takes it. Each holds several blocks of all
-# bands; where those are larger than this, there is one thread.
+# Two threads write deflate about as fast as it can be uploaded. Each holds several blocks of all
+# bands; if those are larger than this, use one thread.
 _THREADS = 2
 _SHARED_BLOCK_BYTE_COUNT = 8 << 20
-# Overviews of 13 bands take 70 MiB more with GDAL's own 10 MB, and no less time.
+# With GDAL's default of 10 MB, overviews of 13 bands take 70 MiB more, and no less time.
 _OVERVIEW_CHUNK_BYTE_COUNT = 5_000_000
 
 # Measured in docs/performance.md: levels above these cost time and gain nothing on noise.
@@ -48,10 +48,10 @@ _COMPRESSION_OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def bound_block_cache() -> None:
-    """Keep GDAL's cache of blocks small, where the user has not said otherwise.
+    """Keep GDAL's block cache small, unless the user has set its size.
 
-    GDAL reads the variable when it caches its first block, in whichever thread that is, so that an
-    option of one thread's would not do.
+    GDAL reads the variable when it caches its first block, in whichever thread, so an option that
+    is set for one thread would not be enough.
     """
     os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MEBIBYTES))
 
@@ -67,13 +67,13 @@ def write_cog(
     """Write the COG of a canvas: the same pixels, names, nodata and tags, with overviews.
 
     Overviews of floating-point bands are averages. Whole numbers can be classes or bit masks, whose
-    averages mean nothing: of those every second pixel is kept.
+    averages are meaningless, so their overviews keep every second pixel.
 
     :param compression: one of :data:`layout.COMPRESSIONS`.
     :param dtype: numpy's name of the bands' type.
     :param watch: called with ``path`` several times a second while the file grows.
-    :raises ScratchError: when it could not be written whole.
-    :raises DownloadCancelledError: at once when the download is cancelled.
+    :raises ScratchError: if it could not be written completely.
+    :raises DownloadCancelledError: immediately when the download is cancelled.
     """
     resampling = Resampling.average if dtype.startswith("float") else Resampling.nearest
     failures: list[Exception] = []
@@ -93,7 +93,7 @@ def write_cog(
                 BIGTIFF="IF_SAFER",
                 **_COMPRESSION_OPTIONS[compression],
             )
-        except Exception as failure:  # noqa: BLE001 - it is raised where it is waited for
+        except Exception as failure:  # noqa: BLE001 - the waiting thread raises it
             failures.append(failure)
 
     thread = threading.Thread(target=write, name="earthengine-cog", daemon=True)
@@ -109,15 +109,15 @@ def write_cog(
 
 
 def thread_count(band_count: int, dtype: str) -> int:
-    """Return how many threads compress a raster of such bands, so that memory stays bounded."""
+    """Return how many threads compress the raster, such that memory stays bounded."""
     byte_count = band_count * BLOCK_SIDE * BLOCK_SIDE * np.dtype(dtype).itemsize
     return _THREADS if byte_count <= _SHARED_BLOCK_BYTE_COUNT else 1
 
 
 def _add_overviews(canvas: Path, resampling: Resampling) -> None:
-    """Make the overviews on the canvas, where each band is by itself.
+    """Build the overviews on the canvas, band by band.
 
-    The COG driver would make them of all bands together, at twice the CPU time and, for 13 bands,
+    The COG driver would build them for all bands together, at twice the CPU time and, for 13 bands,
     with 200 MiB more memory.
     """
     with (

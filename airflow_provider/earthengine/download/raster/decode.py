@@ -1,8 +1,8 @@
-"""A tile's body -> its pixels, decoded once, with every checksum verified on the way.
+"""A tile's body -> its pixels, decoded once, with every checksum verified.
 
-GDAL decodes a damaged block to wrong pixels without an error (see :mod:`integrity`). A download of
-many tiles would have to be decoded twice for it; here each block is inflated once, by zlib-ng,
-which compares the checksum. Files of another layout than Earth Engine's are left to GDAL.
+GDAL decodes a damaged block to wrong pixels without an error (see :mod:`integrity`), so every tile
+would have to be decoded twice. Instead, zlib-ng inflates each block once and compares the
+checksum. Files whose layout differs from Earth Engine's are left to GDAL.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from airflow_provider.earthengine.exceptions import TruncatedBodyError
 class DecodedRaster:
     """A raster in memory.
 
-    :param array: (bands, rows, columns) of a GeoTIFF; of an NPY file (rows, columns) of records,
-        one field a band.
-    :param transform: affine terms a b c d e f; None for an array without a place.
-    :param crs: rasterio's; None for none.
+    :param array: (bands, rows, columns) for a GeoTIFF; (rows, columns) of records, one field per
+        band, for an NPY file.
+    :param transform: affine terms a b c d e f; None for an array without georeferencing.
+    :param crs: rasterio's; None if there is none.
     :param nodata: the file's tag.
     """
 
@@ -49,7 +49,7 @@ class DecodedRaster:
 
     @property
     def band_count(self) -> int:
-        """How many bands there are."""
+        """The number of bands."""
         return len(self.array.dtype.names or self.array)
 
     @property
@@ -63,24 +63,24 @@ class DecodedRaster:
         return int(self.array.shape[-2])
 
     def band(self, position: int) -> npt.NDArray[Any]:
-        """Return one band as (rows, columns); ``position`` counts from 0."""
+        """Return one band as (rows, columns); ``position`` is 0-based."""
         names = self.array.dtype.names
         band: npt.NDArray[Any] = self.array[names[position] if names else position]
         return band
 
 
 class PixelBuffer:
-    """Memory for the pixels of one raster, and then of the next.
+    """Memory for the pixels of one raster after another.
 
-    It is kept, since the system clears each page that it gives, which costs a fifth of decoding;
-    and it is mapped, since the C library would not give it back at the end.
+    It is reused, because the system clears every new page, which costs a fifth of the decoding
+    time; and it is mapped, because the C library would not return it to the system at the end.
     """
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-        """Return an array with whatever values; the one before must not be used any more."""
+        """Return an uninitialised array; it invalidates the previous one."""
         count = math.prod(shape)
         if count * dtype.itemsize > len(self._memory):
             self._memory = mmap.mmap(-1, count * dtype.itemsize)
@@ -90,12 +90,12 @@ class PixelBuffer:
 def decode_body(
     path: Path, file_format: str, max_byte_count: int, buffer: PixelBuffer
 ) -> DecodedRaster:
-    """Return the pixels of a body of one file.
+    """Return the pixels of a body that is a single file.
 
-    :param max_byte_count: the most that its pixels can take.
-    :param buffer: where the pixels are, until it is used again.
-    :raises TruncatedBodyError: it is cut or damaged; fetching it again may help.
-    :raises RasterMismatchError: it announces more pixels than it can have.
+    :param max_byte_count: the most bytes that its pixels can take.
+    :param buffer: holds the pixels until it is used again.
+    :raises TruncatedBodyError: if it is truncated or damaged; fetching it again may help.
+    :raises RasterMismatchError: if it announces more pixels than it can have.
     """
     if file_format == NPY:
         return DecodedRaster(np.array(open_npy(path)))
@@ -112,7 +112,7 @@ def decode_body(
 
 
 def _inflate(path: Path, dataset: DatasetReader, buffer: PixelBuffer) -> npt.NDArray[Any] | None:
-    """Return (bands, rows, columns), or None where the file's layout is not Earth Engine's.
+    """Return (bands, rows, columns), or None if the file's layout differs from Earth Engine's.
 
     Source of the layout: real downloads of 2021 to 2026; see the emulator's README.
     """
@@ -139,7 +139,7 @@ def _inflate(path: Path, dataset: DatasetReader, buffer: PixelBuffer) -> npt.NDA
             content = _inflate_block(file, block, height * width * dataset.count * dtype.itemsize)
             values = np.frombuffer(content, stored).reshape(height, width, dataset.count)
             top, left = block.row * height, block.column * width
-            # Band by band: of many bands at once it takes ten times as long.
+            # Band by band: many bands at once take ten times as long.
             for band, target in enumerate(pixels[:, top : top + height, left : left + width]):
                 target[...] = values[: target.shape[0], : target.shape[1], band]
     return pixels
@@ -148,10 +148,10 @@ def _inflate(path: Path, dataset: DatasetReader, buffer: PixelBuffer) -> npt.NDA
 def _inflate_block(file: BinaryIO, block: StoredBlock, byte_count: int) -> bytes:
     file.seek(block.offset)
     inflater = zlib_ng.decompressobj()
-    # One byte more than there may be: so that a block that never ends is not inflated to its end.
+    # At most one byte too many, so that an endless block is not inflated to its end.
     content = inflater.decompress(file.read(block.byte_count), byte_count + 1)
     if not inflater.eof or len(content) != byte_count:
         raise TruncatedBodyError(
-            f"The GeoTIFF's block at byte {block.offset:,} is cut, or overlong."
+            f"The GeoTIFF's block at byte {block.offset:,} is truncated or too long."
         )
     return content

@@ -1,7 +1,7 @@
-"""What was read of a raster, and how that compares with what was asked for and predicted.
+"""The facts of a raster that was read, and the checks against what was requested and predicted.
 
-Explicit asks that are not met (crs, crs_transform, dimensions) fail. Predictions (the grid that
-Earth Engine chose, the dtype) are compared and told as warnings.
+A raster that misses an explicit request (crs, crs_transform, dimensions) fails. Deviations from
+predictions (the grid that Earth Engine chose, the dtype) are reported as warnings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airflow_provider.earthengine.exceptions import RasterMismatchError
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """What the valid pixels of a band hold; None everywhere but ``valid_percent`` if none is."""
+    """Statistics of a band's valid pixels; all but ``valid_percent`` are None if there are none."""
 
     minimum: float | None
     maximum: float | None
@@ -33,7 +33,7 @@ class BandStatistics:
 
 @dataclass(frozen=True)
 class BandFacts:
-    """One band as it was read."""
+    """One band, as read."""
 
     id: str
     dtype: str
@@ -43,12 +43,12 @@ class BandFacts:
 
 @dataclass(frozen=True)
 class RasterFacts:
-    """One raster on disk, verified.
+    """One verified raster on disk.
 
     :param path: the file, in scratch.
     :param plan: what it was checked against.
     :param grid: as read; for NPY, which has none, as predicted.
-    :param warnings: predictions that did not come true, one sentence each.
+    :param warnings: deviations from the predictions, one sentence each.
     """
 
     path: Path
@@ -59,9 +59,9 @@ class RasterFacts:
 
 
 class StatisticsGatherer:
-    """Statistics of a band whose pixels pass in pieces, in any order.
+    """Statistics of a band whose pixels are added in pieces, in any order.
 
-    :param nodata: the value of pixels that do not count; None: all finite ones do.
+    :param nodata: the value of pixels that do not count; None: all finite pixels count.
     """
 
     def __init__(self, nodata: float | None) -> None:
@@ -72,7 +72,7 @@ class StatisticsGatherer:
         self._low, self._high = math.inf, -math.inf
 
     def add(self, values: npt.NDArray[Any]) -> None:
-        """Count some pixels."""
+        """Add pixels."""
         self.pixel_count += values.size
         values = self._valid_values(values)
         if not values.size:
@@ -84,7 +84,7 @@ class StatisticsGatherer:
             self._sum += float(values.sum(dtype="float64"))
 
     def merge(self, other: StatisticsGatherer) -> None:
-        """Count what another one counted too."""
+        """Add all pixels of another gatherer."""
         self.pixel_count += other.pixel_count
         self._valid += other._valid
         self._low, self._high = min(self._low, other._low), max(self._high, other._high)
@@ -94,7 +94,7 @@ class StatisticsGatherer:
         """Return the statistics of all that was added."""
         if not self._valid:
             return BandStatistics(None, None, None, 0.0)
-        # The sum of huge values may be no number any more.
+        # The sum of huge values may overflow.
         mean = self._sum / self._valid if math.isfinite(self._sum) else None
         return BandStatistics(self._low, self._high, mean, 100.0 * self._valid / self.pixel_count)
 
@@ -110,10 +110,10 @@ class StatisticsGatherer:
 
 
 def check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
-    """Raise if the raster is not what was asked for in so many words.
+    """Raise if the raster is not what was explicitly requested.
 
     :param crs: rasterio's, of the grid.
-    :raises RasterMismatchError: always then.
+    :raises RasterMismatchError: if its crs, transform or dimensions differ from the request.
     """
     asked = crs_named(plan.ask.crs)
     if asked and crs != asked:
@@ -122,7 +122,7 @@ def check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
         raise mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
     if plan.ask.dimensions and plan.ask.dimensions != (grid.width, grid.height):
         raise mismatch("dimensions", plan.ask.dimensions, (grid.width, grid.height))
-    # Together they say where the first pixel is; without dimensions, the region says it.
+    # Together they fix the first pixel; without dimensions, the region does.
     if plan.ask.crs_transform and plan.ask.dimensions:
         a, b, c, d, e, f = plan.ask.crs_transform
         if not grid.is_close_to(replace(grid, transform=(a, b, c, d, e, f))):
@@ -130,7 +130,7 @@ def check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
 
 
 def crs_named(name: str | None) -> Any:
-    """Return rasterio's crs of that name; None where PROJ does not know what Earth Engine knows."""
+    """Return rasterio's crs of that name; None if PROJ does not know the name."""
     try:
         return CRS.from_user_input(name) if name else None
     except CRSError:
@@ -140,22 +140,22 @@ def crs_named(name: str | None) -> Any:
 def unmet_predictions(
     plan: RasterPlan, grid: PixelGrid | None, bands: tuple[BandFacts, ...]
 ) -> tuple[str, ...]:
-    """Return the predictions that did not come true, one sentence each."""
+    """Return the deviations from the predictions, one sentence each."""
     warnings = []
     if plan.ask.crs and not crs_named(plan.ask.crs):
-        warnings.append(f"Whether the crs is {plan.ask.crs} cannot be told here.")
+        warnings.append(f"PROJ does not know {plan.ask.crs}, so the crs could not be verified.")
     if plan.grid and grid and not (grid.is_close_to(plan.grid) and grid.crs == plan.grid.crs):
-        warnings.append(f"The grid is {grid}; {plan.grid} was predicted.")
+        warnings.append(f"The grid is {grid}, but {plan.grid} was predicted.")
     for band, predicted in zip(bands, plan.bands, strict=True):
         if band.dtype != predicted.dtype:
-            warnings.append(f"Band {band.id} is {band.dtype}; {predicted.dtype} was predicted.")
+            warnings.append(f"Band {band.id} is {band.dtype}, but {predicted.dtype} was predicted.")
     return tuple(warnings)
 
 
 def mismatch(field: str, wanted: object, got: object) -> RasterMismatchError:
-    """Return the error for a raster that is not what was asked for."""
+    """Return the error for a raster that is not what was requested."""
     return RasterMismatchError(
-        f"Earth Engine sent a raster whose {field} is {got}; {wanted} was asked for.",
+        f"Earth Engine sent a raster whose {field} is {got}, but {wanted} was requested.",
         field=field,
         wanted=wanted,
         got=got,
@@ -163,7 +163,7 @@ def mismatch(field: str, wanted: object, got: object) -> RasterMismatchError:
 
 
 def name_of_crs(crs: Any) -> str:
-    """Return "EPSG:n" where there is one, else WKT, else ""."""
+    """Return "EPSG:n" if there is a code, else WKT, else ""."""
     if not crs:
         return ""
     code = crs.to_epsg(confidence_threshold=100)

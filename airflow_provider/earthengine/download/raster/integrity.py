@@ -1,11 +1,11 @@
-"""Is a body whole? Its kind, its length and its checksums, to the last block.
+"""Is a body complete and undamaged? Checks its kind, its length and every block's checksum.
 
-What it should show is not looked at here. GDAL stops reading a deflated block once it has all its
-pixels, before the checksum behind them: a damaged block decodes to wrong pixels without an error.
-So the blocks' checksums are verified here.
+Whether it holds the requested pixels is not checked here. GDAL stops reading a deflated block once
+it has all its pixels, before the checksum that follows them: a damaged block decodes to wrong
+pixels without an error. So the blocks' checksums are verified here.
 
-A body may be made to hurt. What it announces (members, pixels, blocks) is held against what its
-download can take before any of it is unpacked.
+A body may be malicious. What it announces (members, pixels, blocks) is compared with the most that
+its download can have before any of it is unpacked.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from airflow_provider.earthengine.exceptions import (
 
 _MAGIC = {"zip": (b"PK\x03\x04",), "tif": (b"MM\x00*", b"II*\x00"), "npy": (b"\x93NUMPY",)}
 _SHOWN_BYTE_COUNT = 40
-# Of a zip: a thousand members, the most that Earth Engine sends, take a tenth of it.
+# Of a zip: a thousand members, the most that Earth Engine sends, take a tenth of this.
 _MAX_DIRECTORY_BYTE_COUNT = 2 << 20
 _ZIP_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x1
-_DIRECTORY_BYTE_COUNT = 5  # Its place in what zipfile returns of a zip's end.
+_DIRECTORY_BYTE_COUNT = 5  # Its index in zipfile's end record.
 _CHUNK_BYTE_COUNT = 1 << 20
-# What GDAL says at each opening of a file of Earth Engine's with more than one band.
+# GDAL logs this each time it opens a file of Earth Engine with more than one band.
 _KNOWN_NOTE = "Defining non-color channels as ExtraSamples"
-# A download's pixels are counted as predicted, and a right body may have a wider type.
+# Pixels are counted with the predicted type, but a correct body may have a wider one.
 _WIDEST_SAMPLE_BYTE_COUNT = 8
 # "Adobe deflate" and its older code, which Earth Engine writes.
 # Source: https://www.awaresystems.be/imaging/tiff/tifftags/compression.html, read 2026-11.
@@ -55,18 +55,18 @@ DEFLATE_NAMES = frozenset({"DEFLATE", "ADOBE_DEFLATE"})
 
 
 def check_body(path: Path, file_format: str, max_byte_count: int) -> None:
-    """Raise if the body is not whole: wrong kind of file, cut, or damaged.
+    """Raise if the body is the wrong kind of file, truncated or damaged.
 
-    :param max_byte_count: the most that its pixels can take.
-    :raises TruncatedBodyError: fetching it again may help.
-    :raises RasterMismatchError: it unpacks to more.
+    :param max_byte_count: the most bytes that its pixels can take.
+    :raises TruncatedBodyError: if it is any of these; fetching it again may help.
+    :raises RasterMismatchError: if it unpacks to more than ``max_byte_count``.
     """
     kind = _kind_of(file_format)
     with path.open("rb") as file:
         head = file.read(_SHOWN_BYTE_COUNT)
     if not head.startswith(_MAGIC[kind]):
         raise TruncatedBodyError(
-            f"The body is not a {kind} file: it begins with {head!r}.", kind=kind
+            f"The body is not a {kind} file: it starts with {head!r}.", kind=kind
         )
     if kind == "zip":
         with open_zip(path) as archive, reading_errors_as_truncated("The zip"):
@@ -78,7 +78,7 @@ def check_body(path: Path, file_format: str, max_byte_count: int) -> None:
         with reading_errors_as_truncated("The GeoTIFF"):
             _check_geotiff(path, max_byte_count)
     else:
-        open_npy(path)  # Opening maps the whole array, which a cut file cannot hold.
+        open_npy(path)  # Opening maps the whole array, which fails for a truncated file.
 
 
 def _kind_of(file_format: str) -> str:
@@ -89,27 +89,28 @@ def _kind_of(file_format: str) -> str:
 
 @contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip of plain members; what reading it raises for damage is translated."""
+    """Open a zip of plain members, and translate what reading raises if it is damaged."""
     with reading_errors_as_truncated("The zip"):
         _check_directory(path)
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if member.compress_type not in _ZIP_COMPRESSIONS or member.flag_bits & _ENCRYPTED:
                     raise TruncatedBodyError(
-                        f"The zip's member {member.filename[:80]!r} is packed in a way that Earth "
-                        "Engine's are not."
+                        f"The zip's member {member.filename[:80]!r} is encrypted or compressed in "
+                        "a way that Earth Engine does not use."
                     )
             yield archive
 
 
 def _check_directory(path: Path) -> None:
-    """Raise if the directory is a bomb itself: it is read into memory, many times its length."""
+    """Raise if the directory is a bomb: in memory it takes many times its length."""
     with path.open("rb") as file:
-        # Private, and the only way to know before it is read; ZipFile begins with it.
+        # Private, but the only way to know before it is read; ZipFile calls it first, too.
         end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # private
     if end and end[_DIRECTORY_BYTE_COUNT] > _MAX_DIRECTORY_BYTE_COUNT:
         raise TruncatedBodyError(
-            f"The zip's directory takes {end[_DIRECTORY_BYTE_COUNT]:,} bytes; it is damaged."
+            f"The zip's directory has {end[_DIRECTORY_BYTE_COUNT]:,} bytes, more than the "
+            f"{_MAX_DIRECTORY_BYTE_COUNT:,} that any download needs; it is damaged."
         )
 
 
@@ -117,7 +118,7 @@ def _check_unpacked_byte_count(archive: zipfile.ZipFile, max_byte_count: int) ->
     unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > max_byte_count:
         raise RasterMismatchError(
-            f"The zip unpacks to {unpacked:,} bytes, and its pixels can take at most "
+            f"The zip unpacks to {unpacked:,} bytes, but its pixels can take at most "
             f"{max_byte_count:,}.",
             field="byte_count",
             wanted=max_byte_count,
@@ -127,10 +128,10 @@ def _check_unpacked_byte_count(archive: zipfile.ZipFile, max_byte_count: int) ->
 
 @contextmanager
 def reading_errors_as_truncated(what: str) -> Iterator[None]:
-    """Turn what the readers raise for damaged files into our error."""
+    """Translate what the readers raise for damaged files into ``TruncatedBodyError``."""
     try:
         yield
-    except (  # type: ignore[misc]  # of zlib_ng.error, the stub says that it is no class
+    except (  # type: ignore[misc]  # the stub does not declare zlib_ng.error as a class
         zipfile.BadZipFile,
         zlib.error,
         zlib_ng.error,
@@ -142,12 +143,12 @@ def reading_errors_as_truncated(what: str) -> Iterator[None]:
         UnicodeDecodeError,
         OverflowError,
     ) as error:
-        raise TruncatedBodyError(f"{what} does not decode: {str(error)[:200]}.") from None
+        raise TruncatedBodyError(f"{what} cannot be decoded: {str(error)[:200]}.") from None
     except OSError as error:
-        # A damaged offset may be one that no file has; other errors are the disk's.
+        # A damaged offset may be impossible in any file; other errors are the disk's.
         if error.errno != errno.EINVAL:
             raise
-        raise TruncatedBodyError(f"{what} has an offset that is none.") from None
+        raise TruncatedBodyError(f"{what} has an impossible offset.") from None
 
 
 def open_npy(path: Path) -> npt.NDArray[Any]:
@@ -166,12 +167,12 @@ def open_npy(path: Path) -> npt.NDArray[Any]:
         RecursionError,
         MemoryError,
     ) as error:
-        # The header is the repr of a dict, and its length is whatever it says.
-        raise TruncatedBodyError(f"The NPY file does not decode: {str(error)[:200]}.") from None
+        # The header is the repr of a dict, and declares its own length.
+        raise TruncatedBodyError(f"The NPY file cannot be decoded: {str(error)[:200]}.") from None
 
 
 class _KnownNotesFilter(logging.Filter):
-    """Drops what GDAL says of every file of Earth Engine's."""
+    """Drop what GDAL logs for every file of Earth Engine."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return _KNOWN_NOTE not in record.getMessage()
@@ -182,12 +183,12 @@ _KNOWN_NOTES = _KnownNotesFilter()
 
 @contextmanager
 def open_geotiff(path: Path, max_byte_count: int) -> Iterator[DatasetReader]:
-    """Open a GeoTIFF whose pixels and blocks are no more than a download's can be.
+    """Open a GeoTIFF, after checking that its pixels and blocks are not larger than possible.
 
-    :param max_byte_count: the most that the pixels can take, as predicted.
-    :raises RasterMismatchError: it announces more.
+    :param max_byte_count: the most bytes that the pixels can take, as predicted.
+    :raises RasterMismatchError: if it announces more.
     """
-    logging.getLogger("rasterio._env").addFilter(_KNOWN_NOTES)  # Again and again it is the same.
+    logging.getLogger("rasterio._env").addFilter(_KNOWN_NOTES)  # Adding it again has no effect.
     with rasterio.open(path, driver="GTiff") as dataset:
         widest = max(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
         block = max(height * width for height, width in dataset.block_shapes)
@@ -196,7 +197,7 @@ def open_geotiff(path: Path, max_byte_count: int) -> Iterator[DatasetReader]:
         if announced > bound:
             raise RasterMismatchError(
                 f"The GeoTIFF announces {announced:,} bytes of pixels ({dataset.width} x "
-                f"{dataset.height} px, {dataset.count} bands), and can have at most {bound:,}.",
+                f"{dataset.height} px, {dataset.count} bands), but can have at most {bound:,}.",
                 field="byte_count",
                 wanted=bound,
                 got=announced,
@@ -216,7 +217,7 @@ def _check_geotiff(path: Path, max_byte_count: int) -> None:
 
 @dataclass(frozen=True)
 class StoredBlock:
-    """Where a block is in its file, in bytes, and in its raster, in blocks."""
+    """The position of a block: in its file, in bytes, and in its raster, in blocks."""
 
     offset: int
     byte_count: int
@@ -225,7 +226,7 @@ class StoredBlock:
 
 
 def stored_blocks(dataset: DatasetReader) -> Iterator[StoredBlock]:
-    """Yield every block of the file; all bands of a place are one where they are interleaved."""
+    """Yield every block of the file; with pixel interleaving, one block holds all bands."""
     interleaved = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL"
     for band in [1] if interleaved else dataset.indexes:
         for (row, column), _ in dataset.block_windows(band):
@@ -245,13 +246,13 @@ def _check_block(file: BinaryIO, block: StoredBlock, bound: int) -> None:
         packed = inflater.unconsumed_tail
     if not inflater.eof:
         raise TruncatedBodyError(
-            f"The GeoTIFF's block at byte {block.offset:,} is cut, or overlong."
+            f"The GeoTIFF's block at byte {block.offset:,} is truncated or too long."
         )
 
 
 @contextmanager
 def writing_errors_as_scratch(path: Path) -> Iterator[None]:
-    """Turn what GDAL raises while it writes a file of ours into our error."""
+    """Translate what GDAL raises while it writes a scratch file into ``ScratchError``."""
     try:
         yield
     except (RasterioError, CPLE_BaseError) as error:
@@ -259,9 +260,9 @@ def writing_errors_as_scratch(path: Path) -> Iterator[None]:
 
 
 def check_written(path: Path) -> None:
-    """Raise if a block is not in the file: on a full disk GDAL may fail without a word.
+    """Raise if a block is missing from the file: on a full disk GDAL may fail silently.
 
-    :raises ScratchError: always then.
+    :raises ScratchError: if a block is missing.
     """
     byte_count = path.stat().st_size
     with writing_errors_as_scratch(path):
@@ -274,11 +275,11 @@ def check_written(path: Path) -> None:
             with rasterio.open(path, driver="GTiff", **level) as dataset:
                 for block in stored_blocks(dataset):
                     if block.offset + block.byte_count > byte_count:
-                        raise _unwritten(path, "it is cut")
+                        raise _unwritten(path, "the file is truncated")
 
 
 def _unwritten(path: Path, reason: str) -> ScratchError:
     return ScratchError(
-        f"Scratch {path.parent.parent} did not take a raster ({reason}); make room, or name "
-        "another place in [earthengine] scratch_directory."
+        f"A raster could not be written to scratch {path.parent.parent} ({reason}); free some "
+        "space, or set [earthengine] scratch_directory to another place."
     )

@@ -1,9 +1,9 @@
-"""Is this body what was asked for? :class:`RasterFacts`, or an error that says what differs.
+"""Is this body what was requested? Returns :class:`RasterFacts`, or raises what differs.
 
-The body is whole already. Members of a zip that were not asked for, and explicit asks that are not
-met (crs, crs_transform, dimensions, bands), fail. Predictions (the grid that Earth Engine chose,
-the dtype) are compared and told as warnings. Nothing is changed here, except that zips are unpacked
-into scratch.
+The body is already known to be complete. Unrequested members of a zip, and missed explicit requests
+(crs, crs_transform, dimensions, bands), fail. Deviations from predictions (the grid that Earth
+Engine chose, the dtype) are reported as warnings. Nothing is changed here, except that zips are
+unpacked into scratch.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from airflow_provider.earthengine.exceptions import RasterMismatchError
 
 
 def verify_body(body: Path, download: Download, directory: Path) -> tuple[RasterFacts, ...]:
-    """Return the facts of every raster that the body holds, in the order asked for.
+    """Return the facts of every raster in the body, in the requested order.
 
     :param directory: where the members of a zip are unpacked to; the caller removes it.
-    :raises RasterMismatchError: when something is not what was asked for; says what.
+    :raises RasterMismatchError: if something differs from the request; says what.
     """
     if download.params.file_format in ZIPPED_FORMATS:
         paths = _unpack(body, download, directory)
@@ -61,14 +61,14 @@ def verify_body(body: Path, download: Download, directory: Path) -> tuple[Raster
 
 
 def _unpack(body: Path, download: Download, directory: Path) -> list[Path]:
-    """Return one path a raster plan; every member must be one of them."""
+    """Return one path per raster plan; every member must belong to one of them."""
     with open_zip(body) as archive:
         members = archive.infolist()
         _check_members(members, download)
         found = _match_members([member.filename for member in members], download)
         paths = []
         for index, name in enumerate(found):
-            # The name is ours: what the archive says is never used as a path.
+            # The path is made here: names in the archive are never used as paths.
             path = directory / f"raster-{index}.tif"
             with archive.open(name) as source, path.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
@@ -81,7 +81,8 @@ def _check_members(members: list[zipfile.ZipInfo], download: Download) -> None:
     if len(names) != len(download.rasters):
         shown = [name[:80] for name in names[:10]]
         raise RasterMismatchError(
-            f"The zip has {len(names)} members {shown}; {len(download.rasters)} were asked for.",
+            f"The zip has {len(names)} members {shown}, but {len(download.rasters)} were "
+            "requested.",
             field="members",
             wanted=len(download.rasters),
             got=len(names),
@@ -90,7 +91,8 @@ def _check_members(members: list[zipfile.ZipInfo], download: Download) -> None:
         pure = PurePosixPath(name)
         if pure.name != name or "\\" in name or pure.suffix != ".tif" or names.count(name) > 1:
             raise RasterMismatchError(
-                f"The zip has a member named {name[:80]!r}, which is not one plain .tif name.",
+                f"The zip has a member named {name[:80]!r}, which is not a plain, unique .tif "
+                "name.",
                 field="member",
                 got=name[:80],
             )
@@ -101,12 +103,12 @@ def _match_members(names: list[str], download: Download) -> list[str]:
         return names
     found = []
     for plan in download.rasters:
-        # Only the suffix is asked for; how Earth Engine begins the name is its own choice.
+        # Only the suffix is requested; Earth Engine chooses how the name starts.
         matches = [name for name in names if name.endswith(plan.suffix)]
         exact = [name for name in matches if name.count(".") == plan.suffix.count(".")]
         if len(exact or matches) != 1:
             raise RasterMismatchError(
-                f"The zip has {names[:10]}, in which no single member ends in {plan.suffix}.",
+                f"The zip has {names[:10]}, of which not exactly one member ends in {plan.suffix}.",
                 field="bands",
                 wanted=plan.suffix,
                 got=names[:10],

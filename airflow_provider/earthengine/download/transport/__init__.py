@@ -1,1 +1,1 @@
-"""How requests reach Earth Engine: connections, retries, what answers mean, redaction."""
+"""Requests to Earth Engine: connections, retries, the meaning of answers, redaction."""

@@ -1,6 +1,6 @@
-"""What an answer of Earth Engine means: HTTP status, reason and text -> one error of the tree.
+"""An answer of Earth Engine: HTTP status, reason and text -> one error of the tree.
 
-Whether it is tried again is decided by :mod:`retry`, from the kind of the error alone.
+:mod:`retry` decides whether to try again, from the class of the error alone.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from airflow_provider.earthengine.exceptions import (
 
 _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
 
-# Texts are read only where Earth Engine answers 400 for what is not the caller's mistake.
+# Texts matter only where Earth Engine answers 400 for something that is not the caller's mistake.
 # Source: https://developers.google.com/earth-engine/guides/debugging, read 2025-08.
 _RATE_TEXT = re.compile(r"too many concurrent aggregations", re.IGNORECASE)
 _INTERNAL_TEXT = re.compile(r"internal error", re.IGNORECASE)
-# Fewer pixels may be computed where these were not.
+# A request for fewer pixels may succeed after these.
 _COMPUTATION_TEXT = re.compile(
     r"user memory limit exceeded|computation timed out|output of image computation is too large",
     re.IGNORECASE,
 )
-# Source: https://github.com/google/Xee/issues/50, read 2025-08; and of the sides, error texts in
+# Source: https://github.com/google/Xee/issues/50, read 2025-08; for the sides, error texts in
 # public notes of cubexpress and others.
 _SIZE_TEXT = re.compile(
     r"request size \((?P<byte_count>\d+) bytes\).*?(?P<max_byte_count>\d+) bytes"
@@ -52,14 +52,14 @@ def error_for_answer(
     reason: str = "",
     retry_after_seconds: float | None = None,
 ) -> EarthEngineProviderError:
-    """Return the error that an answer of Earth Engine means. Status and reason come first.
+    """Return the error for an answer of Earth Engine. Status and reason take precedence over text.
 
-    :param action: what was tried, to go behind "Earth Engine could not", for example
+    :param action: what was tried, to follow "Earth Engine could not", for example
         "create a download id for X".
     :param status: the HTTP status.
-    :param message: the server's text; it is cleaned of secrets here.
+    :param message: the server's text; secrets are removed here.
     :param reason: the machine-readable reason of a Google error, if any.
-    :param retry_after_seconds: what the Retry-After header asked for, if any.
+    :param retry_after_seconds: the value of the Retry-After header, if any.
     """
     facts: dict[str, Any] = {
         "server_text": scrub(message),
@@ -74,25 +74,25 @@ def error_for_answer(
         return ServiceUnavailableError(f"{head}: the service failed.", **facts)
     if status in (401, 403):
         return AccessDeniedError(
-            f"{head}: the connection's credentials are not accepted or not allowed to do this.",
+            f"{head}: the connection's credentials are invalid or lack permission.",
             **facts,
         )
     if status == 404 or (status == 400 and _NOT_FOUND_TEXT.search(message)):
         return AssetNotFoundError(
-            f"{head}: it does not exist, or these credentials may not see it.", **facts
+            f"{head}: it does not exist, or the credentials have no access to it.", **facts
         )
     if _COMPUTATION_TEXT.search(message):
         return ComputationTooLargeError(
-            f"{head}: it takes more memory or time than one request gets.", **facts
+            f"{head}: it takes more memory or time than one request is allowed.", **facts
         )
     if size := _SIZE_TEXT.search(message):
         facts |= {key: int(number) for key, number in size.groupdict().items() if number}
-        return RequestTooLargeError(f"{head}: it is larger than one request may be.", **facts)
+        return RequestTooLargeError(f"{head}: it exceeds the size limit of a request.", **facts)
     return RequestRejectedError(f"{head}: the request was refused.", **facts)
 
 
 def retry_after_seconds(header: str | None) -> float | None:
-    """Return the seconds that a Retry-After header asks for, given as seconds or as a date."""
+    """Return the seconds of a Retry-After header, which may hold seconds or a date."""
     if not header:
         return None
     try:
@@ -106,7 +106,7 @@ def retry_after_seconds(header: str | None) -> float | None:
 
 
 def read_google_error(content: bytes | str) -> tuple[str, str]:
-    """Return message and reason of an error body; empty texts for what is not there.
+    """Return message and reason of an error body; "" for what is missing.
 
     Source: https://cloud.google.com/apis/design/errors#http_mapping ("details", ErrorInfo), and the
     older ``errors[].reason``, https://cloud.google.com/storage/docs/json_api/v1/status-codes; both

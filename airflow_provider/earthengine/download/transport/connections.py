@@ -1,8 +1,8 @@
-"""HTTP connections: opened as the user's environment says, and ended from outside at any time.
+"""HTTP connections: configured by the user's environment, and interruptible at any time.
 
-A signal handler or another thread stops a download: nothing new is begun, and whoever waits for a
-server is woken by the end of its connection. A read that is under way would otherwise last until
-the server says something.
+A signal handler or another thread can stop a download: no request is started, and threads that wait
+for a server are woken by closing their connections. A blocked read would otherwise last until the
+server sends something.
 """
 
 from __future__ import annotations
@@ -24,49 +24,49 @@ from airflow_provider.earthengine.exceptions import DownloadCancelledError
 
 
 class Cancellation:
-    """One download's stop, for all who work on it."""
+    """The cancellation of one download, shared by all its threads."""
 
     def __init__(self) -> None:
         self._cancelled = threading.Event()
         self._interruptions: list[Callable[[], None]] = []
 
     def cancel(self) -> None:
-        """Stop the download: no new request, and the end of those under way."""
+        """Stop the download: start no request, and interrupt those in flight."""
         self._cancelled.set()
         for interrupt in list(self._interruptions):
             interrupt()
 
     def call_when_cancelled(self, interrupt: Callable[[], None]) -> None:
-        """Have ``interrupt()`` called, maybe by a signal handler, to end what is under way."""
+        """Register ``interrupt()``, called on cancellation, possibly by a signal handler."""
         self._interruptions.append(interrupt)
 
     def check(self) -> None:
         """Raise if the download was cancelled.
 
-        :raises DownloadCancelledError: always then.
+        :raises DownloadCancelledError: if it was.
         """
         if self._cancelled.is_set():
             raise DownloadCancelledError("The download was cancelled.")
 
     def sleep(self, seconds: float) -> None:
-        """Wait, as long as the download is not cancelled.
+        """Wait, unless the download is cancelled.
 
-        :raises DownloadCancelledError: at once when it is.
+        :raises DownloadCancelledError: immediately when it is.
         """
         self._cancelled.wait(seconds)
         self.check()
 
 
 def open_session(adapter: HTTPAdapter) -> requests.Session:
-    """Return a session whose connections are the adapter's.
+    """Return a session that uses the adapter's connections.
 
-    Proxies and certificates are those that ``requests`` takes from the environment
-    (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``), and ``SSL_CERT_FILE``.
+    Proxies and certificates come from the environment variables that ``requests`` reads
+    (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``), and from ``SSL_CERT_FILE``.
     """
     session = requests.Session()
-    # What OpenSSL and most programs read, and requests does not; its own variables go first.
+    # OpenSSL and most programs read it, but requests does not; its own variables take precedence.
     session.verify = os.environ.get("SSL_CERT_FILE") or True
-    # Otherwise an entry of ~/.netrc, its default entry too, replaces or adds credentials.
+    # Otherwise an entry of ~/.netrc, even its default entry, replaces or adds credentials.
     session.auth = _leave_unchanged
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -81,12 +81,12 @@ class _Sockets:
     """The open sockets of an adapter."""
 
     def __init__(self) -> None:
-        # Not the connections: one lets go of its socket as soon as an answer has begun.
+        # Not the connections: they release their socket as soon as an answer starts.
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._interruptions = 0
 
     def connect(self, connection: Any, connect: Callable[[], None]) -> None:
-        """Make the connection, whose socket is ended at once if that was wanted meanwhile."""
+        """Connect; shut the socket down at once if it was interrupted in the meantime."""
         interruptions = self._interruptions
         connect()
         self._open.add(connection.sock)
@@ -94,62 +94,62 @@ class _Sockets:
             _shut_down(connection.sock)
 
     def limit_silence(self, seconds: float) -> None:
-        """Let reads and writes that wait longer fail, until the next request on the connection."""
+        """Set the timeout of reads and writes until the next request on the connection."""
         for sock in list(self._open):
             with suppress(OSError):  # It may be closed already.
                 sock.settimeout(seconds)
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all sockets."""
         for sock in list(self._open):
             sock.close()
 
     def interrupt(self) -> None:
-        """End them all, and those that are just being made."""
+        """Shut down all sockets, including those that are just connecting."""
         self._interruptions += 1
         for sock in list(self._open):
             _shut_down(sock)
 
 
 def _shut_down(sock: socket.socket) -> None:
-    with suppress(OSError):  # It may be closed already, which is what is wanted.
+    with suppress(OSError):  # It may be closed already, which is fine.
         sock.shutdown(socket.SHUT_RDWR)
 
 
 class InterruptibleAdapter(HTTPAdapter):
-    """Connections of a ``requests`` session that can be ended while somebody reads from them."""
+    """Connections of a ``requests`` session that can be interrupted during a read."""
 
     def __init__(self, **options: Any) -> None:
         self._sockets = _Sockets()
         super().__init__(**options)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make pools whose sockets are known here."""
+        """Create pools whose sockets are tracked."""
         super().init_poolmanager(*args, **kwargs)
         self._know_sockets_of(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a proxy's pools, whose sockets are known here too."""
+        """Return a proxy's pools, whose sockets are tracked too."""
         manager = super().proxy_manager_for(*args, **kwargs)
         self._know_sockets_of(manager)
         return manager
 
     def interrupt(self) -> None:
-        """End every connection; reads and writes under way fail at once."""
+        """Interrupt every connection; reads and writes in progress fail at once."""
         self._sockets.interrupt()
 
     def limit_silence(self, seconds: float) -> None:
-        """Let the read of an answer that has begun fail after a shorter silence.
+        """Shorten the read timeout of answers that have started.
 
-        The next request on a connection sets its own limit again.
+        The next request on a connection sets its own timeout again.
         """
         self._sockets.limit_silence(seconds)
 
     def close(self) -> None:
         """Close all connections now.
 
-        urllib3 closes idle ones when their pool is collected, which an error's traceback can keep
-        for long. Source: https://github.com/urllib3/urllib3, ``connectionpool.py``,
+        urllib3 closes idle ones when their pool is garbage-collected, which an error's traceback
+        can delay. Source: https://github.com/urllib3/urllib3, ``connectionpool.py``,
         ``weakref.finalize``, release 2.8.
         """
         super().close()

@@ -21,10 +21,10 @@ def scrub(text: str) -> str:
 
 
 class SecretsFilter(logging.Filter):
-    """Cleans log records of libraries that print URLs, above all urllib3 at DEBUG."""
+    """Remove secrets from log records of libraries that print URLs, above all urllib3 at DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep every record, with its text cleaned."""
+        """Keep every record, with secrets removed from its text."""
         text = record.getMessage()
         cleaned = scrub(text)
         if cleaned != text:
@@ -33,7 +33,7 @@ class SecretsFilter(logging.Filter):
 
 
 def install_secrets_filter() -> None:
-    """Clean what urllib3 and googleapiclient log; calling it again changes nothing."""
+    """Remove secrets from what urllib3 and googleapiclient log; idempotent."""
     for name in ("urllib3.connectionpool", "googleapiclient.http", "googleapiclient.discovery"):
         logger = logging.getLogger(name)
         if not any(isinstance(known, SecretsFilter) for known in logger.filters):

@@ -1,6 +1,6 @@
-"""How often and how long a transient failure is tried again.
+"""How often and for how long transient failures are retried.
 
-This is the only place that decides whether something is tried again. It sends nothing itself.
+This is the only place that decides about retries. It sends nothing itself.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how patiently a transient failure is tried again: full jitter, capped.
+    """How often and for how long transient failures are retried: full jitter, capped.
 
-    :param attempts: tries in all, the first included.
+    :param attempts: the total number of tries, including the first.
     :param first_wait_seconds: the upper bound of the first wait; it doubles from try to try.
-    :param longest_wait_seconds: the upper bound of every wait; a longer Retry-After is not slept
-        out here: the error passes to the caller, whose own retry comes later.
-    :param total_seconds: no new try begins later than this after the first one.
+    :param longest_wait_seconds: the upper bound of every wait; if Retry-After is longer, the error
+        is raised to the caller, whose own retry comes later.
+    :param total_seconds: no new try starts later than this after the first one.
     """
 
     attempts: int = 6
@@ -45,7 +45,7 @@ class RetryPolicy:
     uniform: Callable[[float, float], float] = field(default=random.uniform, repr=False)
 
     def run(self, operation: Callable[[], T]) -> T:
-        """Return what ``operation()`` returns; try again while it raises TransientError."""
+        """Return the result of ``operation()``; retry while it raises TransientError."""
         import tenacity  # Not at module level: DAG files import this module on every parse.
 
         retrying = tenacity.Retrying(
@@ -60,7 +60,7 @@ class RetryPolicy:
         return retrying(operation)
 
     def _is_worth_another_try(self, error: BaseException) -> bool:
-        # The same request with an id that is gone cannot help; whoever asked for it gets a new one.
+        # Repeating a request with an expired id cannot help; the caller requests a new id.
         if isinstance(error, DownloadIdExpiredError | DownloadCancelledError):
             return False
         if not isinstance(error, TransientError):
@@ -70,13 +70,13 @@ class RetryPolicy:
     def wait_seconds(self, failures: int, error: BaseException | None) -> float:
         """Return how long to wait before the next try.
 
-        :param failures: how many tries failed in a row, at least 1.
-        :param error: what the last of them met.
+        :param failures: the number of consecutive failures, at least 1.
+        :param error: the error of the last one.
         """
-        # The exponent is bounded: whoever waits for days fails often.
+        # The exponent is bounded, because waiting for days adds up to many failures.
         bound = min(self.longest_wait_seconds, self.first_wait_seconds * 2 ** min(failures - 1, 30))
         asked = error.retry_after_seconds if isinstance(error, TransientError) else None
-        # The jitter is added to what was asked for: clients told the same second must not meet.
+        # Jitter is added, because clients given the same Retry-After must not retry together.
         return (asked or 0.0) + self.uniform(0.0, bound)
 
     def _wait(self, state: RetryCallState) -> float:

@@ -1,4 +1,4 @@
-"""How many requests may be under way: AIMD, step by step."""
+"""How many requests may be in flight: AIMD, step by step."""
 
 from __future__ import annotations
 

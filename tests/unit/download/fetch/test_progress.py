@@ -40,7 +40,7 @@ def test_it_says_how_far_the_download_is_and_how_long_the_rest_takes(clock: Cloc
     with gate.place():
         assert str(told) == (
             "scene: 2 of 10 tiles, 40.0 MiB at 5.0 MiB/s, 32 s left; "
-            "1 of 4 requests under way, 1 retries"
+            "1 of 4 requests in flight, 1 retries"
         )
 
 
@@ -61,9 +61,9 @@ def test_a_tile_in_pieces_counts_as_its_pieces(clock: Clock) -> None:
 def test_it_is_told_every_few_seconds_only(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     told = Progress("scene", 10, RequestGate(16))
     with caplog.at_level(logging.INFO):
-        told.tell()
+        told.report()
         assert not caplog.records
         clock.seconds += PROGRESS_SECONDS
-        told.tell()
-        told.tell()
+        told.report()
+        told.report()
     assert len(caplog.records) == 1

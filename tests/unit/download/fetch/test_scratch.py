@@ -71,7 +71,7 @@ def test_other_folders_are_left_alone(tmp_path: Path) -> None:
 def test_too_little_room_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
     with scratch_directory(tmp_path) as directory:
         check_free(directory, 1)
-        with pytest.raises(ScratchError, match=r"bytes free, and the download can take 1,0{3}"):
+        with pytest.raises(ScratchError, match=r"bytes free, but the download can take 1,0{3}"):
             check_free(directory, 10**18)
 
 

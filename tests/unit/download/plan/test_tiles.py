@@ -120,7 +120,7 @@ def test_bands_stay_together_until_a_strip_of_a_block_does_not_fit() -> None:
 
 
 def test_a_pixel_that_fits_no_request_is_refused() -> None:
-    with pytest.raises(PlanError, match="One pixel of 1 bands is 9 bytes, .* at most 8;"):
+    with pytest.raises(PlanError, match=r"One pixel of 1 bands is 9 bytes, .* at most 8;"):
         cut_group(0, group(10, 10, "float64"), TileBudget(byte_count=8))
 
 

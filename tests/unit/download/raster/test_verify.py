@@ -108,7 +108,7 @@ def test_a_right_geotiff_is_described_as_it_was_read(verify: Verify) -> None:
 
 def test_a_crs_that_only_earth_engine_knows_is_a_warning(verify: Verify) -> None:
     (facts,) = verify(geotiff(), download(crs="SR-ORG:6974"))
-    assert facts.warnings == ("Whether the crs is SR-ORG:6974 cannot be told here.",)
+    assert facts.warnings == ("PROJ does not know SR-ORG:6974, so the crs could not be verified.",)
 
 
 def test_a_right_zip_gives_one_raster_a_band_in_the_order_asked_for(verify: Verify) -> None:
@@ -210,8 +210,8 @@ def test_what_was_only_predicted_is_told_and_accepted(verify: Verify) -> None:
     grid, first, second = facts.warnings
     assert "(499985, 4200000)" in grid
     assert "(499980, 4200000) in EPSG:32610 was predicted" in grid
-    assert first == "Band B3 is int32; uint16 was predicted."
-    assert second == "Band B11 is int32; uint16 was predicted."
+    assert first == "Band B3 is int32, but uint16 was predicted."
+    assert second == "Band B11 is int32, but uint16 was predicted."
 
 
 @pytest.mark.parametrize(
