@@ -1,4 +1,4 @@
-"""Every error of this package, and what waiting does for it.
+"""Every error of this package, and whether waiting helps.
 
 ::
 
@@ -8,30 +8,30 @@
     │   ├── PlanError                 (ValueError)       no legal request exists
     │   ├── ConnectionConfigError     (ValueError)       the Airflow connection cannot be used
     │   ├── RequestRejectedError      (ValueError)       400
-    │   │   ├── RequestTooLargeError  (ValueError)       more bytes or pixels than it takes
-    │   │   └── ComputationTooLargeError (ValueError)    more memory or time than it gives
+    │   │   ├── RequestTooLargeError  (ValueError)       more bytes or pixels than allowed
+    │   │   └── ComputationTooLargeError (ValueError)    more memory or time than allowed
     │   ├── AccessDeniedError         (PermissionError)  401, 403
     │   ├── AssetNotFoundError        (LookupError)      404, or Earth Engine's "not found"
     │   ├── EmptyImageError           (LookupError)      no bands, or no pixels in the region
     │   ├── BucketNotFoundError       (LookupError)      the bucket does not exist
-    │   ├── RasterMismatchError       (ValueError)       a complete file that is not what was asked
+    │   ├── RasterMismatchError       (ValueError)       a complete file, but not what was requested
     │   ├── ObjectExistsError         (FileExistsError)  the key holds something else
     │   └── StoredObjectMismatchError (OSError)          the bucket holds something else
     └── TransientError                               waiting may help
         ├── QuotaExceededError        (OSError)          429, with Retry-After if any
         ├── ServiceUnavailableError   (OSError)          500, 502, 503, 504, connection lost
         ├── DownloadIdExpiredError    (OSError)          404 for an id that was created
-        ├── DownloadCancelledError    (InterruptedError) somebody stopped it
-        ├── SourceChangedError        (OSError)          the asset was replaced meanwhile
+        ├── DownloadCancelledError    (InterruptedError) the download was stopped
+        ├── SourceChangedError        (OSError)          the asset was replaced during the download
         ├── FetchTimeoutError         (TimeoutError)     no answer in time
-        ├── ScratchError              (OSError)          no room on the worker's disk
-        └── TruncatedBodyError        (OSError)          the body ended early or does not decode
+        ├── ScratchError              (OSError)          no space on the worker's disk
+        └── TruncatedBodyError        (OSError)          the body is truncated or damaged
 
 The two main branches are the contract with the operator: a :class:`PermanentError` fails the task
 without a retry, a :class:`TransientError` passes through, so that Airflow's retries apply.
 
-No message holds a token, a key or a download URL; whoever raises an error with a server's text
-cleans that text first.
+No message holds a token, a key or a download URL; code that raises an error with a server's text
+removes secrets from that text first.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ SERVER_TEXT_LENGTH = 500
 
 
 class EarthEngineProviderError(Exception):
-    """The root: one sentence for people, facts by name for programs.
+    """The root of the tree: one sentence for people, named facts for programs.
 
     :param message: one sentence: what failed, on what, wanted and got with units, what to do.
-    :param server_text: the server's own words, already free of secrets; cut to 500 characters.
-    :param facts: what a caller may want to look at, for example ``status=429``.
+    :param server_text: the server's own text, already free of secrets; cut to 500 characters.
+    :param facts: details that a caller may need, for example ``status=429``.
     """
 
     def __init__(self, message: str, /, *, server_text: str = "", **facts: Any) -> None:
@@ -58,19 +58,19 @@ class EarthEngineProviderError(Exception):
         )
 
     def __str__(self) -> str:
-        """Return the sentence; an OSError would otherwise format itself by its arguments."""
+        """Return the sentence; an OSError would otherwise format its arguments."""
         return str(self.args[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by message and facts: exceptions cross process borders in executors."""
+        """Pickle by message and facts: executors send exceptions between processes."""
         return _rebuild, (type(self), self.message, self.server_text, self.facts)
 
 
 def raise_alone(error: EarthEngineProviderError) -> NoReturn:
-    """Raise the error without the one that is being handled, whose text may hold a capability.
+    """Raise the error without the one being handled, whose text may hold a capability.
 
-    ``from None`` only keeps that from being printed: where a library such as tblib has taught
-    pickle to carry exceptions whole, it would cross process borders all the same.
+    ``from None`` only keeps that one from being printed: if a library such as tblib has taught
+    pickle to keep the context of exceptions, it would still be sent to other processes.
     """
     try:
         raise error from None
@@ -85,19 +85,19 @@ def _rebuild(
 
 
 class PermanentError(EarthEngineProviderError):
-    """Waiting will not help: somebody has to change something."""
+    """Waiting will not help: something has to be changed."""
 
 
 class DownloadParamsError(PermanentError, ValueError):
-    """A download parameter is unknown, contradictory, or not of its form."""
+    """A download parameter is unknown, contradictory or malformed."""
 
 
 class PlanError(PermanentError, ValueError):
-    """No request that Earth Engine accepts makes this download."""
+    """Earth Engine accepts no request for this download."""
 
 
 class ConnectionConfigError(PermanentError, ValueError):
-    """The Airflow connection lacks something, or holds something that cannot be used."""
+    """The Airflow connection is incomplete, or holds a value that cannot be used."""
 
 
 class RequestRejectedError(PermanentError, ValueError):
@@ -109,15 +109,15 @@ class RequestTooLargeError(RequestRejectedError):
 
 
 class ComputationTooLargeError(RequestRejectedError):
-    """Computing the pixels takes more memory or time than a request gets; fewer pixels may do."""
+    """Computing the pixels exceeds a request's memory or time; fewer pixels may succeed."""
 
 
 class AccessDeniedError(PermanentError, PermissionError):
-    """The credentials are not accepted, or not allowed to do this."""
+    """The credentials are invalid or lack permission."""
 
 
 class AssetNotFoundError(PermanentError, LookupError):
-    """The asset does not exist, or these credentials may not see it."""
+    """The asset does not exist, or the credentials have no access to it."""
 
 
 class EmptyImageError(PermanentError, LookupError):
@@ -129,7 +129,7 @@ class BucketNotFoundError(PermanentError, LookupError):
 
 
 class RasterMismatchError(PermanentError, ValueError):
-    """A complete file that is not what was asked for; facts ``field``, ``wanted``, ``got``."""
+    """A complete file differs from the request; facts ``field``, ``wanted``, ``got``."""
 
 
 class ObjectExistsError(PermanentError, FileExistsError):
@@ -137,7 +137,7 @@ class ObjectExistsError(PermanentError, FileExistsError):
 
 
 class StoredObjectMismatchError(PermanentError, OSError):
-    """The bucket holds something else than was sent."""
+    """The bucket holds something other than what was sent."""
 
 
 class TransientError(EarthEngineProviderError):
@@ -145,7 +145,7 @@ class TransientError(EarthEngineProviderError):
 
     @property
     def retry_after_seconds(self) -> float | None:
-        """How long the server asked to wait, or None."""
+        """The wait that the server requested, or None."""
         value = self.facts.get("retry_after_seconds")
         return None if value is None else float(value)
 
@@ -159,7 +159,7 @@ class ServiceUnavailableError(TransientError, OSError):
 
 
 class DownloadIdExpiredError(TransientError, OSError):
-    """The service no longer knows a download id that it gave out: ask for a new one."""
+    """The service no longer knows a download id that it issued: request a new one."""
 
 
 class DownloadCancelledError(TransientError, InterruptedError):
@@ -167,7 +167,7 @@ class DownloadCancelledError(TransientError, InterruptedError):
 
 
 class SourceChangedError(TransientError, OSError):
-    """The source was replaced meanwhile: pieces of two versions do not go together."""
+    """The source was replaced during the download: pieces of two versions must not be mixed."""
 
 
 class FetchTimeoutError(TransientError, TimeoutError):
@@ -175,8 +175,8 @@ class FetchTimeoutError(TransientError, TimeoutError):
 
 
 class ScratchError(TransientError, OSError):
-    """The worker's disk has no room, or may not be written to; another worker's may."""
+    """The worker's disk is full or not writable; another worker's may be usable."""
 
 
 class TruncatedBodyError(TransientError, OSError):
-    """The body ended early, or what arrived does not decode."""
+    """The body ended early, or cannot be decoded."""

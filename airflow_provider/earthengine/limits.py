@@ -1,4 +1,4 @@
-"""Earth Engine's published limits: what it refuses, and where it says so."""
+"""Earth Engine's published limits, with their sources."""
 
 MAX_REQUEST_BYTE_COUNT = 50_331_648
 """48 MiB in one request: width x height x sum over bands of (bytes per sample + 1 mask byte).
@@ -19,7 +19,7 @@ MAX_BANDS = 1_024
 """Bands in one request. Source: as MAX_REQUEST_BYTE_COUNT."""
 
 TILE_BYTE_COUNT = 33_554_432
-"""32 MiB, what one tile is by default: the limit that the client's documentation still states.
+"""32 MiB, the default size of a tile: the limit that the client's documentation still states.
 
 Source: ``ee.Image.getDownloadURL``, https://developers.google.com/earth-engine/apidocs/
 ee-image-getdownloadurl, read 2025-08.
@@ -33,7 +33,7 @@ MAX_PAYLOAD_BYTE_COUNT = 10_485_760
 https://github.com/gee-community/geemap/issues/1092, read 2025-08."""
 
 MAX_REQUEST_SECONDS = 300
-"""An interactive request is answered within five minutes or not at all.
+"""Interactive requests are answered within five minutes or not at all.
 
 Source: https://developers.google.com/earth-engine/guides/usage, read 2025-08.
 """

@@ -1,6 +1,6 @@
-"""``python -m airflow_provider.earthengine.plan``: what a download would take, before it is made.
+"""``python -m airflow_provider.earthengine.plan``: show what a download would take.
 
-Earth Engine is asked to describe the image; no pixel is computed, and nothing is published.
+Earth Engine only describes the image; no pixel is computed, and nothing is published.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 
 def _refuse_uri(uri: str) -> bytes:
     raise DownloadParamsError(
-        f"region is {uri}, which only a task reads; give the GeoJSON itself or a local file.",
+        f"region is {uri}, which only a task can read; pass the GeoJSON itself or a local file.",
         field="region",
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the plan; return the exit code, 1 where there can be none."""
+    """Print the plan; return the exit code, 1 if the download cannot be planned."""
     options = _parser().parse_args(arguments)
     fields = DownloadFields(
         image=options.image,
@@ -40,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             job = read_job(fields, "plan", Worker(hook.get_conn, _refuse_uri, {}))
             plan = plan_job(job, hook)
     except EarthEngineProviderError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - the command's output
         return 1
     lines = [json.dumps(plan.to_dict(), indent=2)] if options.json else plan.lines()
-    print("\n".join(lines))  # noqa: T201 - a command's answer
+    print("\n".join(lines))  # noqa: T201 - the command's output
     return 0
 
 
@@ -51,12 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider.earthengine.plan", description=__doc__
     )
-    parser.add_argument("image", help="an asset id, or what ee.Image.serialize() gives")
+    parser.add_argument("image", help="an asset id, or the output of ee.Image.serialize()")
     parser.add_argument(
         "--params", default="{}", help="the parameters of ee.data.getDownloadId, as JSON"
     )
-    parser.add_argument("--bucket", default="bucket", help="only for the names that are printed")
-    parser.add_argument("--prefix", default="", help="likewise")
+    parser.add_argument("--bucket", default="bucket", help="the bucket in the printed URIs")
+    parser.add_argument("--prefix", default="", help="the key prefix in the printed URIs")
     parser.add_argument("--layout", help="cog, as_served or zip")
     parser.add_argument("--nodata", help="the value for masked pixels")
     parser.add_argument("--limits", help="the operator's limits, as JSON")

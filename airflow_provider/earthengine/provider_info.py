@@ -1,6 +1,6 @@
-"""What Airflow is told about this provider: its modules, and the connection form as data.
+"""The provider's description for Airflow: its modules, and the connection form as data.
 
-Airflow reads this from the entry point ``apache_airflow_provider`` in every process that looks at
+Airflow reads it through the entry point ``apache_airflow_provider`` in every process that loads
 providers, so it imports nothing but the version.
 """
 
@@ -32,15 +32,15 @@ def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
 _CONN_FIELDS: dict[str, Any] = {
     "project": _text(
         "Project",
-        "The Google Cloud project that is registered for Earth Engine and that requests are"
-        " counted against. Empty means the one that the credentials name: a service account's own.",
+        "The Google Cloud project that is registered for Earth Engine and whose quota requests"
+        " use. If empty: the project in the credentials, such as the service account's own.",
     ),
     "auth": _text(
         "Credentials",
-        "What kind they are: a key below (service_account, authorized_user, external_account),"
-        " user (the file that `earthengine authenticate` wrote), application_default, or anonymous"
-        " (an emulator). Empty means the key's own kind when one is given, else"
-        " application_default.",
+        "The kind of credentials: a key below (service_account, authorized_user,"
+        " external_account), user (the file written by `earthengine authenticate`),"
+        " application_default, or anonymous (for an emulator). If empty: the type of the key if one"
+        " is given, else application_default.",
         enum=[
             "service_account",
             "authorized_user",
@@ -52,31 +52,31 @@ _CONN_FIELDS: dict[str, Any] = {
     ),
     "keyfile_dict": _text(
         "Key (JSON)",
-        "The content of a service account's key, of an authorized_user file (a refresh token), or"
-        " of a workload identity federation file. Give this or the path below.",
+        "The content of a service account key, an authorized_user file (a refresh token), or a"
+        " workload identity federation file. Set this or the path below.",
         format="password",
     ),
     "key_path": _text(
         "Key (path)",
-        "The path of such a file on every worker.",
+        "The path of such a key file on every worker.",
     ),
     "impersonation_chain": _text(
         "Impersonation chain",
-        "The e-mail of the service account to act as; or several with commas between, each one"
+        "The e-mail of the service account to impersonate, or several separated by commas, each"
         " allowed to impersonate the next.",
     ),
     "scopes": _text(
         "Scopes",
-        "OAuth scopes with commas between. Empty means those that Earth Engine needs.",
+        "OAuth scopes separated by commas. If empty: those that Earth Engine needs.",
     ),
     "endpoint_url": _text(
         "Endpoint",
-        "Empty means Earth Engine's high-volume endpoint. http:// is accepted for anonymous"
-        " connections and for this machine only.",
+        "If empty: Earth Engine's high-volume endpoint. http:// is accepted only for anonymous"
+        " connections and for this machine.",
     ),
     "iam_endpoint_url": _text(
         "IAM endpoint",
-        "Where tokens of the impersonated account come from. Empty means"
+        "The source of tokens of the impersonated account. If empty:"
         " https://iamcredentials.googleapis.com.",
     ),
 }
@@ -87,9 +87,9 @@ _CONFIG: dict[str, Any] = {
         "options": {
             "scratch_directory": {
                 "description": "Where a worker keeps files between Earth Engine and the object"
-                " store; each download has a folder of its own there, which it removes. Empty means"
-                " the place that TMPDIR names. It needs room for twice a download, which is at most"
-                " about 100 MiB for one request, times the tasks that a worker runs at once.",
+                " store; each download creates its own folder there and removes it. If empty:"
+                " TMPDIR. It needs space for twice a download, which is at most about 100 MiB for"
+                " one request, times the tasks that a worker runs at once.",
                 "version_added": __version__,
                 "type": "string",
                 "example": "/mnt/scratch",
@@ -103,14 +103,14 @@ _CONFIG: dict[str, Any] = {
 def get_provider_info() -> dict[str, Any]:
     """Return the dictionary that Airflow's provider discovery reads.
 
-    Its form: https://github.com/apache/airflow/blob/main/airflow-core/src/airflow/provider_info.schema.json
-    and, for ``conn-fields`` and ``ui-field-behaviour``, ``provider.yaml.schema.json`` beside it.
+    Its schema: https://github.com/apache/airflow/blob/main/airflow-core/src/airflow/provider_info.schema.json
+    and, for ``conn-fields`` and ``ui-field-behaviour``, ``provider.yaml.schema.json`` next to it.
     """
     return {
         "package-name": "airflow-provider-earthengine",
         "name": _NAME,
-        "description": "Takes rasters out of Google Earth Engine and puts them, checked and"
-        " recorded, into object storage.",
+        "description": "Downloads rasters from Google Earth Engine to object storage, verified and"
+        " recorded.",
         "versions": [__version__],
         "integrations": [
             {

@@ -1,4 +1,4 @@
-"""How tasks behind a download open the rasters that it published."""
+"""Access to published rasters for the tasks that follow a download."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_raster(uri: str, aws_conn_id: str = "aws_default") -> Iterator[DatasetReader]:
-    """Open a raster that a task published, as a rasterio dataset that reads it block by block.
+    """Open a published raster as a rasterio dataset that reads it block by block.
 
     Use it as ``with open_raster(uri) as dataset:``.
 
-    :param uri: ``s3://bucket/key`` of a GeoTIFF, for example out of the operator's XCom.
-    :param aws_conn_id: the AWS connection; its endpoint and credentials are honoured.
-    :raises rasterio.errors.RasterioIOError: when it does not exist or is no raster.
+    :param uri: ``s3://bucket/key`` of a GeoTIFF, for example from the operator's XCom.
+    :param aws_conn_id: the AWS connection; its endpoint and credentials are used.
+    :raises rasterio.errors.RasterioIOError: if it does not exist or is not a raster.
     """
     import rasterio
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook

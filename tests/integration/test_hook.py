@@ -157,7 +157,7 @@ def test_a_key_that_is_not_known_is_refused_by_the_token_endpoint(
     stranger, _ = make_key(key["token_uri"])
     is_good, message = connect(endpoint_url=running.url, keyfile_dict=stranger).test_connection()
     assert not is_good
-    assert "the token endpoint did not accept the credentials; create a new key" in message
+    assert "the token endpoint rejected the credentials; create a new key" in message
     assert "invalid_grant" in message
     assert stranger["private_key"].splitlines()[2] not in message
 
@@ -169,7 +169,7 @@ def test_credentials_are_asked_for_when_the_connection_is_anonymous(
     hook = connect(endpoint_url=running.url, auth="anonymous", project="demo")
     is_good, message = hook.test_connection()
     assert not is_good
-    assert "the connection is anonymous; give it a service account's key" in message
+    assert "the connection is anonymous; set a service account's key" in message
 
 
 def test_a_project_that_one_may_not_use_is_refused(emulator: Emulator, connect: Connect) -> None:
@@ -188,7 +188,7 @@ def test_no_project_is_said(emulator: Emulator, connect: Connect) -> None:
     is_good, message = hook.test_connection()
     assert (is_good, message) == (
         False,
-        "Connection 'earth': names no project; set project in its extra.",
+        "Connection 'earth': it names no project; set project in its extra.",
     )
     assert emulator.counts() == {}
 
@@ -204,4 +204,4 @@ def test_an_endpoint_that_is_not_there_is_said(connect: Connect) -> None:
 
 def test_a_connection_that_does_not_exist_is_said() -> None:
     is_good, message = EarthEngineHook("nowhere").test_connection()
-    assert (is_good, message) == (False, "There is no connection 'nowhere'; create it.")
+    assert (is_good, message) == (False, "The connection 'nowhere' does not exist; create it.")

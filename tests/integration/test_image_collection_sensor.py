@@ -251,11 +251,11 @@ def test_a_transient_answer_is_asked_again_in_worker_and_triggerer(
     [
         (
             {"collection": "projects/demo/assets/nowhere"},
-            "AssetNotFoundError: There is no image collection projects/demo/assets/nowhere",
+            "AssetNotFoundError: The image collection projects/demo/assets/nowhere",
         ),
         (
             {"collection": "projects/demo/assets/dem_olinda"},
-            "DownloadParamsError: collection is projects/demo/assets/dem_olinda, which is no image",
+            "DownloadParamsError: collection is projects/demo/assets/dem_olinda, which is not an",
         ),
         ({"start": "2026-02-01"}, "after its end"),
         ({"start": "2026-01-02"}, "CronDataIntervalTimetable"),
@@ -276,7 +276,7 @@ def test_bad_input_fails_without_a_retry_even_where_timeouts_skip(
 
 def test_a_run_without_a_date_says_what_to_give() -> None:
     undated = {"data_interval_start": None, "data_interval_end": None}
-    with pytest.raises(AirflowFailException, match="a manual run without a date; give start"):
+    with pytest.raises(AirflowFailException, match="a manual run without a date; set start"):
         make_sensor().execute(context(**undated))
     dated = make_sensor(start="2026-01-01", end="2026-01-02")
     assert dated.execute(context(**undated)) == 1
@@ -293,7 +293,7 @@ def test_a_collection_that_is_gone_meanwhile_fails_the_task(emulator: Emulator) 
 
 @pytest.mark.parametrize("event", [None, {}, {"state": "done"}, {"status": "moved"}])
 def test_an_event_of_another_version_says_what_to_do(event: Any) -> None:
-    with pytest.raises(AirflowFailException, match="clear the task: it begins anew"):
+    with pytest.raises(AirflowFailException, match="clear the task to start"):
         resume(make_sensor(), event)
 
 

@@ -83,7 +83,7 @@ def test_the_window_is_the_runs_data_interval_unless_it_is_given() -> None:
 def test_a_run_without_a_date_is_told_what_to_give() -> None:
     operator = EarthEngineListImagesOperator(task_id="list", collection=COLLECTION)
     context = {**task_context(), "data_interval_start": None}
-    with pytest.raises(AirflowFailException, match=r"manual run without a date; give start"):
+    with pytest.raises(AirflowFailException, match=r"manual run without a date; set start"):
         operator.execute(context)  # type: ignore[arg-type]  # a stand-in
 
 
@@ -177,12 +177,12 @@ def test_no_images_are_an_empty_list() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"collection": "projects/demo/assets/none"}, "There is no image collection projects/demo"),
-        ({"collection": "projects/demo/assets/dem_olinda"}, "is no image collection"),
-        ({"collection": "projects/demo/assets/regions"}, "is no image collection"),
+        ({"collection": "projects/demo/assets/none"}, "The image collection projects/demo"),
+        ({"collection": "projects/demo/assets/dem_olinda"}, "is not an image collection"),
+        ({"collection": "projects/demo/assets/regions"}, "is not an image collection"),
         ({"start": day(3), "end": day(2)}, "after its end"),
         ({"by": "week"}, "by is 'week'; use one of image, date"),
-        ({"s3_prefix": "%x"}, "none of %Y"),
+        ({"s3_prefix": "%x"}, "is not one of %Y"),
     ],
 )  # fmt: skip
 def test_a_query_that_makes_no_sense_fails_without_a_retry(

@@ -185,7 +185,7 @@ def test_an_account_that_allows_nobody_is_not_impersonated(
         impersonation_chain=STRANGER,
     ).test_connection()
     assert not is_good
-    assert "grant whoever asks roles/iam.serviceAccountTokenCreator on it" in message
+    assert "grant the impersonating identity roles/iam.serviceAccountTokenCreator on it" in message
     assert "'iam.serviceAccounts.getAccessToken' denied" in message
 
 
@@ -206,7 +206,7 @@ def test_what_is_wrong_with_a_key_is_said_without_it(
         project="demo", endpoint_url=guarded.emulator.url, keyfile_dict=key
     ).test_connection()
     assert not is_good
-    assert "the token endpoint did not accept the credentials" in message
+    assert "the token endpoint rejected the credentials" in message
     assert text in message
     assert "SECRET" not in message
 

@@ -136,6 +136,6 @@ def test_airflow_tests_a_connection_and_says_what_is_wrong_without_its_secrets()
         AIRFLOW__CORE__TEST_CONNECTION="Enabled",
     )
     output = tested.stdout + tested.stderr
-    assert "no token can be asked for with its credentials" in " ".join(output.split())
+    assert "no token can be requested with the credentials" in " ".join(output.split())
     assert "/nowhere/token" in output
     assert "SECRET" not in output

@@ -394,7 +394,7 @@ def test_keys_that_may_not_write_are_named(
     one = attempt()
     standing = one.look()
     one.bucket = Bucket(s3.reader_client(), bucket)
-    with pytest.raises(AccessDeniedError, match="not allowed"):
+    with pytest.raises(AccessDeniedError, match="lack permission"):
         one.publish(standing)
 
 

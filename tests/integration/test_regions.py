@@ -119,7 +119,7 @@ def test_objects_are_written_as_the_user_says(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"Metadata": {"a": "b"}}, "has 'Metadata'; what may be given is ServerSideEncryption"),
+        ({"Metadata": {"a": "b"}}, "has the key 'Metadata'; use only ServerSideEncryption"),
         ({"IfNoneMatch": "*"}, "has 'IfNoneMatch'"),
         ("none", "write a dict"),
     ],

@@ -84,6 +84,6 @@ def test_it_waits_in_the_triggerer_for_the_images_of_its_data_interval(
 ) -> None:
     # The run of January, which is over on the first of February.
     output = airflow.test_dag("waiting", "2021-02-01")
-    assert "There are 2 of at least 3 images" in output
+    assert "Found 2 of at least 3 images" in output
     assert "FOUND 3" in output
     assert emulator.counts()["value:compute"] > 5

@@ -1,6 +1,6 @@
-"""Do the items of a prefix still say what the catalogue has? What changed, vanished or appeared.
+"""Items of a prefix and the catalog -> what changed, vanished or is new.
 
-Versions are compared, which change whenever an asset is processed again; no pixel is looked at.
+Compares versions, which change whenever an asset is reprocessed; no pixels are read.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _READERS = 8
 _ITEM_SUFFIX = ".json"
 
 Versions = Mapping[str, int | None]
-"""The present version of each asset by its id; what has vanished is not in it."""
+"""The current version of each asset by its id; vanished assets are not in it."""
 
 
 @dataclass(frozen=True)
 class RecordedDownload:
-    """What an item says of its source.
+    """What an item records of its source.
 
     :param base: the base of the objects' names.
-    :param images: the assets that it was made of, with the versions that they had.
-    :param is_mosaic: whether it was computed of them.
+    :param images: the assets that it was made from, with their versions at that time.
+    :param is_mosaic: whether it was computed from them.
     """
 
     item_key: str
@@ -50,12 +50,12 @@ class RecordedDownload:
         """The ids of the assets."""
         return frozenset(image.asset_id for image in self.images)
 
-    def ingest_again(
+    def download_again(
         self, versions: Versions, listed: ListedDownload | None
     ) -> ListedDownload | None:
-        """Return the download that it would be now; None where nothing of it is left.
+        """Return the download as it would be now; None if no source is left.
 
-        :param listed: the same date, as the catalogue has it, if that was asked for.
+        :param listed: the same date, as listed in the catalog now, if it was queried.
         """
         if listed is not None:
             return replace(listed, name=self.base)
@@ -74,11 +74,11 @@ class RecordedDownload:
 
 @dataclass(frozen=True)
 class Drift:
-    """What is no longer as it was recorded.
+    """The differences between the recorded downloads and the catalog.
 
-    :param changed: what to download again, with the prefix of each.
-    :param vanished: the items of which no source is left.
-    :param appeared: what the catalogue has and no item records.
+    :param changed: what to download again, each with its prefix.
+    :param vanished: the items that have no source left.
+    :param appeared: downloads in the catalog that no item records.
     """
 
     changed: tuple[tuple[str, ListedDownload], ...]
@@ -87,7 +87,7 @@ class Drift:
 
 
 def read_recorded(bucket: Bucket, prefix: str) -> tuple[list[RecordedDownload], int]:
-    """Return the downloads below the prefix by their items' keys; and how many name no source."""
+    """Return the downloads below the prefix in order of key, and how many items name no source."""
     listed = bucket.list_objects(f"{prefix}/" if prefix else "")
     keys = sorted(
         key for key in listed if key.endswith(_ITEM_SUFFIX) and not key.endswith(MARKER_SUFFIX)
@@ -106,17 +106,17 @@ def find_drift(
     *,
     by_date: bool,
 ) -> Drift:
-    """Return what differs.
+    """Return the differences.
 
-    :param present: what the catalogue has now, where it was asked for; None: nothing appears.
-    :param by_date: whether ``present`` is a mosaic for each date, rather than images.
+    :param present: what the catalog lists now; None if it was not queried: then nothing is new.
+    :param by_date: whether ``present`` holds a mosaic per date, rather than images.
     """
     changed: list[tuple[str, ListedDownload]] = []
     vanished: list[RecordedDownload] = []
     dates = {each.start: each for each in present or ()} if by_date else {}
     for download in recorded:
         listed = dates.get(download.start) if download.is_mosaic else None
-        again = download.ingest_again(versions, listed)
+        again = download.download_again(versions, listed)
         if again is None:
             vanished.append(download)
         elif _state(again.images) != _state(download.images):
@@ -144,7 +144,7 @@ def _state(images: Iterable[ListedImage]) -> set[tuple[str, int | None]]:
 
 
 def _read_item(key: str, content: bytes) -> RecordedDownload | None:
-    """Return what an item says; None for what is no item of this package."""
+    """Return what an item records; None if it is not an item of this package."""
     try:
         item = json.loads(content)
         properties = item["properties"]

@@ -1,7 +1,7 @@
-"""Which images of a collection: a window, a region, properties, coverage -> one computation.
+"""A query of a collection: window, region, properties, coverage -> one computation.
 
-What is asked for is text work and needs no session; the computations are ``ee`` objects, so that
-making them needs one. Each is one ``value:compute``, and beside it stands the reader of its answer.
+The query itself needs no session; its computations are ``ee`` objects, so creating them does. Each
+is one ``value:compute`` request, with a function that reads its answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TIME_START = "system:time_start"
 VERSION = "system:version"
 _COLUMNS = ("system:index", TIME_START, VERSION)
 _COVERAGE = "earthengine:coverage_percent"
-# How far outlines may be off, in metres; and what that does to a share, so that 100 % can be had.
+# The error of outlines in metres; and the tolerance that it needs, so that 100 % can be reached.
 _MAX_ERROR_METRES = 1
 COVERAGE_TOLERANCE_PERCENT = 0.1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,13 +38,13 @@ class ImageQuery:
     """Which images of a collection, and in which order.
 
     :param collection: the asset id of an image collection.
-    :param start: images begin at or after it.
-    :param end: images begin before it.
-    :param region: images meet it; None: everywhere.
-    :param conditions: what their properties must be.
-    :param min_coverage_percent: how much of the region an image's outline has to cover.
-    :param sort: the property by which they are ordered; with "-" before it, from high to low.
-    :param limit: the first so many; None: all.
+    :param start: images start at or after it.
+    :param end: images start before it.
+    :param region: images intersect it; None: everywhere.
+    :param conditions: conditions on their properties.
+    :param min_coverage_percent: how much of the region an image's outline must cover.
+    :param sort: the property to sort by; descending with "-" before it.
+    :param limit: the maximum number of images; None: all.
     """
 
     collection: str
@@ -57,7 +57,7 @@ class ImageQuery:
     limit: int | None = None
 
     def to_ee(self) -> Any:
-        """Return the ``ee.ImageCollection`` of the images asked for, not yet ordered or cut."""
+        """Return the ``ee.ImageCollection`` of the queried images, neither sorted nor limited."""
         import ee
 
         images = self._candidates()
@@ -72,14 +72,14 @@ class ImageQuery:
 
         least = self.min_coverage_percent - COVERAGE_TOLERANCE_PERCENT
         enough = images.map(measure).filter(ee.Filter.gte(_COVERAGE, least))
-        # The images themselves, not those that were made of them: these have a version for sure.
+        # The original images, not the mapped ones: only the originals are sure to have a version.
         indexes = enough.aggregate_array("system:index")
         return images.filter(ee.Filter.inList("system:index", indexes))
 
     def availability(self) -> Any:
-        """Return the computation of how many images there are, and the time of the newest change.
+        """Return the computation of the number of images and the time of the latest change.
 
-        Its answer is read by :func:`read_availability`.
+        :func:`read_availability` reads its answer.
         """
         import ee
 
@@ -87,7 +87,7 @@ class ImageQuery:
         return ee.List([images.size(), images.reduceColumns(ee.Reducer.minMax(), [VERSION])])
 
     def listing(self) -> Any:
-        """Return the computation of the images; its answer is read by :func:`read_listing`."""
+        """Return the computation of the images; :func:`read_listing` reads its answer."""
         import ee
 
         images = self.to_ee().sort(self.sort.removeprefix("-"), not self.sort.startswith("-"))
@@ -99,7 +99,7 @@ class ImageQuery:
         return ee.List([rows, *self._known_properties()])
 
     def _candidates(self) -> Any:
-        """Return the images of the window and the region, whatever their properties."""
+        """Return the images of the window and the region, with any properties."""
         import ee
 
         images = ee.ImageCollection(self.collection).filterDate(
@@ -108,13 +108,13 @@ class ImageQuery:
         return images if self.region is None else images.filterBounds(region_geometry(self.region))
 
     def _known_properties(self) -> list[Any]:
-        """Return what tells a condition that is not met from one on a property that nobody has."""
+        """Return what distinguishes an unmet condition from one on an unknown property."""
         import ee
 
         if not self.conditions:
             return [[], []]
         candidates = self._candidates()
-        # A list of one or of none: the first image of nothing could not be asked.
+        # A list of at most one: first() of an empty collection would fail.
         names = candidates.limit(1).toList(1).map(lambda image: ee.Image(image).propertyNames())
         counts = [
             candidates.filter(ee.Filter.notNull([condition.property_name])).size()
@@ -127,7 +127,7 @@ class ImageQuery:
 class Availability:
     """How many images a query finds.
 
-    :param latest_update: when the newest of them was ingested; None where there is none.
+    :param latest_update: when the newest of them was ingested; None if there are none.
     """
 
     count: int
@@ -136,16 +136,16 @@ class Availability:
 
 @dataclass(frozen=True)
 class Listing:
-    """The images that a query finds, in its order, and what is odd about the query."""
+    """The images that a query finds, in its order, and warnings about the query."""
 
     images: tuple[ListedImage, ...]
     warnings: tuple[str, ...] = ()
 
 
 def read_availability(answer: Any) -> Availability:
-    """Return what the answer to :meth:`ImageQuery.availability` says.
+    """Return the availability in an answer to :meth:`ImageQuery.availability`.
 
-    :raises ServiceUnavailableError: it is no such answer.
+    :raises ServiceUnavailableError: if it is not such an answer.
     """
     try:
         count, versions = answer
@@ -155,9 +155,9 @@ def read_availability(answer: Any) -> Availability:
 
 
 def read_listing(query: ImageQuery, answer: Any) -> Listing:
-    """Return what the answer to :meth:`ImageQuery.listing` says.
+    """Return the listing in an answer to :meth:`ImageQuery.listing`.
 
-    :raises ServiceUnavailableError: it is no such answer.
+    :raises ServiceUnavailableError: if it is not such an answer.
     """
     try:
         rows, names, counts = answer
@@ -177,17 +177,17 @@ def read_listing(query: ImageQuery, answer: Any) -> Listing:
 def explain_refused_query(
     query: ImageQuery, error: RequestRejectedError | AssetNotFoundError
 ) -> EarthEngineProviderError:
-    """Return the error that a refusal to compute with the collection means."""
+    """Return the error that explains why Earth Engine refused to compute with the collection."""
     if isinstance(error, AssetNotFoundError):
         return AssetNotFoundError(
-            f"There is no image collection {query.collection}, or these credentials may not see "
-            "it; check its id, and who may read it.",
+            f"The image collection {query.collection} does not exist, or the credentials have no "
+            "access to it; check its id and its readers.",
             server_text=error.server_text,
         )
     if _NO_COLLECTION in error.server_text:
         return DownloadParamsError(
-            f"collection is {query.collection}, which is no image collection; an image is "
-            "downloaded by its own id.",
+            f"collection is {query.collection}, which is not an image collection; pass a single "
+            "image as the image of EarthEngineToS3Operator.",
             server_text=error.server_text,
             field="collection",
         )
@@ -195,7 +195,7 @@ def explain_refused_query(
 
 
 def region_geometry(region: Region | None) -> Any:
-    """Return the region as an ``ee.Geometry``; its edges are those that downloads are cut with."""
+    """Return the region as an ``ee.Geometry``, with the same edges as in downloads."""
     import ee
 
     if isinstance(region, str):
@@ -208,18 +208,18 @@ def region_geometry(region: Region | None) -> Any:
 
 
 def coverage_percent(outline: Any, region: Any) -> Any:
-    """Return the computation of how much of the region lies within the outline, in percent."""
+    """Return the computation of how much of the region is inside the outline, in percent."""
     covered = outline.intersection(region, _MAX_ERROR_METRES).area(_MAX_ERROR_METRES)
     return covered.divide(region.area(_MAX_ERROR_METRES)).multiply(100)
 
 
 def reaches(percent: float, least_percent: float) -> bool:
-    """Return whether a coverage is enough, as far as outlines are exact."""
+    """Return whether a coverage is enough, within the accuracy of outlines."""
     return percent >= least_percent - COVERAGE_TOLERANCE_PERCENT
 
 
 def joint_coverage(asset_ids: Sequence[str], region: Any) -> Any:
-    """Return the computation of how much of the region lies within any of the images."""
+    """Return the computation of how much of the region is inside any of the images."""
     import ee
 
     first, *others = (ee.Image(asset_id).geometry(_MAX_ERROR_METRES) for asset_id in asset_ids)
@@ -234,7 +234,7 @@ def _odd_conditions(query: ImageQuery, names: Any, counts: Any) -> list[str]:
     known = ", ".join(sorted(names[0]))
     return [
         f"No image of {query.collection} in the window and region has the property "
-        f"{condition.property_name}; there are {known}."
+        f"{condition.property_name}; the properties are {known}."
         for condition, count in zip(query.conditions, counts, strict=True)
         if count == 0
     ]
@@ -246,6 +246,6 @@ def _milliseconds(moment: datetime) -> int:
 
 def _not_an_answer() -> ServiceUnavailableError:
     return ServiceUnavailableError(
-        "Earth Engine answered a question about a collection with something else; if that stays "
-        "so, check endpoint_url in the connection's extra, and proxies."
+        "Earth Engine's answer to a query of a collection cannot be understood; if this persists, "
+        "check endpoint_url in the connection's extra, and proxies."
     )

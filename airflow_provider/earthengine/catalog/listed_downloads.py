@@ -1,8 +1,8 @@
-"""What a listing finds -> what ``EarthEngineToS3Operator`` is expanded over: fields of a download.
+"""Listed images -> download fields to expand ``EarthEngineToS3Operator`` over.
 
-Airflow may render the templated fields of a mapped task, also those that it was expanded over. What
-comes from the catalogue or the bucket is therefore only ever in the field ``source``, which is no
-template, in JSON text without a brace in its strings, or in text that has been looked at.
+Airflow may render the templated fields of a mapped task, including those that it was expanded over.
+Text from the catalog or the bucket is therefore only passed in the field ``source``, which is not
+templated, in JSON text without braces in its strings, or after a check.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class ListedDownload:
-    """One download to come.
+    """One download to make.
 
-    :param name: the image's own, or its date.
+    :param name: the image's own name, or its date.
     :param image: an asset id, or a program as JSON text.
-    :param start: the time of the image, or the beginning of its day in UTC.
+    :param start: the time of the image, or the start of its day in UTC.
     """
 
     name: str
@@ -41,9 +41,9 @@ class ListedDownload:
     images: tuple[ListedImage, ...]
 
     def to_fields(self, prefix: PrefixPattern | None = None) -> dict[str, Any]:
-        """Return fields of ``EarthEngineToS3Operator``, of plain JSON values.
+        """Return the fields of ``EarthEngineToS3Operator`` as plain JSON values.
 
-        :param prefix: where ``s3_prefix`` is one of them.
+        :param prefix: the pattern of ``s3_prefix``; None: it is not among the fields.
         """
         updates = [update_time(each.version) for each in self.images if each.version is not None]
         fields: dict[str, Any] = {
@@ -67,18 +67,18 @@ def each_image(images: Iterable[ListedImage]) -> list[ListedDownload]:
 
 
 def each_date(images: Iterable[ListedImage]) -> list[ListedDownload]:
-    """Return a download per date in UTC, the dates in order: the mosaic of all its images.
+    """Return a download per date in UTC, in order: the mosaic of all images of the date.
 
-    Where they overlap, the last in the order of the listing is on top. The program names each of
-    the images, so that one that comes late makes it another program.
+    Where they overlap, the last in the order of the listing is on top. The program names each
+    image, so an image that arrives late changes the program.
 
-    :raises DownloadParamsError: an image has no time.
+    :raises DownloadParamsError: if an image has no time.
     """
     dates: dict[datetime, list[ListedImage]] = {}
     for image in images:
         if image.start is None:
             raise DownloadParamsError(
-                f"by is 'date', and {shown(image.asset_id)} has no system:time_start; use 'image'.",
+                f"by is 'date', but {shown(image.asset_id)} has no system:time_start; use 'image'.",
                 field="by",
             )
         day = image.start.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -93,7 +93,7 @@ def mosaic_of(name: str, start: datetime | None, images: Sequence[ListedImage]) 
 
 
 def _mosaic_program(asset_ids: Sequence[str], start: datetime | None) -> dict[str, Any]:
-    """Return what the mosaic serialises to, without importing ``ee``."""
+    """Return the serialised program of the mosaic, without importing ``ee``."""
     images = {
         str(number): function_call("Image.load", id={"constantValue": asset_id})
         for number, asset_id in enumerate(asset_ids, 1)

@@ -1,4 +1,4 @@
-"""What the operators of this room share: how they fail, their window, how much may be expanded."""
+"""A query of a collection -> the downloads that it lists, by image or by date."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ IMAGE, DATE = "image", "date"
 def read_by(value: Any) -> str:
     """Return "image" or "date".
 
-    :raises DownloadParamsError: for anything else.
+    :raises DownloadParamsError: if the value is anything else.
     """
     if value not in (IMAGE, DATE):
         raise DownloadParamsError(f"by is {shown(value)}; use one of {IMAGE}, {DATE}.", field="by")
@@ -45,9 +45,9 @@ def read_by(value: Any) -> str:
 
 
 def list_images(session: Session, query: ImageQuery) -> Listing:
-    """Return what the catalogue has; one request.
+    """Return the images in the catalog, with one request.
 
-    :raises DownloadParamsError: what the query names is no image collection.
+    :raises DownloadParamsError: if the query's collection is not an image collection.
     """
     session.get_conn()
     try:
@@ -59,7 +59,7 @@ def list_images(session: Session, query: ImageQuery) -> Listing:
 def cover_dates(
     session: Session, query: ImageQuery, dates: Sequence[ListedDownload]
 ) -> list[ListedDownload]:
-    """Return the dates whose images together cover enough of the region; one request."""
+    """Return the dates whose images together cover enough of the region, with one request."""
     import ee
 
     if query.min_coverage_percent is None or not dates:
@@ -78,11 +78,11 @@ def cover_dates(
 def list_downloads(
     session: Session, query: ImageQuery, by: str
 ) -> tuple[list[ListedDownload], tuple[str, ...]]:
-    """Return the downloads that a query means, and warnings.
+    """Return the downloads that a query finds, and warnings.
 
-    One request; by date with a coverage, two.
+    Sends one request; by date with a minimum coverage, two.
 
-    By date, the coverage and the limit are the dates', not the images'.
+    By date, the coverage and the limit apply to dates, not to images.
     """
     if by == IMAGE:
         listing = list_images(session, query)

@@ -1,4 +1,4 @@
-"""Prefixes that hold parts of an image's time."""
+"""Prefixes that contain parts of an image's time."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _DIRECTIVES = "YmdjH%"
 
 @dataclass(frozen=True)
 class PrefixPattern:
-    """A prefix that may hold parts of the image's time: %Y, %m, %d, %j, %H; %% is %."""
+    """A prefix that may contain parts of the image's time: %Y, %m, %d, %j, %H; %% is %."""
 
     text: str
 
     def at(self, moment: datetime | None) -> str:
         """Return the prefix of an image.
 
-        :raises DownloadParamsError: it needs a time, and the image has none.
+        :raises DownloadParamsError: if it needs a time and the image has none.
         """
         if moment is None and self.fixed != self.text:
             raise DownloadParamsError(
-                f"s3_prefix is {shown(self.text)}, and an image has no system:time_start; write a "
+                f"s3_prefix is {shown(self.text)}, but an image has no system:time_start; write a "
                 "prefix without a date.",
                 field="s3_prefix",
             )
@@ -39,7 +39,7 @@ class PrefixPattern:
 
     @property
     def fixed(self) -> str:
-        """The folders that all images have in common."""
+        """The folders that are the same for all images."""
         head, percent, _ = self.text.partition("%")
         return head.rpartition("/")[0] if percent else self.text
 
@@ -47,13 +47,13 @@ class PrefixPattern:
 def read_prefix_pattern(value: Any) -> PrefixPattern:
     """Return the pattern.
 
-    :raises DownloadParamsError: it holds a part that is not of the image's time.
+    :raises DownloadParamsError: if it holds an unknown directive.
     """
     text = str(value).strip("/")
     for found in _DIRECTIVE.finditer(text):
         if not found[1] or found[1] not in _DIRECTIVES:
             raise DownloadParamsError(
-                f"s3_prefix is {shown(value)}, and {found[0]!r} is none of %Y, %m, %d, %j, %H; "
+                f"s3_prefix is {shown(value)}, but {found[0]!r} is not one of %Y, %m, %d, %j, %H; "
                 "write %% for a percent sign.",
                 field="s3_prefix",
             )

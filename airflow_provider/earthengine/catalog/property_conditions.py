@@ -1,4 +1,4 @@
-"""What a property of an image must be: a user's dict -> conditions, as filters of Earth Engine."""
+"""A user's dict -> conditions on the properties of images, as filters of Earth Engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PropertyCondition:
     """One comparison of a property.
 
     :param operator: eq, neq, lt, lte, gt, gte, or in.
-    :param value: a number or a text; for "in", a tuple of them.
+    :param value: a number or text; for "in", a tuple of these.
     """
 
     property_name: str
@@ -40,9 +40,9 @@ class PropertyCondition:
 
 
 def read_conditions(value: Any) -> tuple[PropertyCondition, ...]:
-    """Return the conditions that a user's dict means, or JSON text of one.
+    """Return the conditions in a user's dict, or in JSON text of one.
 
-    :raises DownloadParamsError: for what is no condition.
+    :raises DownloadParamsError: if one is not a valid condition.
     """
     given = read_json("filters", value) or {}
     if not isinstance(given, Mapping):
@@ -60,7 +60,7 @@ def _read_property(name: Any, wanted: Any) -> Iterator[PropertyCondition]:
     elif not isinstance(wanted, Mapping):
         wanted = {"eq": wanted}
     if not wanted:
-        raise _wrong(f"filters has nothing for {name!r}")
+        raise _wrong(f"filters has no condition for {name!r}")
     for operator, value in wanted.items():
         yield PropertyCondition(name, _read_operator(name, operator), _read(name, operator, value))
 
@@ -86,7 +86,7 @@ def _read(name: str, operator: str, value: Any) -> Any:
 
 
 def _number_of(value: str | float) -> str | float:
-    """Return what a template wrote as a number: order among texts is hardly ever meant."""
+    """Return a number for text that holds one: comparing the order of texts is rarely intended."""
     try:
         number = float(value)
     except ValueError:

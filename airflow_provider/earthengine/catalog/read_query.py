@@ -1,4 +1,4 @@
-"""Fields as templates give them -> :class:`ImageQuery`, checked before anything is sent."""
+"""Rendered fields -> :class:`ImageQuery`, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def read_query(
     sort: Any = None,
     limit: Any = None,
 ) -> ImageQuery:
-    """Return the query that the fields mean; each may be text.
+    """Return the query that the fields describe; each may be text.
 
     :param start: a datetime, or text such as "2021-01-09" or "2021-01-09T00:00:00+00:00"; UTC
-        where it does not say.
-    :param end: likewise; not part of the window.
-    :raises DownloadParamsError: for a field that cannot be meant so, or a window without length.
+        unless it has an offset.
+    :param end: likewise; exclusive.
+    :raises DownloadParamsError: if a field is invalid or the window has no length.
     """
     begins, ends = read_time("start", start), read_time("end", end)
     check_window(begins, ends)
@@ -49,9 +49,9 @@ def read_query(
 
 
 def read_time(field: str, value: Any) -> datetime:
-    """Return the moment; UTC where it does not say.
+    """Return the time; UTC unless it has an offset.
 
-    :raises DownloadParamsError: when it is none.
+    :raises DownloadParamsError: if the value is not a date or time.
     """
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
@@ -62,27 +62,27 @@ def read_time(field: str, value: Any) -> datetime:
             field=field,
         ) from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    # Airflow's own datetimes are a subclass that prints otherwise.
+    # Airflow's own datetimes are a subclass that prints differently.
     return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
 def check_window(start: datetime, end: datetime) -> None:
-    """Raise unless the window has a length.
+    """Raise unless the window has a positive length.
 
-    :raises DownloadParamsError: says which timetable or dates to use.
+    :raises DownloadParamsError: if it does not; says which timetable or dates to use.
     """
     if start == end:
         raise DownloadParamsError(
-            f"The window from {start.isoformat()} to {end.isoformat()} has no length, as the data "
-            "interval of a run by a cron schedule in Airflow 3; schedule the DAG with "
-            "CronDataIntervalTimetable, or give both dates, such as start='{{ ds }}' and "
+            f"The window from {start.isoformat()} to {end.isoformat()} has no length, like the "
+            "data interval of runs with a cron schedule in Airflow 3; schedule the DAG with "
+            "CronDataIntervalTimetable, or set both dates, such as start='{{ ds }}' and "
             "end='{{ macros.ds_add(ds, 1) }}'.",
             field="start",
         )
     if start > end:
         raise DownloadParamsError(
             f"The window starts at {start.isoformat()}, after its end at {end.isoformat()}; "
-            "exchange start and end.",
+            "swap start and end.",
             field="start",
         )
 
@@ -90,7 +90,7 @@ def check_window(start: datetime, end: datetime) -> None:
 def read_count(field: str, value: Any) -> int:
     """Return a whole number above zero.
 
-    :raises DownloadParamsError: for anything else.
+    :raises DownloadParamsError: if the value is anything else.
     """
     number = read_number(field, value)
     if not isinstance(number, int) or number < 1:
@@ -114,8 +114,8 @@ def _read_collection(value: Any) -> str:
 def _read_region(value: Any) -> Region:
     if is_region_file(value):
         raise DownloadParamsError(
-            f"region is {shown(value)}, the name of a file, which only downloads read; give the "
-            "GeoJSON itself.",
+            f"region is {shown(value)}, the name of a file, which only downloads can read; pass "
+            "the GeoJSON itself.",
             field="region",
         )
     return read_region(value)
@@ -132,7 +132,7 @@ def _read_coverage(value: Any, *, has_region: bool) -> float | None:
         )
     if not has_region:
         raise DownloadParamsError(
-            "min_coverage_percent is given without region; name the region that is to be covered.",
+            "min_coverage_percent is given without region; set the region to cover.",
             field="min_coverage_percent",
         )
     return percent or None
@@ -142,7 +142,7 @@ def _read_sort(value: Any) -> str:
     text = read_text("sort", value)
     if not text.removeprefix("-").strip():
         raise DownloadParamsError(
-            f"sort is {shown(value)}; write a property, with '-' before it for high to low.",
+            f"sort is {shown(value)}; write a property, with '-' before it for descending order.",
             field="sort",
         )
     return text

@@ -1,4 +1,4 @@
-"""Which versions do these assets have now? Few requests, whatever their number."""
+"""Asset ids -> their current versions, with few requests."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.client import Session
 
 
-# Some 40 bytes each, of the ten mebibytes that a request carries.
+# About 40 bytes each, of the 10 MB that a request may have.
 _ASSETS_PER_REQUEST = 5_000
 
 
 def present_versions(session: Session, asset_ids: Collection[str]) -> dict[str, int | None]:
-    """Return the version of each asset that there is; what has vanished is left out.
+    """Return the version of each existing asset; vanished assets are left out.
 
-    The images of a collection are asked for together; an asset that is in none is asked for alone.
+    The images of a collection are requested together; assets outside of collections one by one.
     """
     collections: dict[str, list[str]] = {}
     for asset_id in sorted(asset_ids):
@@ -40,12 +40,12 @@ def _versions_in(session: Session, parent: str, indexes: Sequence[str]) -> dict[
     if not parent:
         return _single_versions(session, indexes)
     images = ee.ImageCollection(parent).filter(ee.Filter.inList("system:index", list(indexes)))
-    # The version may be absent; the index is what an image is known by.
+    # The version may be absent; the index identifies the image.
     rows = images.reduceColumns(ee.Reducer.toList(2, 1), ["system:index", VERSION]).get("list")
     try:
         found = session.compute_value(rows)
     except (RequestRejectedError, AssetNotFoundError):
-        # A folder, or a collection that is gone with all that was in it.
+        # A folder, or a collection that was deleted with all its images.
         return _single_versions(session, [f"{parent}/{index}" for index in indexes])
     return {f"{parent}/{index}": _whole(version) for index, version in found}
 

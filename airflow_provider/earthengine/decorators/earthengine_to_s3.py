@@ -1,4 +1,4 @@
-"""``@task.earthengine_to_s3``: a function that makes an ``ee.Image`` becomes its download."""
+"""``@task.earthengine_to_s3``: a function that returns an ``ee.Image`` -> its download task."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class EarthEngineToS3DecoratedOperator(DecoratedOperator, EarthEngineToS3Operator):
     """Download the image that a decorated function returns.
 
-    The function is called on the worker, with Earth Engine initialised, with what the task was
-    called with and whatever else it names of the run (``ds``, ``data_interval_start``, ...).
+    The function is called on the worker, with Earth Engine initialised. Its arguments are those
+    that the task was called with; its other parameters (``ds``, ``data_interval_start``, ...) are
+    taken from the run.
     """
 
     custom_operator_name = "@task.earthengine_to_s3"
@@ -38,7 +39,7 @@ class EarthEngineToS3DecoratedOperator(DecoratedOperator, EarthEngineToS3Operato
         super().__init__(python_callable=python_callable, image=python_callable, **kwargs)
 
     def _fields(self) -> DownloadFields:
-        """Return the fields, with what the function was called with in the DAG among them."""
+        """Return the fields, including the arguments that the DAG calls the function with."""
         fields = super()._fields()
         names = inspect.signature(self.python_callable).parameters
         by_position = dict(zip(names, self.op_args, strict=False))

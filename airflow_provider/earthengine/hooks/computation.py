@@ -1,7 +1,7 @@
-"""A prepared expression -> its value, asked of Earth Engine with google-auth and without ``ee``.
+"""A prepared expression -> its value, requested with google-auth and without ``ee``.
 
-For the triggerer, where many waits share one process and ``ee`` has room for one session. Nothing
-is tried again here.
+For the triggerer, where many waits share one process and ``ee`` can have only one session. Nothing
+is retried here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from airflow_provider.earthengine.hooks.transport import Transport
 
 
 class ExpressionClient:
-    """Computes expressions for one connection; its methods block, so they go to threads.
+    """Compute expressions for one connection; its methods block, so call them in threads.
 
     :param deadline_seconds: the longest silence of the server while it computes.
     """
@@ -41,15 +41,15 @@ class ExpressionClient:
     def compute(self, expression: str, action: str) -> Any:
         """Return the value of an expression.
 
-        :param expression: as ``ee.ComputedObject.serialize(for_cloud_api=True)`` writes it.
-        :param action: what it is for, to go behind "Earth Engine could not".
-        :raises EarthEngineProviderError: the error that the answer means.
+        :param expression: the output of ``ee.ComputedObject.serialize(for_cloud_api=True)``.
+        :param action: what it does, to follow "Earth Engine could not".
+        :raises EarthEngineProviderError: if the computation fails.
         """
         install_secrets_filter()
         with translated(action, refused=ConnectionConfigError):
-            # Kept: a token serves an hour of questions.
+            # Kept: a token is valid for an hour of requests.
             login = self._login = self._login or load_login_unchecked(self._config)
-        # Not kept: between two questions lie minutes, and idle connections are cut on the way.
+        # Not kept: requests are minutes apart, and networks drop idle connections.
         transport = self._transport = Transport(self._config.endpoint_url, self._deadline_seconds)
         try:
             with translated(action, refused=RequestRejectedError):
@@ -59,7 +59,7 @@ class ExpressionClient:
         return _read_value(answer, content, action)
 
     def interrupt(self) -> None:
-        """End the question that is under way in another thread."""
+        """Interrupt the request in flight in another thread."""
         transport = self._transport
         if transport is not None:
             transport.interrupt()
@@ -72,7 +72,7 @@ class ExpressionClient:
         url = f"{self._config.endpoint_url}/v1/projects/{login.project}/value:compute"
         headers = {
             "content-type": "application/json",
-            # Whose quota is used, as the official client says it.
+            # The project whose quota is used, sent as by the official client.
             "x-goog-user-project": login.project,
         }
         http = google_auth_httplib2.AuthorizedHttp(login.credentials, http=transport)
@@ -95,6 +95,6 @@ def _read_value(answer: Any, content: bytes, action: str) -> Any:
         return json.loads(content)["result"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ServiceUnavailableError(
-            f"Earth Engine could not {action}: the answer is not one of Earth Engine's; if that "
-            "stays so, check endpoint_url in the connection's extra, and proxies."
+            f"Earth Engine could not {action}: the answer does not come from Earth Engine; if this "
+            "persists, check endpoint_url in the connection's extra, and proxies."
         ) from None

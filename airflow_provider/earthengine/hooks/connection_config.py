@@ -1,4 +1,4 @@
-"""What an Airflow connection says about Earth Engine, checked. Opens no file."""
+"""An Airflow connection -> its checked configuration. Opens no file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USER = "user"
 APPLICATION_DEFAULT = "application_default"
 AUTH_METHODS = (*KEY_TYPES, USER, APPLICATION_DEFAULT, ANONYMOUS)
 KEY_FILE = "key_file"
-"""What :attr:`ConnectionConfig.auth` says when the type of a key at a path is not known yet."""
+"""The value of :attr:`ConnectionConfig.auth` while the type of a key at a path is unknown."""
 
 EXTRA_KEYS = (
     "project",
@@ -33,24 +33,24 @@ EXTRA_KEYS = (
 )
 
 IAM_ENDPOINT = "https://iamcredentials.googleapis.com"
-"""Gives tokens of service accounts to those who may impersonate them.
+"""Issues tokens of service accounts to callers that may impersonate them.
 
 Source: https://cloud.google.com/iam/docs/reference/credentials/rest, read 2025-08.
 """
 
-# Airflow's API and form hide the value of a key by its name: keyfile_dict's, not keyfile_json's.
+# Airflow's API and form hide values by the name of the key: keyfile_dict's, not keyfile_json's.
 # Source: https://airflow.apache.org/docs/apache-airflow/stable/security/secrets/mask-sensitive-values.html,
 # read 2025-08.
 _REFUSED_KEYS = {
-    "keyfile_json": "Airflow shows its value to whoever may read connections; rename it to "
-    "keyfile_dict, which it hides"
+    "keyfile_json": "Airflow shows its value to everyone who can read connections; rename it to "
+    "keyfile_dict, which Airflow hides"
 }
 _UNUSED_FIELDS = ("host", "login", "password", "schema", "port")
 
 # Project ids (with their old "domain:" prefix) and project numbers. Source:
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects, read 2025-08.
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
-# They become a part of a path.
+# E-mails become part of a path.
 _ACCOUNT = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
 # Source: https://www.rfc-editor.org/rfc/rfc6749#section-3.3, "scope-token", read 2025-08.
 _SCOPE = re.compile(r"[!#-\[\]-~]+")
@@ -58,18 +58,18 @@ _SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 @dataclass(frozen=True)
 class ConnectionConfig:
-    """How to reach Earth Engine, and as whom. Two equal ones can share a session.
+    """How to reach Earth Engine, and as whom. Equal configurations can share a session.
 
     :param conn_id: the Airflow connection's id, for messages.
     :param auth: one of :data:`AUTH_METHODS`, or :data:`KEY_FILE`.
-    :param endpoint_url: scheme and host, perhaps a path; no slash at the end.
-    :param project: the Google Cloud project; None when the credentials are to name it.
+    :param endpoint_url: scheme and host, optionally a path; no slash at the end.
+    :param project: the Google Cloud project; None: the credentials name it.
     :param key_text: the JSON text of a key.
     :param key_path: or the path of the file that holds it.
-    :param impersonation_chain: e-mails of service accounts; the last one is who asks, each one
-        before it is allowed to impersonate the next one. Empty: nobody is impersonated.
-    :param scopes: of the tokens; empty for what the way to log in asks for by itself.
-    :param iam_endpoint_url: where tokens of the impersonated account come from.
+    :param impersonation_chain: e-mails of service accounts; requests are sent as the last one, and
+        each of the others may impersonate the next one. Empty: no impersonation.
+    :param scopes: of the tokens; empty: the defaults for the kind of credentials.
+    :param iam_endpoint_url: the source of tokens of the impersonated account.
     """
 
     conn_id: str
@@ -93,16 +93,16 @@ def read_connection(conn_id: str, connection: Any) -> ConnectionConfig:
     if used:
         refuse(
             conn_id,
-            f"{', '.join(used)} of the connection is not used; everything is in its extra, for "
+            f"the connection's {', '.join(used)} is not used; put all settings in its extra, for "
             "example endpoint_url",
         )
-    # Not extra_dejson, which takes text that is no JSON for an empty extra.
+    # Not extra_dejson, which treats text that is not JSON as an empty extra.
     try:
         extra = json.loads(connection.extra or "{}")
     except ValueError:
-        refuse(conn_id, "its extra is not JSON")
+        refuse(conn_id, "its extra is not JSON; write a JSON object")
     if not isinstance(extra, dict):
-        refuse(conn_id, "its extra is not a JSON object")
+        refuse(conn_id, "its extra is not a JSON object; write one")
     if connection.conn_type == google_connection.CONN_TYPE:
         return _read_config(conn_id, google_connection.read_google_extra(conn_id, extra))
     return read_connection_config(conn_id, extra)
@@ -112,13 +112,13 @@ def read_connection_config(conn_id: str, extra: Mapping[str, Any]) -> Connection
     """Return the configuration that the extra of an ``earthengine`` connection holds.
 
     :param conn_id: the connection's id, for messages.
-    :param extra: its extra, decoded. Empty texts count as not given: forms send them.
-    :raises ConnectionConfigError: for an unknown key, a value that cannot be used, or two that
-        contradict each other. The text never holds a value of the key.
+    :param extra: its decoded extra. Empty text counts as not given, because forms send it.
+    :raises ConnectionConfigError: if a key is unknown, a value cannot be used, or two values
+        contradict each other. The message never contains a value of the key.
     """
     for name in extra:
         if name in _REFUSED_KEYS:
-            refuse(conn_id, f"{name} is not read: {_REFUSED_KEYS[name]}")
+            refuse(conn_id, f"{name} is not allowed: {_REFUSED_KEYS[name]}")
         if name not in EXTRA_KEYS:
             hint = nearest_of(str(name), EXTRA_KEYS)
             refuse(conn_id, f"its extra has the unknown key {name!r}; {hint}")
@@ -148,13 +148,13 @@ def _read_login(conn_id: str, extra: Mapping[str, Any]) -> tuple[str, str | None
     auth = _read_text(conn_id, "auth", extra)
     if auth is not None and auth not in AUTH_METHODS:
         refuse(conn_id, f"auth is {auth!r}; {nearest_of(auth, AUTH_METHODS)}")
-    # The third is the google provider's: a path, or the text itself.
+    # The third is the Google provider's: a path, or the text itself.
     names = ("keyfile_dict", "key_path", "credential_config_file")
     given = [name for name in names if extra.get(name) not in (None, "", {})]
     if len(given) > 1:
         refuse(conn_id, f"has {' and '.join(given)}; leave one of them out")
     if not given and auth in KEY_TYPES:
-        refuse(conn_id, f"auth is {auth}, but neither keyfile_dict nor key_path is given")
+        refuse(conn_id, f"auth is {auth}, but neither keyfile_dict nor key_path is given; set one")
     if not given:
         return auth or APPLICATION_DEFAULT, None, None
     if auth is not None and auth not in KEY_TYPES:
@@ -172,9 +172,9 @@ def _read_login(conn_id: str, extra: Mapping[str, Any]) -> tuple[str, str | None
 def _read_project(conn_id: str, extra: Mapping[str, Any], auth: str) -> str | None:
     project = _read_text(conn_id, "project", extra)
     if project and not _PROJECT.fullmatch(project):
-        refuse(conn_id, f"has the project {project!r}; write a project's id, such as my-project-1")
+        refuse(conn_id, f"project is {project!r}; write a project's id, such as my-project-1")
     if auth == ANONYMOUS and not project:
-        refuse(conn_id, "names no project; set project in its extra")
+        refuse(conn_id, "it names no project; set project in its extra")
     return project
 
 
@@ -190,7 +190,7 @@ def _read_text(conn_id: str, name: str, extra: Mapping[str, Any]) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
-        refuse(conn_id, f"{name} is not text but {type(value).__name__}")
+        refuse(conn_id, f"{name} is of type {type(value).__name__}; write text")
     return str(value).strip() or None
 
 
@@ -201,5 +201,5 @@ def _read_list(
     items = value if isinstance(value, list) else re.split(r"[,\s]+", str(value or ""))
     items = [item for item in items if item != ""]
     if not all(isinstance(item, str) and pattern.fullmatch(item) for item in items):
-        refuse(conn_id, f"{name} does not hold {what}, as a list or as text with commas between")
+        refuse(conn_id, f"{name} is invalid; write {what}, as a list or separated by commas")
     return tuple(items)

@@ -1,4 +1,4 @@
-"""How a connection is refused: one sentence whose subject is the connection. Never quotes a key."""
+"""Errors about a connection: one sentence that names it. Never quotes a key."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from airflow_provider.earthengine.exceptions import ConnectionConfigError
 
 
 def refuse(conn_id: str, problem: str) -> NoReturn:
-    """Raise ConnectionConfigError; what was being handled is not shown: it may quote a key.
+    """Raise ConnectionConfigError, without the error being handled, which may quote a key.
 
-    :param problem: goes behind "Connection 'x': ", and says what to do.
+    :param problem: follows "Connection 'x': ", and says what to do.
     """
     raise ConnectionConfigError(f"Connection {conn_id!r}: {problem}.", conn_id=conn_id) from None
 
 
 def nearest_of(name: str, known: Iterable[str]) -> str:
-    """Return a hint at what was meant: the nearest known name, or all of them."""
+    """Return a hint at the intended name: the nearest known one, or all of them."""
     names = list(known)
     nearest = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     return f"the nearest known one is {nearest[0]!r}" if nearest else f"known: {', '.join(names)}"

@@ -1,7 +1,7 @@
-"""Who asks: a connection's configuration -> Google credentials, and the project they ask for.
+"""A connection's configuration -> Google credentials, and the project whose quota they use.
 
-Files are read here, nothing is sent: whether the credentials are accepted shows at the first use.
-The one exception is ``google.auth.default``, which may ask the metadata server of the machine.
+This module reads files but sends nothing, so whether the credentials are valid shows at first use.
+The one exception is ``google.auth.default``, which may query the metadata server of the machine.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 # Source: https://developers.google.com/earth-engine/reference/rest/v1/projects.thumbnails/create,
 # "Authorization scopes", read 2025-08.
 SCOPES = ("https://www.googleapis.com/auth/earthengine", CLOUD_PLATFORM)
-# A refresh token gives what its owner agreed to and no more: `gcloud auth application-default
-# login` and `earthengine authenticate` both ask for this one. Source:
+# A refresh token grants only the scopes that its owner agreed to: `gcloud auth application-default
+# login` and `earthengine authenticate` both request this one. Source:
 # https://cloud.google.com/sdk/gcloud/reference/auth/application-default/login, read 2025-08.
 USER_SCOPES = (CLOUD_PLATFORM,)
 
@@ -54,9 +54,9 @@ class Login:
 
 
 def load_login(config: ConnectionConfig) -> Login:
-    """Return who asks, and for which project.
+    """Return the credentials and the project of a connection.
 
-    :raises ConnectionConfigError: when there are no credentials, or no project that may ask.
+    :raises ConnectionConfigError: if there are no credentials, or no project that can be used.
     """
     import ee
 
@@ -64,16 +64,16 @@ def load_login(config: ConnectionConfig) -> Login:
     if ee.oauth.is_sdk_project(login.project):
         refuse(
             config.conn_id,
-            f"project {login.project} belongs to a Google SDK, which is not registered for Earth "
-            "Engine; set project in its extra to one of yours",
+            f"project {login.project} belongs to a Google SDK and is not registered for Earth "
+            "Engine; set project in its extra to one of your own",
         )
     return login
 
 
 def load_login_unchecked(config: ConnectionConfig) -> Login:
-    """Return the same without ``ee`` and what it knows of projects, unless auth is user.
+    """Return the same without importing ``ee`` for its check of projects, unless auth is user.
 
-    :raises ConnectionConfigError: when there are no credentials, or no project.
+    :raises ConnectionConfigError: if there are no credentials, or no project.
     """
     load = {
         ANONYMOUS: _load_anonymous,
@@ -81,14 +81,17 @@ def load_login_unchecked(config: ConnectionConfig) -> Login:
         APPLICATION_DEFAULT: _load_application_default,
     }.get(config.auth, _load_key)
     if config.impersonation_chain:
-        # The scopes are the impersonated account's; who impersonates needs its usual ones.
+        # The scopes are for the impersonated account; the impersonating one needs its defaults.
         source, _ = load(replace(config, scopes=()))
         credentials, of_credentials = _impersonate(config, source)
     else:
         credentials, of_credentials = load(config)
     project = config.project or of_credentials
     if not project:
-        refuse(config.conn_id, "names no project, nor do its credentials; set project in its extra")
+        refuse(
+            config.conn_id,
+            "neither it nor its credentials name a project; set project in its extra",
+        )
     return Login(credentials, project)
 
 
@@ -117,8 +120,8 @@ def _read_key_file(config: ConnectionConfig) -> str:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         refuse(
             config.conn_id,
-            f"the key file {config.key_path} cannot be read here ({reason}); it must exist on "
-            "every worker; or use keyfile_dict",
+            f"the key file {config.key_path} cannot be read here ({reason}); copy it to every "
+            "worker, or use keyfile_dict",
         )
 
 
@@ -143,7 +146,7 @@ def _load_service_account(
 def _load_authorized_user(config: ConnectionConfig, key: dict[str, Any]) -> tuple[Any, str | None]:
     from google.oauth2.credentials import Credentials
 
-    # Not from_authorized_user_info, which always takes Google's own token_uri.
+    # Not from_authorized_user_info, which always uses Google's own token_uri.
     credentials = Credentials(  # type: ignore[no-untyped-call]  # google-auth
         None,
         refresh_token=key["refresh_token"],
@@ -165,8 +168,10 @@ def _load_external_account(
     try:
         credentials = kind.Credentials.from_info(key, scopes=config.scopes or SCOPES)
     except (ValueError, GoogleAuthError) as error:
-        refuse(config.conn_id, f"{name} cannot be used ({error}); create the file anew with gcloud")
-    # Its own get_project_id would ask cloudresourcemanager.googleapis.com.
+        refuse(
+            config.conn_id, f"{name} cannot be used ({error}); create the file again with gcloud"
+        )
+    # Its own get_project_id would query cloudresourcemanager.googleapis.com.
     impersonated = key.get("service_account_impersonation_url") or ""
     return credentials, key.get("quota_project_id") or _project_of_account(impersonated)
 
@@ -201,13 +206,13 @@ def _load_application_default(config: ConnectionConfig) -> tuple[Any, str | None
         with warnings.catch_warnings():
             # google-auth advises `gcloud config set project`, which Earth Engine does not read.
             warnings.filterwarnings("ignore", ".*(No project ID|quota project).*")
-            # Without scopes: with them, it asks cloudresourcemanager.googleapis.com for the
-            # project of a federated identity, with a transport of its own.
+            # Without scopes: with them, it queries cloudresourcemanager.googleapis.com for the
+            # project of a federated identity, over its own transport.
             credentials, project = google.auth.default()
     except DefaultCredentialsError:
         refuse(
             config.conn_id,
-            "no application default credentials were found, or they cannot be used; give it a key "
+            "application default credentials were not found or cannot be used; set a key "
             "(keyfile_dict or key_path), or run `gcloud auth application-default login` as the "
             "user that runs the worker",
         )
@@ -233,6 +238,6 @@ def _impersonate(config: ConnectionConfig, source: Any) -> tuple[Any, str | None
 
 
 def _project_of_account(text: str) -> str | None:
-    """Return the project that a service account's e-mail names, or None: some name none."""
+    """Return the project in a service account's e-mail, or None if it holds none."""
     found = _PROJECT_OF_ACCOUNT.search(text)
     return found.group(1) if found else None

@@ -1,7 +1,7 @@
 """Airflow connection -> Earth Engine: the session, download ids, small computations.
 
-This module knows nothing of rasters or buckets. DAG files import it on every parse, so that ``ee``
-and Google's libraries are imported only when a connection is used.
+This module knows nothing of rasters or buckets. DAG files import it on every parse, so ``ee`` and
+Google's libraries are imported only when a connection is used.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ DownloadIdCallback = Callable[[DownloadId | None, Exception | None], object]
 
 CALLBACK_THREADS = 8
 TEST_SECONDS = 15.0
-# The server gives up by itself after five minutes; it should be the one to say so.
+# The server itself gives up after five minutes; wait for its answer.
 DEADLINE_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
 
 _API_VERSION = "v1"
@@ -59,15 +59,16 @@ _API_VERSION = "v1"
 class EarthEngineHook(BaseHook):
     """A session of Earth Engine, as an Airflow connection describes it.
 
-    A process has one session, whatever the number of hooks: ``ee`` keeps it in a global. Hooks of
-    one connection share it, also from several threads; a hook of another connection replaces it
-    as soon as no call is under way. Code that calls ``ee.Initialize`` itself replaces it for all.
+    A process has one session, regardless of the number of hooks, because ``ee`` keeps it in a
+    global. Hooks of one connection share it, even across threads; a hook of another connection
+    replaces it as soon as no call is in progress. Code that calls ``ee.Initialize`` itself replaces
+    it for all.
 
     :param earthengine_conn_id: a connection of type ``earthengine``, or an existing one of type
         ``google_cloud_platform``.
-    :param retry_policy: for every request, those that open the session included.
+    :param retry_policy: for every request, including those that open the session.
     :param deadline_seconds: the longest silence of the server while it computes.
-    :param workload_tag: what Earth Engine's usage reports call this hook's requests.
+    :param workload_tag: the tag of this hook's requests in Earth Engine's usage reports.
     """
 
     conn_name_attr = "earthengine_conn_id"
@@ -104,7 +105,7 @@ class EarthEngineHook(BaseHook):
         self.close()
 
     def close(self) -> None:
-        """Wait until every callback has been called. The process's session stays."""
+        """Wait until every callback has been called. The process's session stays open."""
         with self._pool_lock:
             pool, self._pool = self._pool, None
         if pool is not None:
@@ -112,15 +113,15 @@ class EarthEngineHook(BaseHook):
 
     @cached_property
     def config(self) -> ConnectionConfig:
-        """What the connection says.
+        """The connection's configuration.
 
-        :raises ConnectionConfigError: when it cannot be used.
+        :raises ConnectionConfigError: if it cannot be used.
         """
         config = read_connection(
             self.earthengine_conn_id, self.get_connection(self.earthengine_conn_id)
         )
         if config.key_text:
-            # The compatibility layer of Airflow 3.1 does not have this one; both have it here.
+            # Not in the compatibility layer for Airflow 3.1; all versions have it here.
             from airflow.sdk.log import mask_secret
 
             for secret in secrets_of(json.loads(config.key_text, strict=False)):
@@ -130,7 +131,7 @@ class EarthEngineHook(BaseHook):
     def trying_once(self) -> EarthEngineHook:
         """Return a hook of the same session that sends each request once.
 
-        It is for callers that have a retry of their own.
+        It is for callers that retry themselves.
         """
         once = dataclasses.replace(self.retry_policy, attempts=1)
         return EarthEngineHook(
@@ -141,22 +142,22 @@ class EarthEngineHook(BaseHook):
         )
 
     def interrupt(self) -> None:
-        """End the requests that are under way, and send none for this hook any more.
+        """Interrupt the requests in flight, and send no more for this hook.
 
-        It is for signal handlers, such as an operator's ``on_kill``.
+        It is safe in signal handlers, such as an operator's ``on_kill``.
         """
-        # Not an event: setting one takes a lock, which the interrupted thread may hold.
+        # Not an Event: setting one takes a lock, which the interrupted thread may hold.
         self._is_interrupted = True
         SESSION.interrupt()
 
     def _check_interruption(self) -> None:
         if self._is_interrupted:
-            raise DownloadCancelledError("The work with Earth Engine was interrupted.")
+            raise DownloadCancelledError("The requests to Earth Engine were interrupted.")
 
     def get_conn(self) -> ModuleType:
         """Return the ``ee`` module, initialised for this connection.
 
-        :raises EarthEngineProviderError: when the session cannot be opened.
+        :raises EarthEngineProviderError: if the session cannot be opened.
         """
         client: ModuleType = self._run(lambda client: client)
         return client
@@ -172,12 +173,13 @@ class EarthEngineHook(BaseHook):
     ) -> DownloadId | None:
         """Return a download id; with a callback, return None at once and call it later.
 
-        :param params: those of ``ee.data.getDownloadId``, ``image`` an ``ee.Image``. Not changed.
+        :param params: those of ``ee.data.getDownloadId``, with an ``ee.Image`` as ``image``. Not
+            modified.
         :param callback: called as ``callback(download_id, error)`` from a thread of this hook;
             exactly one of the two is None. :meth:`close` waits for it.
-        :raises DownloadParamsError: when the client refuses the parameters.
+        :raises DownloadParamsError: if the client refuses the parameters.
         """
-        # Read here: a connection is asked for in the task's own thread.
+        # Read here: connections can be read only in the task's own thread.
         settings = self._settings()
         if callback is None:
             return self._create_download_id(params, settings)
@@ -189,16 +191,16 @@ class EarthEngineHook(BaseHook):
         return None
 
     def make_download_url(self, download_id: DownloadId) -> str:
-        """Return where the pixels are, as ``ee.data.makeDownloadUrl`` does; no request is sent.
+        """Return the URL of the pixels, as ``ee.data.makeDownloadUrl`` does; sends no request.
 
-        The URL is a capability: for about two hours, whoever has it gets the pixels.
+        The URL is a capability: for about two hours, anyone who has it can fetch the pixels.
         """
         return f"{self.config.endpoint_url}/{_API_VERSION}/{download_id.docid}:getPixels"
 
     def compute_value(self, obj: ee.ComputedObject) -> Any:
         """Return the value of an object, computed by Earth Engine.
 
-        :raises EarthEngineProviderError: the error that the answer means.
+        :raises EarthEngineProviderError: if the computation fails.
         """
 
         def compute(client: Any) -> Any:
@@ -208,21 +210,21 @@ class EarthEngineHook(BaseHook):
         return self._run(compute)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Return whether Earth Engine computes something, else what is wrong and what to do."""
+        """Return whether Earth Engine computes a value; if not, what is wrong and what to do."""
         once = dataclasses.replace(self.retry_policy, attempts=1)
         try:
-            # Whether a project may be used shows only when something is computed.
+            # Only a computation shows whether the project can be used.
             self._run(_compute_one, policy=once, deadline_seconds=TEST_SECONDS)
         except AirflowNotFoundException:
-            return False, f"There is no connection {self.earthengine_conn_id!r}; create it."
+            return False, f"The connection {self.earthengine_conn_id!r} does not exist; create it."
         except EarthEngineProviderError as error:
             return False, f"{error}{_advice(error)}"
         return True, f"Earth Engine at {self.config.endpoint_url} answers."
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the fields of Airflow 3.1's connection form; later ones read provider_info."""
-        # Neither is a requirement of Airflow 3.3, which does not call this.
+        """Return the fields of Airflow 3.1's connection form; later versions read provider_info."""
+        # Airflow 3.3 requires neither of these, and does not call this method.
         fields = importlib.import_module("wtforms")
         widgets = importlib.import_module("flask_appbuilder.fieldwidgets")
         return {
@@ -234,7 +236,7 @@ class EarthEngineHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return which fields the form of Airflow 3.1 hides; later ones read provider_info."""
+        """Return the fields that Airflow 3.1's form hides; later versions read provider_info."""
         behaviour = _connection_form()["ui-field-behaviour"]
         return {name.replace("-", "_"): value for name, value in behaviour.items()}
 
@@ -248,7 +250,7 @@ class EarthEngineHook(BaseHook):
         policy: RetryPolicy | None = None,
         deadline_seconds: float | None = None,
     ) -> T:
-        """Return what the operation makes of the ``ee`` module; open, hold and retry as needed."""
+        """Return the operation's result for the ``ee`` module; open, hold and retry as needed."""
         policy = policy or self.retry_policy
         return _run(
             self._tagged(operation),
@@ -259,7 +261,7 @@ class EarthEngineHook(BaseHook):
 
     def _tagged(self, operation: Callable[[Any], T]) -> Callable[[Any], T]:
         def tagged(client: Any) -> T:
-            # The client keeps it beside the session, for the whole process.
+            # The client keeps it next to the session, for the whole process.
             client.data.setWorkloadTag(self.workload_tag)
             return operation(client)
 
@@ -285,12 +287,12 @@ class EarthEngineHook(BaseHook):
         error: Exception | None = None
         try:
             download_id = self._create_download_id(params, settings)
-        except Exception as failure:  # noqa: BLE001 - it is the callback's
+        except Exception as failure:  # noqa: BLE001 - it is passed to the callback
             error = failure
         try:
             callback(download_id, error)
         except Exception:
-            # Nobody looks at the future: without this line the failure would be silent.
+            # The future is never read: without this line the failure would be silent.
             self.log.exception("A callback of get_download_id failed.")
             raise
 
@@ -302,7 +304,7 @@ def _run(
     before_request: Callable[[], None],
 ) -> T:
     def attempt() -> T:
-        # Held per try, not while waiting between two: a hook of another connection may go between.
+        # Held per try, not during waits, when a hook of another connection may take it.
         with SESSION.hold(settings) as client:
             return operation(client)
 
@@ -321,11 +323,11 @@ def _compute_one(client: Any) -> Any:
 def _advice(error: EarthEngineProviderError) -> str:
     if isinstance(error, AccessDeniedError) and error.facts.get("status") == 403:
         return (
-            " Check the project's id, register the project for Earth Engine, and grant the account "
+            " Check the project id, register the project for Earth Engine, and grant the account "
             "roles/earthengine.viewer and roles/serviceusage.serviceUsageConsumer on it."
         )
     if isinstance(error, ServiceUnavailableError | FetchTimeoutError):
-        return " Check endpoint_url, proxies and firewalls, and that the service is up."
+        return " Check endpoint_url, proxies and firewalls, and whether the service is up."
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Which URLs of a connection may be used, and which of them may see credentials."""
+"""Which URLs of a connection are valid, and which of them may receive credentials."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from airflow_provider.earthengine.hooks.connection_errors import refuse
 
 
 def read_endpoint_url(conn_id: str, name: str, text: str, *, with_credentials: bool) -> str:
-    """Return the URL without slashes at its end.
+    """Return the URL without trailing slashes.
 
-    :param name: what the URL is called in the extra.
-    :param with_credentials: whether requests to it carry any; then ``http://`` is for this machine.
-    :raises ConnectionConfigError: for what is no such URL.
+    :param name: the URL's key in the extra.
+    :param with_credentials: whether requests to it carry credentials; if so, ``http://`` is allowed
+        only for this machine.
+    :raises ConnectionConfigError: if it is not such a URL.
     """
     try:
         url = urlsplit(text)
-        host = url.hostname  # this and the port are parsed when asked for
+        host = url.hostname  # this and the port are parsed on access
         _ = url.port
     except ValueError:
         url, host = urlsplit(""), None
@@ -31,14 +32,14 @@ def read_endpoint_url(conn_id: str, name: str, text: str, *, with_credentials: b
     if with_credentials and not is_safe_for_credentials(text):
         refuse(
             conn_id,
-            f"{name} {text} is http:// on another machine, which would show the credentials to "
-            "everybody on the way; use https://, or auth anonymous",
+            f"{name} {text} is http:// on another machine, which would expose the credentials to "
+            "the network; use https://, or auth anonymous",
         )
     return text.rstrip("/")
 
 
 def is_safe_for_credentials(url: str) -> bool:
-    """Return whether nobody on the way can read what is sent there."""
+    """Return whether nobody on the network can read what is sent there."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

@@ -1,6 +1,6 @@
-"""An existing connection of type ``google_cloud_platform``, read by name as one of Earth Engine.
+"""A connection of type ``google_cloud_platform`` -> the extra of an ``earthengine`` connection.
 
-The google provider is not needed. Its fields and what they mean: https://github.com/apache/airflow,
+The Google provider is not required. Its fields and their meaning: https://github.com/apache/airflow,
 ``providers/google/src/airflow/providers/google/``: ``get_provider_info.py`` (``conn-fields``) and
 ``common/hooks/base_google.py``, release 22.8.0.
 """
@@ -14,7 +14,7 @@ from airflow_provider.earthengine.hooks.connection_errors import nearest_of, ref
 
 CONN_TYPE = "google_cloud_platform"
 
-# Airflow's older forms wrote every field behind it.
+# Older forms of Airflow wrote every field with this prefix.
 _PREFIX = "extra__google_cloud_platform__"
 _READ = {
     "project": "project",
@@ -23,14 +23,14 @@ _READ = {
     "credential_config_file": "credential_config_file",
     "scope": "scopes",
     "impersonation_chain": "impersonation_chain",
-    # Not the google provider's, which ignores what it does not know.
+    # Not the Google provider's own, but it ignores unknown fields.
     "endpoint_url": "endpoint_url",
     "iam_endpoint_url": "iam_endpoint_url",
 }
 _OF_THEIR_OWN = ("is_anonymous", "quota_project_id")
-# The form fills it in by itself; how often is tried again is said by the hook's retry policy.
+# The form fills it in by default; the hook's retry policy decides about retries.
 _UNUSED = ("num_retries",)
-_SECRET_MANAGER = "it would ask Google's Secret Manager; let Airflow's secrets backend give the key"
+_SECRET_MANAGER = "it needs Google's Secret Manager; use Airflow's secrets backend for the key"
 _CLIENT_CREDENTIALS = "use a credential_config_file whose credential_source is a file or a url"
 _REFUSED = {
     "key_secret_name": _SECRET_MANAGER,
@@ -45,10 +45,10 @@ _KNOWN = (*_READ, *_OF_THEIR_OWN, *_UNUSED)
 
 
 def read_google_extra(conn_id: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the extra says in the words of an ``earthengine`` connection.
+    """Return the extra under the names of an ``earthengine`` connection.
 
-    :param extra: with or without the prefix; a name without it goes first.
-    :raises ConnectionConfigError: naming a field that is given and cannot be honoured.
+    :param extra: with or without the prefix; names without it take precedence.
+    :raises ConnectionConfigError: if a field is set that cannot be used; names it.
     """
     given = _given(extra)
     for name in given:
@@ -63,8 +63,8 @@ def read_google_extra(conn_id: str, extra: Mapping[str, Any]) -> dict[str, Any]:
     if quota_project is not None and read.setdefault("project", quota_project) != quota_project:
         refuse(
             conn_id,
-            "its project and quota_project_id differ, and Earth Engine counts requests against "
-            "the project that they name; leave quota_project_id out or make the two the same",
+            "its project and quota_project_id differ, but Earth Engine counts requests against "
+            "the project that they name; leave quota_project_id out, or make them equal",
         )
     return read
 
@@ -80,8 +80,8 @@ def _given(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_true(conn_id: str, name: str, value: Any) -> bool:
-    # A connection that is written as a URL has texts only.
+    # In a connection that is written as a URL, all values are text.
     text = str(value).lower()
     if text not in ("true", "false"):
-        refuse(conn_id, f"its {name} is neither true nor false")
+        refuse(conn_id, f"its {name} is neither true nor false; write one of these")
     return text == "true"

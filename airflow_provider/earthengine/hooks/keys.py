@@ -1,9 +1,9 @@
-"""The JSON files that Google gives out to log in with, checked: which kind, complete, and safe.
+"""Google's JSON credential files, checked: their kind, completeness and safety.
 
 Opens no file and sends nothing. Three kinds are known, by their ``type``:
 
 - ``service_account``: a private key.
-- ``authorized_user``: a refresh token of somebody who logged in.
+- ``authorized_user``: a refresh token of a user who logged in.
 - ``external_account``: how to exchange another identity provider's token (workload identity
   federation).
 """
@@ -29,26 +29,26 @@ _NEEDED = {
 }
 KEY_TYPES = tuple(_NEEDED)
 
-# Where secrets are sent to. The place that a subject token is fetched from is not among them: in
-# Google's documentation it is the metadata server of another cloud, which speaks http only. Source:
+# URLs that receive secrets. The one that a subject token is fetched from is not among them: in
+# Google's documentation it is the metadata server of another cloud, which has only http. Source:
 # https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds, read 2025-08.
 _URLS = ("token_uri", "token_url", "service_account_impersonation_url")
 _SECRETS = ("private_key", "client_secret", "refresh_token")
-# Others are words such as "Google" or "True", which logs must be able to say.
+# The values of others are words such as "Google" or "True", which logs must not mask.
 _SECRET_HEADER = re.compile(r"auth|key|secret|token", re.IGNORECASE)
 _SOURCES_NOT_READ = {
-    "executable": "runs a program, which a connection must not",
-    "certificate": "needs a client's certificate, which is not sent here",
+    "executable": "runs a program, which a connection must not do",
+    "certificate": "needs a client certificate, which is not supported",
 }
 
 
 def read_key(conn_id: str, name: str, text: str, wanted: str | None = None) -> dict[str, Any]:
-    """Return the key that a JSON text holds.
+    """Return the key in a JSON text.
 
-    :param name: what the text is called in messages.
-    :param wanted: one of :data:`KEY_TYPES`, when only that will do.
-    :raises ConnectionConfigError: when it is none of the three, is incomplete, or names a place
-        that a secret must not be sent to.
+    :param name: the text's name in messages.
+    :param wanted: one of :data:`KEY_TYPES`, if only that kind is allowed.
+    :raises ConnectionConfigError: if it is none of the three, is incomplete, or names a URL that
+        must not receive a secret.
     """
     parsed = _parse(conn_id, name, text)
     key: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
@@ -56,7 +56,7 @@ def read_key(conn_id: str, name: str, text: str, wanted: str | None = None) -> d
     if kind not in _NEEDED:
         refuse(
             conn_id,
-            f'{name} is no key that can be used here: its "type" must be '
+            f'{name} is not a key that can be used here: its "type" must be '
             f"{', '.join(KEY_TYPES[:-1])} or {KEY_TYPES[-1]}; use the whole file, unchanged",
         )
     if wanted is not None and kind != wanted:
@@ -66,14 +66,17 @@ def read_key(conn_id: str, name: str, text: str, wanted: str | None = None) -> d
         refuse(conn_id, f"{name} lacks {', '.join(missing)}; use the whole key file")
     for field in _URLS:
         if key.get(field) is not None and not is_safe_for_credentials(str(key[field])):
-            refuse(conn_id, f"{name} has a {field} that is neither https nor on this machine")
+            refuse(
+                conn_id,
+                f"{name} has a {field} that is neither https nor on this machine; use https",
+            )
     if kind == EXTERNAL_ACCOUNT:
         _check_source(conn_id, name, key.get("credential_source"))
     return key
 
 
 def secrets_of(key: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what must not be shown of a key."""
+    """Yield the secret values of a key."""
     source = key.get("credential_source")
     headers = source.get("headers") if isinstance(source, Mapping) else None
     found = [key.get(field) for field in _SECRETS]
@@ -84,13 +87,13 @@ def secrets_of(key: Mapping[str, Any]) -> Iterator[str]:
 
 def _parse(conn_id: str, name: str, text: str) -> Any:
     try:
-        # Pasted keys often hold real line ends inside the private key: not strict JSON.
+        # Pasted keys often have real line breaks inside the private key, which is not strict JSON.
         return json.loads(text, strict=False)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         refuse(conn_id, f"{name} is not JSON ({where}); use the whole key file")
     except RecursionError:
-        refuse(conn_id, f"{name} is nested too deep for a key; use the key file, unchanged")
+        refuse(conn_id, f"{name} is nested too deeply for a key; use the key file, unchanged")
 
 
 def _check_source(conn_id: str, name: str, source: Any) -> None:

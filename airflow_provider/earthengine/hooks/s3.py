@@ -1,4 +1,4 @@
-"""Airflow's AWS connection -> an S3 client as the download code wants it, and what it reads."""
+"""Airflow's AWS connection -> an S3 client for the download code, and the objects it reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> Any:
     """Return an S3 client with the connection's endpoint, role and options; the caller closes it.
 
-    :param check: called before each request; raises when none is to be sent any more.
+    :param check: called before each request; raises if no more requests may be sent.
     """
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
@@ -27,7 +27,7 @@ def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> An
     )
 
     def refuse(model: Any, **_: Any) -> None:
-        # An upload that was begun is still dropped.
+        # Uploads that were started are still aborted.
         if check is not None and model.name != "AbortMultipartUpload":
             check()
 
@@ -45,7 +45,7 @@ def open_bucket(aws_conn_id: str, name: str) -> Bucket:
 def read_uri(client: Any, uri: str) -> bytes:
     """Return the content of ``s3://bucket/key``, and close the client.
 
-    :raises DownloadParamsError: there is none.
+    :raises DownloadParamsError: if the object does not exist.
     """
     from airflow_provider.earthengine.download.bucket.bucket import Bucket
 
@@ -53,5 +53,5 @@ def read_uri(client: Any, uri: str) -> bytes:
     with closing(Bucket(client, name)) as bucket:
         read = bucket.read_object(key)
     if read is None:
-        raise DownloadParamsError(f"{uri} does not exist.")
+        raise DownloadParamsError(f"{uri} does not exist; check the URI.")
     return read[0]

@@ -1,6 +1,6 @@
-"""The Earth Engine session of this process. There is one, because ``ee`` keeps one in a global.
+"""The Earth Engine session of this process. There is only one, because ``ee`` keeps it in a global.
 
-Whoever uses it holds it; it changes to another connection only when nobody does.
+Callers hold the session while they use it; it switches to another connection only when nobody does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from airflow_provider.earthengine.hooks.transport import Transport
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """What a session is opened with; the same settings get the same session.
+    """The settings that a session is opened with; equal settings share a session.
 
     :param deadline_seconds: the longest silence of the server while it computes.
     """
@@ -36,7 +36,7 @@ class _ProcessSession:
         self.start_afresh()
 
     def start_afresh(self) -> None:
-        """Know of no session and of no holder."""
+        """Forget the session and all holders."""
         self._changed = threading.Condition()
         self._holders = 0
         self._settings: SessionSettings | None = None
@@ -44,9 +44,9 @@ class _ProcessSession:
 
     @contextmanager
     def hold(self, settings: SessionSettings) -> Iterator[Any]:
-        """Give the ``ee`` module with the session of these settings, opened when it is not.
+        """Yield the ``ee`` module with the session of these settings; open it if needed.
 
-        :raises EarthEngineProviderError: when it cannot be opened; then there is none.
+        :raises EarthEngineProviderError: if it cannot be opened; no session is left then.
         """
         import ee
 
@@ -63,7 +63,7 @@ class _ProcessSession:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Forget the session, once nobody holds it."""
+        """Close the session, once nobody holds it."""
         import ee
 
         with self._changed:
@@ -71,13 +71,13 @@ class _ProcessSession:
             self._close(ee)
 
     def interrupt(self) -> None:
-        """End every request that is under way; safe in a signal handler, so nothing is locked."""
+        """Interrupt every request in flight; takes no lock, so it is safe in a signal handler."""
         transport = self._transport
         if transport is not None:
             transport.interrupt()
 
     def _is_open(self, ee: Any, settings: SessionSettings) -> bool:
-        # Somebody may have called ee.Reset.
+        # Other code may have called ee.Reset.
         return self._settings == settings and bool(ee.data.is_initialized())
 
     def _open(self, ee: Any, settings: SessionSettings) -> None:
@@ -88,9 +88,9 @@ class _ProcessSession:
         with translated(action, refused=ConnectionConfigError):
             login = load_login(config)
             self._transport = Transport(config.endpoint_url, settings.deadline_seconds)
-            # The client's own retries know no Retry-After, and would multiply ours.
+            # The client's own retries ignore Retry-After, and would multiply ours.
             ee.data.setMaxRetries(0)
-            _skip_catalogue_of_deprecated_assets(ee)
+            _skip_catalog_of_deprecated_assets(ee)
             try:
                 ee.Initialize(
                     login.credentials,
@@ -99,7 +99,7 @@ class _ProcessSession:
                     http_transport=self._transport,
                 )
             except BaseException:
-                # A client that failed half way calls itself initialised.
+                # A client that failed halfway reports itself as initialised.
                 self._close(ee)
                 raise
         self._settings = settings
@@ -112,13 +112,14 @@ class _ProcessSession:
             self._transport = None
 
 
-def _skip_catalogue_of_deprecated_assets(ee: Any) -> None:
-    """Keep ``ee.Initialize`` from fetching a catalogue that it only warns from.
+def _skip_catalog_of_deprecated_assets(ee: Any) -> None:
+    """Keep ``ee.Initialize`` from fetching a catalog that it only uses for warnings.
 
-    It asks storage.googleapis.com, another host than the connection's, without a time limit: where
-    a firewall drops packets, it never comes back. It does not ask when it has a catalogue already;
-    the one entry here is no asset's name. To go when the fetch has a time limit or an option.
-    Source: https://github.com/google/earthengine-api, ``python/ee/deprecation.py``,
+    It is fetched from storage.googleapis.com, a different host from the connection's, without a
+    timeout: behind a firewall that drops packets, it hangs forever. It is not fetched if there
+    already is a catalog; the one entry here is not the name of any asset. Remove this once the
+    fetch has a timeout or an option. Source:
+    https://github.com/google/earthengine-api, ``python/ee/deprecation.py``,
     ``InitializeDeprecatedAssets``, release 1.7.50.
     """
     ee.deprecation.deprecated_assets = {"": None}
@@ -126,5 +127,5 @@ def _skip_catalogue_of_deprecated_assets(ee: Any) -> None:
 
 SESSION = _ProcessSession()
 
-# A forked child has neither the threads that hold the session nor connections of its own.
+# A forked child has neither the threads that hold the session nor its own connections.
 os.register_at_fork(after_in_child=SESSION.start_afresh)

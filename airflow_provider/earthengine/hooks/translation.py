@@ -1,6 +1,6 @@
 """Everything that the Earth Engine client raises -> this package's errors. Nothing is retried here.
 
-The client raises eight families of exceptions, and the one of its own carries no status.
+The client raises eight families of exceptions, and its own carries no status.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ _IMPERSONATION_FAILED = "Unable to acquire impersonated credentials"
 
 @contextmanager
 def translated(action: str, *, refused: type[PermanentError]) -> Iterator[None]:
-    """Let only errors of this package out of the block.
+    """Translate every error in the block into one of this package.
 
-    :param action: what the block tries, to go behind "Earth Engine could not".
-    :param refused: what it means when the client refuses by itself, before any request.
+    :param action: what the block does, to follow "Earth Engine could not".
+    :param refused: the error to raise if the client itself refuses, before any request.
     """
     answers = ANSWERS.count
     try:
         yield
     except EarthEngineProviderError:
         raise
-    except Exception as error:  # noqa: BLE001 - nothing is kept back: all is raised, translated
+    except Exception as error:  # noqa: BLE001 - every error is translated and raised
         was_answered = ANSWERS.count > answers
-        # Alone: the causes quote URLs, keys and whole requests.
+        # Without causes: they quote URLs, keys and whole requests.
         raise_alone(_translate(error, action, refused, was_answered=was_answered))
 
 
@@ -57,8 +57,8 @@ def _translate(
     from googleapiclient.errors import Error as GoogleApiError
     from googleapiclient.errors import HttpError, UnknownApiNameOrVersion
 
-    # An EEException that comes from an answer has that answer as its context; one that the client
-    # raises by itself may have a stranger there, which the caller was handling.
+    # An EEException for an answer has that answer's error as its context; one that the client
+    # raises by itself may have an unrelated context, which the caller was handling.
     answer: BaseException | None = error
     while was_answered and _is_of_client(answer):
         answer = answer.__context__ if answer else None
@@ -81,15 +81,15 @@ def _translate(
         )
     if was_answered or isinstance(error, GoogleApiError):
         return ServiceUnavailableError(
-            f"Earth Engine could not {action}: the answer is not one of Earth Engine's; if that "
-            "stays so, check endpoint_url in the connection's extra, and proxies."
+            f"Earth Engine could not {action}: the answer does not come from Earth Engine; if this "
+            "persists, check endpoint_url in the connection's extra, and proxies."
         )
     reason = scrub(str(error)) or type(error).__name__
     return refused(f"The Earth Engine client could not {action}: {reason}")
 
 
 def _is_of_client(error: BaseException | None) -> bool:
-    # Not imported for it: the triggerer does without, and then nothing is of the client.
+    # Not imported here: the triggerer runs without it, and then no error comes from the client.
     client = sys.modules.get("ee")
     return client is not None and isinstance(error, client.EEException)
 
@@ -106,9 +106,9 @@ def _translate_answer(error: Any, action: str) -> EarthEngineProviderError:
 
 
 def _translate_auth_error(error: Any, action: str, status: int | None) -> EarthEngineProviderError:
-    """Return the error that a failure to get a token means.
+    """Return the error for a failure to get a token.
 
-    :param status: of the last answer, of the token endpoint's then; None when there was none.
+    :param status: of the last answer, which came from the token endpoint; None if there was none.
     """
     from google.auth import exceptions
 
@@ -116,7 +116,7 @@ def _translate_auth_error(error: Any, action: str, status: int | None) -> EarthE
     head = f"Earth Engine could not {action}"
     if isinstance(error, exceptions.InvalidOperation):
         return AccessDeniedError(
-            f"{head}: it wants credentials, and the connection is anonymous; give it a service "
+            f"{head}: it requires credentials, but the connection is anonymous; set a service "
             "account's key, or another auth.",
             status=401,
         )
@@ -124,32 +124,32 @@ def _translate_auth_error(error: Any, action: str, status: int | None) -> EarthE
     is_refusal = status is None or (400 <= status < 500 and status != 429)
     if error.retryable or is_transport or not is_refusal:
         return ServiceUnavailableError(
-            f"{head}: the token endpoint failed, or could not be reached.", server_text=text
+            f"{head}: the token endpoint failed or could not be reached.", server_text=text
         )
     if status is None:
         return ConnectionConfigError(
-            f"{head}: no token can be asked for with its credentials ({text.rstrip('.')})."
+            f"{head}: no token can be requested with the credentials ({text.rstrip('.')})."
         )
     if status in (403, 404) and str(error.args[0]).startswith(_IMPERSONATION_FAILED):
         return AccessDeniedError(
-            f"{head}: the service account does not exist or may not be impersonated; grant whoever "
-            "asks roles/iam.serviceAccountTokenCreator on it (a federated identity: "
-            "roles/iam.workloadIdentityUser), and enable iamcredentials.googleapis.com.",
+            f"{head}: the service account does not exist or cannot be impersonated; grant the "
+            "impersonating identity roles/iam.serviceAccountTokenCreator on it (a federated "
+            "identity: roles/iam.workloadIdentityUser), and enable iamcredentials.googleapis.com.",
             server_text=text,
         )
     return AccessDeniedError(
-        f"{head}: the token endpoint did not accept the credentials; create a new key, or log in "
-        "again, and check this machine's clock.",
+        f"{head}: the token endpoint rejected the credentials; create a new key or log in again, "
+        "and check this machine's clock.",
         server_text=text,
     )
 
 
 def _server_text(error: Any) -> str:
-    """Return what the token endpoint said, as far as it is in the form that such errors have."""
+    """Return the token endpoint's message, if it has the usual form of such errors."""
     text = str(error.args[0]) if error.args else ""
     body = error.args[1] if len(error.args) > 1 else None
     if text.startswith(_IMPERSONATION_FAILED) and isinstance(body, str | bytes):
         text = read_google_error(body)[0]
-    # A page of a proxy, or an echo of the request, is not shown.
+    # Do not show a proxy's page, or an echo of the request.
     is_sentence = not text.lstrip().startswith(("<", "{", "[")) and "_token=" not in text
     return scrub(text) if is_sentence else ""

@@ -1,9 +1,9 @@
-"""How the Earth Engine client's requests travel: with time limits, and to no other host.
+"""The HTTP transport of the Earth Engine client: with timeouts, and without redirects.
 
-Requests for tokens travel the same way.
+Requests for tokens use it too.
 
-The client's own transport has no time limit until ``ee.data.setDeadline`` is called, and that
-cannot be called before ``ee.Initialize`` without requests of its own.
+The client's own transport has no timeout until ``ee.data.setDeadline`` is called, which sends
+requests of its own if it is called before ``ee.Initialize``.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ def _let_pass() -> None:
     pass
 
 
-# Called before each request; raises when the work that it is for was stopped.
+# Called before each request; raises if the work was cancelled.
 BEFORE_REQUEST: ContextVar[Callable[[], None]] = ContextVar("before_request", default=_let_pass)
 
 
 class _Answers(threading.local):
-    """The answers that the current thread has had; tells whether an error came after one.
+    """The answers that the current thread has received, to tell whether an error followed one.
 
-    google-auth's errors say neither that nor the status.
+    google-auth's errors contain neither that nor the status.
 
-    :param count: how many.
+    :param count: the number of answers.
     :param last_status: the HTTP status of the last one; 0 before the first.
     """
 
@@ -44,11 +44,11 @@ ANSWERS = _Answers()
 
 
 class Transport:
-    """What ``ee.Initialize(http_transport=...)`` takes: an httplib2-like object, on requests.
+    """An httplib2-like object for ``ee.Initialize(http_transport=...)``, based on requests.
 
-    :param endpoint_url: requests that compute there may take ``deadline_seconds``; everything
-        else (lists, tokens) is quick or broken, and gets at most :data:`LISTING_SECONDS`.
-    :param deadline_seconds: the longest silence while something is computed.
+    :param endpoint_url: computations there may take ``deadline_seconds``; everything else (lists,
+        tokens) is quick or broken, and may take at most :data:`LISTING_SECONDS`.
+    :param deadline_seconds: the longest silence of the server while it computes.
     """
 
     def __init__(self, endpoint_url: str, deadline_seconds: float) -> None:
@@ -63,14 +63,14 @@ class Transport:
         self._session = open_session(self._adapter)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
-        """Refuse to be copied: google-auth copies a transport to ask a third host behind our back.
+        """Refuse to be copied: google-auth copies transports to silently query a third host.
 
-        It then sends a service account's token to iamcredentials.googleapis.com from a thread of
-        its own, and does without when the transport cannot be copied. Source:
+        It then sends a service account's token to iamcredentials.googleapis.com from another
+        thread, and skips that if the transport cannot be copied. Source:
         https://github.com/googleapis/google-auth-library-python, ``google/auth/
         _regional_access_boundary_utils.py``, ``start_refresh``, release 2.62.2.
         """
-        raise TypeError("a transport is not copied: its connections belong to one session")
+        raise TypeError("a transport cannot be copied: its connections belong to one session")
 
     def request(
         self,
@@ -82,8 +82,8 @@ class Transport:
     ) -> tuple[Any, bytes]:
         """Return the answer in httplib2's form, whatever its status.
 
-        :raises TimeoutError: no connection, or no answer, in time.
-        :raises ConnectionError: the connection was refused, lost, or the body cut.
+        :raises TimeoutError: if there is no connection or no answer in time.
+        :raises ConnectionError: if the connection is refused or lost, or the body truncated.
         """
         import httplib2  # type: ignore[import-untyped]  # ships no annotations
         import requests
@@ -104,7 +104,7 @@ class Transport:
         except requests.RequestException as error:
             reason = _innermost_reason(error)
             if "CERTIFICATE_VERIFY_FAILED" in reason:
-                reason += "; REQUESTS_CA_BUNDLE names the file of a private CA"
+                reason += "; for a private CA, set REQUESTS_CA_BUNDLE to its file"
             raise ConnectionError(f"{urlsplit(uri).hostname}: {reason}") from None
         ANSWERS.count += 1
         ANSWERS.last_status = response.status_code
@@ -113,7 +113,7 @@ class Transport:
         return answer, response.content
 
     def interrupt(self) -> None:
-        """End every request that is under way; safe in a signal handler."""
+        """Interrupt every request in flight; safe in a signal handler."""
         self._adapter.interrupt()
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Transport:
 
 
 def _innermost_reason(error: BaseException) -> str:
-    """Return what happened underneath; the outer texts quote the URL."""
+    """Return the reason of the innermost error; the outer texts quote the URL."""
     import requests
 
     for _ in range(10):

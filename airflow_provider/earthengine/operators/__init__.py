@@ -1,1 +1,1 @@
-"""Airflow operators that ask which downloads there are to make."""
+"""Airflow operators that list the downloads to make."""

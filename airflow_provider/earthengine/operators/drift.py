@@ -1,4 +1,4 @@
-"""Has Earth Engine processed again what is in the bucket? One dict of download fields for each."""
+"""Items below a prefix -> the downloads whose source has changed in Earth Engine."""
 
 from __future__ import annotations
 
@@ -25,27 +25,28 @@ if TYPE_CHECKING:
 
 
 class EarthEngineDriftOperator(QueryFields):
-    """Compare the items below a prefix with the catalogue, and list what to download again.
+    """Compare the items below a prefix with the catalog, and list what to download again.
 
-    Returns, as downloads to expand ``EarthEngineToS3Operator`` over, what was processed again since
-    it was downloaded and, with a collection, what appeared: ``image``, ``source``, ``s3_prefix``
-    and ``if_exists="replace"``; everything else belongs into ``.partial``. What vanished cannot be
-    downloaded: it is logged, and under the XCom key ``vanished`` are its item's URI and asset ids.
+    Returns downloads to expand ``EarthEngineToS3Operator`` over: those whose source was reprocessed
+    since it was downloaded and, with a collection, those that are new: ``image``, ``source``,
+    ``s3_prefix`` and ``if_exists="replace"``; everything else belongs in ``.partial``. A source
+    that has vanished cannot be downloaded: it is logged, and its item's URI and asset ids are
+    pushed under the XCom key ``vanished``.
 
-    The sources of items are those of images, and of the mosaics that
-    ``EarthEngineListImagesOperator`` lists by date; what was computed otherwise is not compared.
+    Only items of images, and of the mosaics that ``EarthEngineListImagesOperator`` lists by date,
+    are compared; other computed images are not.
 
     :param s3_bucket: the bucket. (templated)
-    :param s3_prefix: below which items are compared; it may hold %Y, %m, %d, %j and %H, where what
-        appeared goes by its time: compared is what lies below the folders before them. (templated)
-    :param collection: an image collection of which nothing is to be missing; None: what appeared
-        is not looked for. (templated)
-    :param start: images begin at or after it; None: the start of the run's data interval.
+    :param s3_prefix: the prefix of the items to compare; it may hold %Y, %m, %d, %j and %H for the
+        time of new images: all items below the folders before these are compared. (templated)
+    :param collection: an image collection that should be downloaded completely; None: do not look
+        for new images. (templated)
+    :param start: images start at or after it; None: the start of the run's data interval.
         (templated)
-    :param end: images begin before it; None: the end of the run's data interval. (templated)
+    :param end: images start before it; None: the end of the run's data interval. (templated)
     :param region: as in ``EarthEngineListImagesOperator``. (templated)
-    :param filters: likewise. (templated)
-    :param min_coverage_percent: likewise. (templated)
+    :param filters: as in ``EarthEngineListImagesOperator``. (templated)
+    :param min_coverage_percent: as in ``EarthEngineListImagesOperator``. (templated)
     :param by: "image" or "date", as they were listed. (templated)
     :param earthengine_conn_id: the Earth Engine connection. (templated)
     :param aws_conn_id: the AWS connection. (templated)
@@ -98,7 +99,7 @@ class EarthEngineDriftOperator(QueryFields):
         with closing(open_bucket(self.aws_conn_id, name)) as bucket:
             recorded, without_source = read_recorded(bucket, prefix)
         if without_source:
-            self.log.info("%d items are of computed images and not compared", without_source)
+            self.log.info("Skipped %d items of computed images", without_source)
         return recorded
 
     def _list_present(
@@ -114,12 +115,12 @@ class EarthEngineDriftOperator(QueryFields):
 
     def _report(self, drift: Drift, compared: int) -> None:
         self.log.info(
-            "Of %d items, %d changed and %d vanished; %d appeared",
+            "Of %d items, %d changed and %d vanished; %d are new",
             compared, len(drift.changed), len(drift.vanished), len(drift.appeared),
         )  # fmt: skip
         for gone in drift.vanished:
             self.log.warning(
-                "s3://%s/%s: its source vanished: %s",
+                "The source of s3://%s/%s vanished: %s",
                 self.s3_bucket, gone.item_key, ", ".join(sorted(gone.asset_ids)),
             )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Which empty dates are to be looked at again? One dict of download fields for each."""
+"""Markers below a prefix -> the empty dates whose next check is due, as download fields."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 class EarthEngineListDueMarkersOperator(BaseOperator):
     """List the empty dates that are due, as downloads to expand ``EarthEngineToS3Operator`` over.
 
-    Markers are what ``on_empty="mark"`` writes. Returns for each that is due ``image``,
-    ``s3_prefix`` and ``source``, whose ``name`` is the base of the download; everything else
-    belongs into ``.partial``, as it was when the date was marked. Earth Engine is asked nothing.
+    ``on_empty="mark"`` writes the markers. Returns ``image``, ``s3_prefix`` and ``source`` for each
+    marker that is due; the ``name`` in ``source`` is the base of the download. Everything else
+    belongs in ``.partial``, unchanged since the date was marked. Sends Earth Engine no request.
 
     :param s3_bucket: the bucket. (templated)
-    :param s3_prefix: below which the markers are looked for. (templated)
+    :param s3_prefix: the prefix of the markers. (templated)
     :param aws_conn_id: the AWS connection. (templated)
     """
 

@@ -1,4 +1,4 @@
-"""Which images does a collection have? One dict of download fields for each, to be expanded."""
+"""An image collection -> its images as download fields, to expand a task over."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ class EarthEngineListImagesOperator(QueryFields):
             s3_bucket=...,
         ).expand_kwargs(images.output)
 
-    Returns a dict for each: ``image``, its asset id, or by date the program of the mosaic;
+    Returns a dict per download: ``image``, its asset id or, by date, the program of the mosaic;
     ``source`` with ``name``, ``start_time``, ``update_time`` and ``images`` (asset ids with
-    versions); ``s3_prefix``, if it is given here. Without images the list is empty, and the
+    versions); ``s3_prefix``, if it is set here. If there are no images, the list is empty and the
     downloads are skipped.
 
     :param collection: the asset id of an image collection. (templated)
-    :param start: images begin at or after it; None: the start of the run's data interval.
+    :param start: images start at or after it; None: the start of the run's data interval.
         (templated)
-    :param end: images begin before it; None: the end of the run's data interval. (templated)
-    :param region: images meet it: GeoJSON, [west, south, east, north], a ring, or the asset id of
-        a table. (templated)
-    :param filters: what properties must be, for example
+    :param end: images start before it; None: the end of the run's data interval. (templated)
+    :param region: images intersect it: GeoJSON, [west, south, east, north], a ring, or the asset id
+        of a table. (templated)
+    :param filters: conditions on properties, for example
         ``{"CLOUDY_PIXEL_PERCENTAGE": {"lt": 20}, "MGRS_TILE": "10SEG"}``: a value, a list of
         values, or a dict of eq, neq, lt, lte, gt, gte, in. (templated)
-    :param min_coverage_percent: how much of the region the outline of an image has to cover; by
-        date, those of its images together. (templated)
-    :param sort: the property to order by, with "-" before it from high to low; by date, the last
-        image is on top. Default: the time. (templated)
-    :param limit: the first so many images or dates. (templated)
-    :param by: "image", or "date": a mosaic of all images that begin on the date in UTC. (templated)
+    :param min_coverage_percent: how much of the region the outline of an image must cover; by
+        date, the outlines of all its images together. (templated)
+    :param sort: the property to sort by, descending with "-" before it; by date, the last image is
+        on top. Default: the time. (templated)
+    :param limit: the maximum number of images or dates. (templated)
+    :param by: "image", or "date": a mosaic of all images that start on the date in UTC. (templated)
     :param s3_prefix: where the downloads go; it may hold %Y, %m, %d, %j and %H of the image's
-        time. None: it is not among the fields returned. (templated)
+        time. None: it is not among the returned fields. (templated)
     :param earthengine_conn_id: the Earth Engine connection. (templated)
     """
 

@@ -1,4 +1,4 @@
-"""Waits until an image collection holds enough images of a window and a region."""
+"""A sensor that waits until an image collection holds enough images of a window and a region."""
 
 from __future__ import annotations
 
@@ -41,31 +41,31 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-# The trigger keeps the deadline and says what it saw; Airflow ends the wait that has no triggerer.
+# The trigger enforces the deadline and reports what it saw; Airflow ends waits without a triggerer.
 _GRACE_SECONDS = 120.0
 
 
 class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
-    """Wait until a collection holds enough images, perhaps unchanged for a while.
+    """Wait until a collection holds enough images, optionally unchanged for a while.
 
-    It looks once in the worker, and then waits in the triggerer, where it takes no slot. Returns
+    It checks once in the worker, and then waits in the triggerer, where it takes no slot. Returns
     the number of images.
 
-    ``poke_interval`` and ``timeout`` are those of every sensor. ``soft_fail`` skips the task when
-    the time is up; whatever else goes wrong fails it.
+    ``poke_interval`` and ``timeout`` are those of every sensor. ``soft_fail`` skips the task on
+    timeout; any other failure fails it.
 
     :param collection: the asset id of an image collection. (templated)
-    :param start: images begin at or after it: a datetime, or text such as "2021-01-09"; None: the
+    :param start: images start at or after it: a datetime, or text such as "2021-01-09"; None: the
         start of the run's data interval. (templated)
-    :param end: images begin before it; None: the end of the data interval. (templated)
-    :param region: images meet it: GeoJSON, ``[west, south, east, north]``, a ring of positions, or
-        the asset id of a table; None: everywhere. (templated)
-    :param filters: what properties of the images must be, such as
+    :param end: images start before it; None: the end of the data interval. (templated)
+    :param region: images intersect it: GeoJSON, ``[west, south, east, north]``, a ring of
+        positions, or the asset id of a table; None: everywhere. (templated)
+    :param filters: conditions on properties of the images, such as
         ``{"CLOUDY_PIXEL_PERCENTAGE": {"lt": 20}}``. (templated)
-    :param min_coverage_percent: how much of the region an image has to cover. (templated)
-    :param min_images: so many images at least. (templated)
-    :param quiet_period: how long the images have to stay what they are, in seconds or as a
-        timedelta, before the wait is over; None: not at all.
+    :param min_coverage_percent: how much of the region an image must cover. (templated)
+    :param min_images: the minimum number of images. (templated)
+    :param quiet_period: how long the images must stay unchanged before the wait is over, in seconds
+        or as a timedelta; None: not at all.
     :param deferrable: wait in the triggerer; otherwise in the worker, in the sensor's ``mode``.
     :param earthengine_conn_id: the Earth Engine connection. (templated)
     """
@@ -101,16 +101,16 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
                 expression = _serialised(query)
                 self._warn_of_unknown_properties(hook, query, seen)
             if not seen.ends(wait, time.time()):
-                self.log.info("There are %s; waiting in the triggerer", seen.told(wait))
+                self.log.info("Found %s; waiting in the triggerer", seen.describe(wait))
                 self._wait_in_triggerer(wait, expression, deadline, seen)
-            self.log.info("Found %s", seen.told(wait))
+            self.log.info("Found %s", seen.describe(wait))
             return seen.image_count
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> int:
         """Return the number of images that the trigger found.
 
-        :raises AirflowSensorTimeout: the time is up; with ``soft_fail``, the task is skipped.
-        :raises EarthEngineProviderError: asking again would not have helped.
+        :raises AirflowSensorTimeout: if the wait timed out; ``soft_fail`` then skips the task.
+        :raises EarthEngineProviderError: if retrying would not have helped.
         """
         status = (event or {}).get("status")
         message = str((event or {}).get("message"))
@@ -124,7 +124,7 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
         raise RequestRejectedError(
             f"The trigger sent {shown(event)}, which this version of airflow-provider-earthengine "
             "does not understand; install the same version on workers and triggerer, and clear the "
-            "task: it begins anew."
+            "task to start the wait again."
         )
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -134,13 +134,13 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
         with EarthEngineHook(self.earthengine_conn_id) as hook:
             seen = self._seen = _look(hook, query).after(self._seen)
         is_over = seen.ends(wait, time.time())
-        self.log.info("There are %s", seen.told(wait))
+        self.log.info("Found %s", seen.describe(wait))
         return PokeReturnValue(is_over, seen.image_count if is_over else None)
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
     ) -> Any:
-        """Return what the method does that goes on after the wait."""
+        """Continue after the wait, with permanent errors failing the task for good."""
         with failing_for_good():
             return super().resume_execution(next_method, next_kwargs, context)
 
@@ -163,7 +163,7 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
     def _warn_of_unknown_properties(
         self, hook: EarthEngineHook, query: ImageQuery, seen: Sighting
     ) -> None:
-        # Nothing is found by a property that is misspelt, and the wait would tell nobody.
+        # A misspelt property matches no image, and the wait itself would not report it.
         if query.conditions and not seen.image_count:
             for warning in list_images(hook, replace(query, limit=1)).warnings:
                 self.log.warning(warning)
@@ -173,7 +173,7 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
         seconds = quiet.total_seconds() if isinstance(quiet, timedelta) else quiet or 0.0
         if seconds and not self.deferrable and self.reschedule:
             raise DownloadParamsError(
-                "quiet_period is given, and a rescheduled sensor does not remember what it saw; "
+                "quiet_period is given, but a rescheduled sensor does not remember what it saw; "
                 "leave deferrable and mode out, or use mode='poke'.",
                 field="quiet_period",
             )
@@ -190,7 +190,7 @@ def _look(hook: EarthEngineHook, query: ImageQuery) -> Sighting:
 
 
 def _serialised(query: ImageQuery) -> str:
-    """Return what the trigger asks; needs an initialised session."""
+    """Return the trigger's expression; needs an initialised session."""
     import ee
 
     return json.dumps(ee.serializer.encode(query.availability(), for_cloud_api=True))

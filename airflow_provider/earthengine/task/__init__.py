@@ -1,1 +1,1 @@
-"""Private, may change in any release: what Airflow gives a task, and learns from it."""
+"""Private, may change in any release: what tasks take from Airflow, and report to it."""

@@ -1,4 +1,4 @@
-"""Our errors -> what Airflow does with the task: fail it for good, skip it, or try again."""
+"""This package's errors -> what Airflow does with the task: fail it for good, skip or retry it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from airflow_provider.earthengine.exceptions import (
 
 @contextmanager
 def failing_for_good(*, skip_empty: bool = False) -> Iterator[None]:
-    """Fail the task without a retry where a retry cannot help; everything else passes through.
+    """Fail the task without a retry if a retry cannot help; other errors pass through.
 
-    :param skip_empty: skip the task, rather than fail it, where there is nothing to download.
+    :param skip_empty: skip the task, rather than fail it, if there is nothing to download.
     """
     try:
         yield
@@ -29,15 +29,15 @@ def failing_for_good(*, skip_empty: bool = False) -> Iterator[None]:
 
 
 def check_map_length(count: int) -> None:
-    """Raise before Airflow does, if a task cannot be expanded over so many.
+    """Raise, before Airflow does, if a task cannot be expanded over that many downloads.
 
-    :raises DownloadParamsError: names the setting.
+    :raises DownloadParamsError: if there are too many; names the setting.
     """
     most = conf.getint("core", "max_map_length", fallback=1024)
     if count > most:
         raise DownloadParamsError(
-            f"There are {count:,} downloads, and Airflow expands a task over at most {most:,}: "
-            "that is [core] max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH); raise it, or take a "
-            "shorter window, a smaller region, by='date', or a limit.",
+            f"There are {count:,} downloads, but Airflow expands a task over at most {most:,}, "
+            "[core] max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH); raise it, or use a shorter "
+            "window, a smaller region, by='date', or a limit.",
             count=count,
         )

@@ -1,4 +1,4 @@
-"""The fields of an operator or sensor that asks for the images of a collection."""
+"""The fields of operators and sensors that query the images of a collection."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class QueryFields(BaseOperator):
-    """Holds the fields of a query, for operators and sensors to inherit from.
+    """Base of operators and sensors with the fields of a query.
 
     It is an operator so that Airflow applies ``default_args`` and ``partial`` to these fields as to
-    any other.
+    any others.
     """
 
     query_template_fields: ClassVar[Sequence[str]] = (
@@ -33,7 +33,7 @@ class QueryFields(BaseOperator):
         "min_coverage_percent",
         "earthengine_conn_id",
     )
-    # With a suffix here, every templated text that ends in it would be read as a file.
+    # Empty, because templated text that ends in one of these suffixes would be read as a file.
     template_ext: Sequence[str] = ()
     template_fields_renderers: ClassVar[dict[str, str]] = {"region": "json", "filters": "json"}
     ui_color = "#dff0d8"
@@ -60,9 +60,9 @@ class QueryFields(BaseOperator):
         self.earthengine_conn_id = earthengine_conn_id
 
     def read_query(self, context: Context, *, sort: Any = None, limit: Any = None) -> ImageQuery:
-        """Return the query that the rendered fields mean.
+        """Return the query that the rendered fields describe.
 
-        :raises DownloadParamsError: for a field that cannot be meant so.
+        :raises DownloadParamsError: if a field is invalid.
         """
         start, end = window_of(self.start, self.end, context)
         return read_query(

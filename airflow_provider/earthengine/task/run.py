@@ -1,4 +1,4 @@
-"""Airflow's context -> what a download records of the run, and what it takes from it."""
+"""Airflow's context -> what a download needs from the run, and what it records of it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def window_of(start: Any, end: Any, context: Context) -> tuple[Any, Any]:
-    """Return the window's fields, each the run's own where it is not given.
+    """Return start and end of the window; by default those of the run's data interval.
 
-    :raises DownloadParamsError: the run has none.
+    :raises DownloadParamsError: if one is not given and the run has no data interval.
     """
     window = {"start": start, "end": end}
     for field, value in window.items():
@@ -31,31 +31,31 @@ def window_of(start: Any, end: Any, context: Context) -> tuple[Any, Any]:
             window[field] = context.get(f"data_interval_{field}")
         if window[field] is None:
             raise DownloadParamsError(
-                f"{field} is not given, and this run has no data interval, as a manual run without "
-                f"a date; give {field}, or trigger the run with a logical date.",
+                f"{field} is not given, and this run has no data interval, like a manual run "
+                f"without a date; set {field}, or trigger the run with a logical date.",
                 field=field,
             )
     return window["start"], window["end"]
 
 
 def generation_of(context: Context) -> str:
-    """Return what all tries of this run have in common, and no other run: ASCII, for metadata."""
+    """Return an id of this run, the same for all its tries; in ASCII, for metadata."""
     run: Any = context["dag_run"]
-    # A cleared run keeps its id; Airflow before 3.2 does not say how often it was cleared.
+    # A cleared run keeps its id; Airflow before 3.2 does not expose how often it was cleared.
     cleared = getattr(run, "clear_number", None) or 0
     return quote(f"{context['dag'].dag_id}/{run.run_id}/{cleared}", safe="/:+")
 
 
 def scratch_place() -> Path | None:
-    """Return where the deployment wants scratch files; None: where TMPDIR says."""
+    """Return the configured directory for scratch files; None: TMPDIR."""
     place = conf.get("earthengine", "scratch_directory", fallback="")
     return Path(place) if place else None
 
 
 def workload_tag_of(context: Context) -> str:
-    """Return what Earth Engine's usage reports call the task's requests.
+    """Return the tag of the task's requests in Earth Engine's usage reports.
 
-    The client takes lower-case letters, digits, dashes and underscores, at most 63. Source:
+    The client accepts lower-case letters, digits, dashes and underscores, at most 63. Source:
     https://github.com/google/earthengine-api, ``python/ee/_state.py``, release 1.7.50.
     """
     ti = context["ti"]
@@ -64,9 +64,9 @@ def workload_tag_of(context: Context) -> str:
 
 
 def run_of(context: Context, source: KnownSource, *, is_conditional: bool) -> Run:
-    """Return who asks, for the item.
+    """Return the run that requests the download, for the item.
 
-    :param source: what a listing said of the image.
+    :param source: what a listing reported about the image.
     :param is_conditional: whether the object store honours conditional writes.
     """
     from airflow_provider.earthengine.download.publish.item import Run

@@ -1,4 +1,4 @@
-"""Earth Engine -> S3: the operator. Each step of a download is a module of the download code."""
+"""Earth Engine -> S3: the operator. The steps of a download are in :mod:`download`."""
 
 from __future__ import annotations
 
@@ -49,45 +49,45 @@ class EarthEngineToS3Operator(BaseOperator):
     """Download an Earth Engine image and publish it, verified and recorded, in S3.
 
     The objects are ``<s3_prefix>/<base>.tif``, ``<base>.<band>.tif``, ``<base>.npy`` or
-    ``<base>.zip``, and beside them a STAC Item ``<base>.<tif|bands|npy|zip>.json``, written last:
-    where there is an item, everything that it names is complete. ``base`` is the parameter
+    ``<base>.zip``, next to a STAC Item ``<base>.<tif|bands|npy|zip>.json``, which is written last:
+    if the item exists, everything that it names is complete. ``base`` is the parameter
     ``name``, else the last part of the image's id, else "download".
 
     Returns the ``s3://`` URIs of the rasters; the item's URI is under the XCom key ``item``.
 
-    :param image: an asset id; an image as ``ee.Image.serialize()`` writes it, as JSON text or
-        parsed; or a function that returns an ``ee.Image``. (templated)
-    :param image_kwargs: what the function is called with, by name; whatever else it names (``ds``,
-        ``data_interval_start``, ``params``, ...) is taken from the run. (templated)
+    :param image: an asset id; the output of ``ee.Image.serialize()``, as JSON text or parsed; or a
+        function that returns an ``ee.Image``. (templated)
+    :param image_kwargs: keyword arguments of the function; its other parameters (``ds``,
+        ``data_interval_start``, ``params``, ...) are taken from the run. (templated)
     :param download_params: the parameters of ``ee.data.getDownloadId``: name, bands, crs,
         crs_transform, dimensions, scale, region, filePerBand, format. (templated)
     :param s3_bucket: the bucket; it must exist. (templated)
-    :param s3_prefix: what the keys begin with. (templated)
-    :param layout: "cog", cloud-optimised GeoTIFFs of any size, by default; "as_served", Earth
-        Engine's files, unzipped, the default of format NPY; or "zip", its zip. (templated)
-    :param compression: of COGs: "deflate", by default, "zstd", "lzw" or "none". (templated)
-    :param if_exists: what becomes of another download at the same keys: "replace_changed" it,
-        "fail", or "replace" even the same download, once a run. (templated)
-    :param on_empty: what becomes of the task when the image has no bands or no pixels in the
-        region: "fail"; "skip"; or "mark", which skips it and writes ``<base>.empty.json``: until
-        it is due, the same download asks Earth Engine nothing. (templated)
-    :param recheck_days: when a marker is due: so many days after the first look, twice as many
-        after the second, and so on. (templated)
-    :param source: what EarthEngineListImagesOperator says of the image: its ``name`` is the base
-        where download_params has none, and its images are recorded in the item. Never rendered.
-    :param nodata: the value for masked pixels, which are then told from valid zeros; None: what
-        Earth Engine gives. (templated)
-    :param record: what the item says beside the facts: ``licence``, ``attribution``. (templated)
+    :param s3_prefix: the prefix of the keys. (templated)
+    :param layout: "cog" (default), cloud-optimised GeoTIFFs of any size; "as_served", Earth
+        Engine's files, unzipped, the default for format NPY; or "zip", its zip. (templated)
+    :param compression: of COGs: "deflate" (default), "zstd", "lzw" or "none". (templated)
+    :param if_exists: what to do if the keys hold another download: "replace_changed", replace it;
+        "fail"; or "replace", replace even the same download, once per run. (templated)
+    :param on_empty: what to do if the image has no bands or no pixels in the region: "fail";
+        "skip"; or "mark", which skips the task and writes ``<base>.empty.json``: until that marker
+        is due, the same download sends Earth Engine no request. (templated)
+    :param recheck_days: the days until a marker is due after the first check; they double with
+        each further check. (templated)
+    :param source: what EarthEngineListImagesOperator reported about the image: its ``name`` is the
+        base if download_params has none, and its images are recorded in the item. Never rendered.
+    :param nodata: the value for masked pixels, which distinguishes them from valid zeros; None:
+        Earth Engine's own. (templated)
+    :param record: what to add to the item: ``licence``, ``attribution``. (templated)
     :param s3_extra_args: how objects are written: ServerSideEncryption, SSEKMSKeyId,
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
     :param limits: hard limits, and how large downloads are split and resumed: max_requests,
         max_byte_count, max_concurrent_requests, attempt_seconds, total_seconds, resume,
         staging_prefix and tile_byte_count; the page "Rasters of any size" describes each.
         (templated)
-    :param plan_only: log the requests, bytes and files that it would take, push them under the XCom
-        key ``plan``, and fetch and publish nothing. (templated)
+    :param plan_only: only log the requests, bytes and files of the download and push them under the
+        XCom key ``plan``; fetch and publish nothing. (templated)
     :param earthengine_conn_id: the Earth Engine connection. (templated)
-    :param aws_conn_id: the AWS connection; its endpoint and role are honoured. (templated)
+    :param aws_conn_id: the AWS connection; its endpoint and role are used. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -109,7 +109,7 @@ class EarthEngineToS3Operator(BaseOperator):
         "earthengine_conn_id",
         "aws_conn_id",
     )
-    # With a suffix here, every templated text that ends in it would be read as a file.
+    # Empty, because templated text that ends in one of these suffixes would be read as a file.
     template_ext: Sequence[str] = ()
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "image": "json",
@@ -166,17 +166,17 @@ class EarthEngineToS3Operator(BaseOperator):
 
     @cached_property
     def _cancellation(self) -> Cancellation:
-        """Ends the download under way. Made on the worker: the scheduler copies operators."""
+        """Stops the running download. Created on the worker, as the scheduler copies operators."""
         from airflow_provider.earthengine.download.transport.connections import Cancellation
 
         return Cancellation()
 
     def on_kill(self) -> None:
-        """End the download: Airflow calls this from a signal handler and waits five seconds."""
+        """Stop the download. Airflow calls this from a signal handler and waits five seconds."""
         self._cancellation.cancel()
 
     def execute(self, context: Context) -> list[str]:
-        """Publish the download, unless it is there already, and return the URIs."""
+        """Publish the download, unless it already exists, and return the URIs."""
         from airflow_provider.earthengine.download.publish import empty_dates
         from airflow_provider.earthengine.download.publish.record import Target, look_at_destination
 
@@ -237,7 +237,7 @@ class EarthEngineToS3Operator(BaseOperator):
         standing: Standing,
         context: Context,
     ) -> CommitRecord:
-        """Return the record of the download, fetched, verified and published."""
+        """Fetch, verify and publish the download, and return its record."""
         from airflow_provider.earthengine.download.fetch.scratch import scratch_directory
         from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
         from airflow_provider.earthengine.download.publish.commit import publish_files
@@ -252,7 +252,7 @@ class EarthEngineToS3Operator(BaseOperator):
             )
             tags = tags_of(plan.info.properties)
             fetched = self._fetch(plan, hook, scratch, stage, tags)
-            # The answer takes as long as a request does; files are made and uploaded meanwhile.
+            # The check takes a request; files are assembled and uploaded in the meantime.
             with ThreadPoolExecutor(1, "earthengine-check") as checker:
                 unchanged = None if fetched.body else checker.submit(plan.check_unchanged, hook)
                 files = assemble_files(fetched, tags, job.compression, self._cancellation)
@@ -270,7 +270,7 @@ class EarthEngineToS3Operator(BaseOperator):
         if stage is not None:
             stage.sweep()
         self.log.info(
-            "Published %s: %d objects, %s bytes, %.1f s in all",
+            "Published %s: %d objects, %s bytes, %.1f s in total",
             record.item_uri,
             len(record.objects),
             f"{sum(stored.byte_count for stored in record.objects):,}",
@@ -286,7 +286,7 @@ class EarthEngineToS3Operator(BaseOperator):
         stage: StagedTiles | None,
         tags: Mapping[str, str],
     ) -> FetchedRasters:
-        """Return the rasters of the download: verified, and in scratch."""
+        """Return the verified rasters of the download, in scratch."""
         from airflow_provider.earthengine.download.fetch.rasters import fetch_rasters
         from airflow_provider.earthengine.download.fetch.scratch import (
             check_free,

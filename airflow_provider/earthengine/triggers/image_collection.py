@@ -1,7 +1,7 @@
-"""Waits in the triggerer until an image collection holds enough images: one question a poll.
+"""A trigger that waits until an image collection holds enough images: one request per poll.
 
-It posts an expression that the sensor prepared, with google-auth and in a thread; it never has a
-session of ``ee``, of which a process has room for one.
+It posts an expression that the sensor prepared, with google-auth and in a thread; it never opens a
+session of ``ee``, of which a process can have only one.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ from airflow_provider.earthengine.hooks.keys import secrets_of
 FOUND, TIMED_OUT, FAILED = "found", "timed_out", "failed"
 """The ``status`` of an event."""
 
-# Raised when the meaning of a keyword argument changes; see _unreadable.
+# Incremented when the meaning of a keyword argument changes; see _read_arguments.
 VERSION = 1
 DEADLINE_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
-# Sensors of one DAG begin in the same second, and should not stay together.
+# Sensors of one DAG start in the same second, and should not keep polling together.
 _JITTER = 0.25
 _POLICY = RetryPolicy()
 
 
 class EarthEngineImageCollectionTrigger(BaseTrigger):
-    """Fires when a collection holds enough images, perhaps unchanged for a while; or at a deadline.
+    """Fire when a collection holds enough images, optionally unchanged for a while, or time is up.
 
     The event is a dict: ``status`` ("found", "timed_out", "failed"), ``image_count`` (None if it
-    was never seen), ``message``, and ``error``, the name of the exception of a failed one.
+    was never seen), ``message``, and ``error``, the name of the exception if it failed.
 
-    All its state is in these arguments. A triggerer that takes over begins where the sensor ended:
-    a quiet period goes on if the images are still those of ``seen``, else it begins anew.
+    All its state is in these arguments. A triggerer that takes over continues where the sensor
+    ended: a quiet period continues if the images are still those of ``seen``, else it restarts.
 
     :param expression: ``ImageQuery.availability()``, serialised to JSON text.
     :param wait: what the sensor waits for: ``collection``, ``min_images``, ``quiet_seconds``.
-    :param poll_seconds: from one question to the next, more or less a quarter.
-    :param deadline: when the wait is over at the latest, in seconds since 1970.
+    :param poll_seconds: the interval between requests, plus or minus a quarter.
+    :param deadline: when the wait ends at the latest, in seconds since 1970.
     :param seen: the fields of the Sighting of the sensor's first check; None: there was none.
     :param earthengine_conn_id: the Earth Engine connection.
     :param version: of these arguments.
@@ -83,7 +83,7 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
         self.unknown = unknown
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and its arguments: no secret, and as large as the expression."""
+        """Return the class and its arguments: no secrets, and about the size of the expression."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "expression": self.expression,
             "wait": self.wait,
@@ -96,7 +96,7 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield the one event."""
+        """Yield a single event."""
         try:
             event = await self._poll(*self._read_arguments(), await self._open_client())
         except PermanentError as error:
@@ -104,20 +104,21 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # likewise
 
     def _read_arguments(self) -> tuple[Wait, Sighting | None]:
-        """Return what is waited for and what was seen.
+        """Return the wait, and what was seen so far.
 
-        :raises RequestRejectedError: another version of this package wrote it otherwise.
+        :raises RequestRejectedError: if another version of this package wrote them differently.
         """
-        problem = f"unknown are {', '.join(sorted(self.unknown))}" if self.unknown else ""
+        problem = f"unknown: {', '.join(sorted(self.unknown))}" if self.unknown else ""
         try:
             if not problem and self.version == VERSION and self.expression and self.deadline:
                 return Wait(**(self.wait or {})), Sighting(**self.seen) if self.seen else None
         except TypeError as error:
             problem = str(error)
         raise RequestRejectedError(
-            "This wait was begun by another version of airflow-provider-earthengine, whose "
+            "This wait was started by another version of airflow-provider-earthengine, whose "
             f"arguments this one does not understand ({problem or f'version {self.version}'}); "
-            "install the same version on workers and triggerer, and clear the task: it begins anew."
+            "install the same version on workers and triggerer, and clear the task to start the "
+            "wait again."
         )
 
     async def _open_client(self) -> ExpressionClient:
@@ -125,7 +126,7 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
             connection = await BaseHook.aget_connection(self.earthengine_conn_id)
         except AirflowNotFoundException:
             raise ConnectionConfigError(
-                f"There is no connection {self.earthengine_conn_id!r}; create it."
+                f"The connection {self.earthengine_conn_id!r} does not exist; create it."
             ) from None
         config = read_connection(self.earthengine_conn_id, connection)
         if config.key_text:
@@ -137,7 +138,7 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
     ) -> dict[str, Any]:
         """Return the event, once the wait is over.
 
-        :raises PermanentError: asking again will not help.
+        :raises PermanentError: if retrying will not help.
         """
         failures, failure, pause = 0, "", self._pause(wait, seen)
         while True:
@@ -151,19 +152,19 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
                 failures, failure = failures + 1, str(error)
                 pause = _POLICY.wait_seconds(failures, error)
                 self.log.warning(
-                    "Question %d failed, next one in %.1f s: %s", failures, pause, error
+                    "Request %d failed, next one in %.1f s: %s", failures, pause, error
                 )
             else:
                 if seen.ends(wait, now):
-                    return _event(FOUND, seen, f"Found {seen.told(wait)}.")
+                    return _event(FOUND, seen, f"Found {seen.describe(wait)}.")
                 if not seen.is_like(before):
-                    self.log.info("There are %s", seen.told(wait))
+                    self.log.info("Found %s", seen.describe(wait))
                 failures, failure, pause = 0, "", self._pause(wait, seen)
             if is_last:
                 return _event(TIMED_OUT, seen, _timed_out(wait, seen, failure))
 
     def _pause(self, wait: Wait, seen: Sighting | None) -> float:
-        """Return the seconds until the next question: a poll, or the end of a quiet period."""
+        """Return the seconds until the next request: a poll, or the end of a quiet period."""
         pause = self.poll_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
         if seen is None or seen.image_count < wait.min_images:
             return pause
@@ -174,13 +175,13 @@ async def _ask(client: ExpressionClient, expression: str, action: str) -> Any:
     try:
         return await asyncio.to_thread(client.compute, expression, action)
     except asyncio.CancelledError:
-        # The thread would wait on, and the triggerer for the thread.
+        # Otherwise the thread keeps waiting, and the triggerer waits for the thread.
         client.interrupt()
         raise
 
 
 async def _mask(secrets: Iterator[str]) -> None:
-    # Airflow 3.1 has no such function: there, its own mask of the connection's extra has to do.
+    # Airflow 3.1 has no such function; there, only its own masking of the extra applies.
     mask: Any = getattr(importlib.import_module("airflow.sdk.log"), "amask_secret", None)
     for secret in secrets if mask else ():
         await mask(secret)
@@ -196,6 +197,8 @@ def _event(status: str, seen: Sighting | None, message: str, *, error: str = "")
 
 
 def _timed_out(wait: Wait, seen: Sighting | None, failure: str) -> str:
-    there = seen.told(wait) if seen else f"no answer about images of {wait.collection}"
-    last = f" The last question failed: {failure}" if failure else ""
-    return f"The time is up: there are {there}.{last}"
+    found = (
+        f"found {seen.describe(wait)}" if seen else f"no answer about images of {wait.collection}"
+    )
+    last = f" The last request failed: {failure}" if failure else ""
+    return f"The wait timed out: {found}.{last}"

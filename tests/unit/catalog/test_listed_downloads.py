@@ -88,7 +88,7 @@ def test_a_prefix_may_hold_the_date(pattern: str, wanted: str, fixed: str) -> No
 
 @pytest.mark.parametrize("pattern", ["%x", "a%", "%-d"])
 def test_other_parts_of_a_prefix_are_refused(pattern: str) -> None:
-    with pytest.raises(DownloadParamsError, match="none of %Y"):
+    with pytest.raises(DownloadParamsError, match="is not one of %Y"):
         read_prefix_pattern(pattern)
 
 

@@ -41,9 +41,9 @@ TABLE: list[tuple[Answer, str, str, str]] = [
     (Answer(502, "<html>bad</html>"), "ServiceUnavailableError", "", "Bad Gateway"),
     (Answer(503, [{"error": {"message": "In a list."}}]), "ServiceUnavailableError", "", "a list"),
     (Answer(503, {"error": "a text"}), "ServiceUnavailableError", "", "Service Unavailable"),
-    (Answer(200, "<html>a proxy</html>"), "ServiceUnavailableError", "", "not one of Earth"),
-    (Answer(200, {"other": 1}), "ServiceUnavailableError", "", "not one of Earth Engine's"),
-    (Answer(200, "[]"), "ServiceUnavailableError", "", "not one of Earth Engine's"),
+    (Answer(200, "<html>a proxy</html>"), "ServiceUnavailableError", "", "does not come"),
+    (Answer(200, {"other": 1}), "ServiceUnavailableError", "", "does not come from Earth Engine"),
+    (Answer(200, "[]"), "ServiceUnavailableError", "", "does not come from Earth Engine"),
     (Answer(0), "ServiceUnavailableError", "", "the connection failed"),
 ]
 

@@ -92,7 +92,7 @@ def test_http_on_another_machine_is_for_anonymous_connections_only() -> None:
     url = "http://emulator.example:8080"
     assert read(**ANONYMOUS, endpoint_url=url).endpoint_url == url
     for auth in ({"auth": "user"}, {"auth": "application_default"}, {"keyfile_dict": KEY}):
-        with pytest.raises(ConnectionConfigError, match=r"show the credentials .*use https://"):
+        with pytest.raises(ConnectionConfigError, match=r"expose the credentials .*use https://"):
             read(**auth, endpoint_url=url)
 
 
@@ -111,12 +111,12 @@ def test_what_is_no_endpoint_is_refused_and_not_quoted(text: str) -> None:
     [
         ({"projekt": "p"}, r"unknown key 'projekt'; the nearest known one is 'project'"),
         ({"key_file_json": "{}"}, r"unknown key 'key_file_json'.*'keyfile_dict'"),
-        ({"keyfile_json": "{}"}, r"keyfile_json is not read: .* rename it to keyfile_dict"),
+        ({"keyfile_json": "{}"}, r"keyfile_json is not allowed: .* rename it to keyfile_dict"),
         ({"credential_config_file": "x"}, r"unknown key 'credential_config_file'"),
-        ({"impersonation_chain": "robot"}, r"impersonation_chain does not hold e-mails"),
-        ({"impersonation_chain": "a@b.c/x"}, r"impersonation_chain does not hold e-mails"),
-        ({"impersonation_chain": ["a@b.c", 5]}, r"as a list or as text with commas"),
-        ({"scopes": '["https://a/b"]'}, r"scopes does not hold OAuth scopes"),
+        ({"impersonation_chain": "robot"}, r"impersonation_chain is invalid; write e-mails"),
+        ({"impersonation_chain": "a@b.c/x"}, r"impersonation_chain is invalid; write e-mails"),
+        ({"impersonation_chain": ["a@b.c", 5]}, r"as a list or separated by commas"),
+        ({"scopes": '["https://a/b"]'}, r"scopes is invalid; write OAuth scopes"),
         (
             {**ANONYMOUS, "impersonation_chain": "a@b.c"},
             r"auth is anonymous, but impersonation_chain is given",
@@ -139,8 +139,8 @@ def test_what_is_no_endpoint_is_refused_and_not_quoted(text: str) -> None:
         ({"keyfile_dict": KEY, "key_path": "k"}, r"has keyfile_dict and key_path"),
         ({"auth": "anonymous"}, r"names no project; set project"),
         ({"project": "projects/demo"}, r"write a project's id"),
-        ({"project": ["demo"]}, r"project is not text but list"),
-        ({"project": True}, r"project is not text but bool"),
+        ({"project": ["demo"]}, r"project is of type list"),
+        ({"project": True}, r"project is of type bool"),
         ({"keyfile_dict": 5}, r"neither text nor an object"),
         ({"keyfile_dict": {**KEY, "type": "impersonated_service_account"}}, r"must be service_acc"),
         ({"keyfile_dict": "[]"}, r'"type" must be service_account, authorized_user or external_'),
@@ -157,7 +157,7 @@ def test_what_is_no_endpoint_is_refused_and_not_quoted(text: str) -> None:
         ),
         (
             {"keyfile_dict": {**FEDERATION, "credential_source": {"certificate": {}}}},
-            r"has 'certificate', which needs a client's certificate",
+            r"has 'certificate', which needs a client certificate",
         ),
         (
             {"keyfile_dict": {**FEDERATION, "token_url": "http://sts.example/"}},

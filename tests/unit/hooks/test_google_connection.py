@@ -99,7 +99,7 @@ def test_a_name_without_the_prefix_goes_first() -> None:
         ({"project": "p", "quota_project_id": "q"}, r"its project and quota_project_id differ"),
         ({"key_path": "k", "credential_config_file": "c"}, r"key_path and credential_config_file"),
         ({"credential_config_file": "{"}, r"credential_config_file is not JSON"),
-        ({"impersonation_chain": "robot"}, r"impersonation_chain does not hold e-mails"),
+        ({"impersonation_chain": "robot"}, r"impersonation_chain is invalid; write e-mails"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(

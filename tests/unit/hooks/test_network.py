@@ -136,7 +136,7 @@ def test_a_private_ca_that_is_not_trusted_is_named(
     is_good, message = connect(https.url).test_connection()
     assert not is_good
     assert "127.0.0.1: [SSL: CERTIFICATE_VERIFY_FAILED]" in message
-    assert "REQUESTS_CA_BUNDLE names the file of a private CA" in message
+    assert "for a private CA, set REQUESTS_CA_BUNDLE" in message
     assert https.requests == []
 
 

@@ -148,7 +148,7 @@ def test_what_is_no_earth_engine_is_said_to_be_none(
     with pytest.raises(ConnectionConfigError, match="check endpoint_url"):
         hook.get_conn()
     server.answer(DISCOVERY, *[Answer(200, "<html>hello</html>")] * 3)
-    with pytest.raises(ServiceUnavailableError, match="not one of Earth Engine's"):
+    with pytest.raises(ServiceUnavailableError, match="does not come from Earth Engine"):
         hook.get_conn()
 
 

@@ -34,21 +34,21 @@ PAGE = Answer(403, "<html>blocked by a proxy</html>")
 
 FAILURES: list[tuple[str, str, Answer, type[Exception], str]] = [
     ("refresh_token", TOKEN, REFUSED, AccessDeniedError, "log in again.*Token has been revoked"),
-    ("federation", EXCHANGE, REFUSED, AccessDeniedError, "did not accept.*Token has been revoked"),
+    ("federation", EXCHANGE, REFUSED, AccessDeniedError, "rejected.*Token has been revoked"),
     ("impersonation", IMPERSONATE, DENIED, AccessDeniedError, "serviceAccountTokenCreator.*getAcc"),
     ("federation_as_account", IMPERSONATE, DENIED, AccessDeniedError, "workloadIdentityUser.*getA"),
-    ("impersonation", IMPERSONATE, BAD, AccessDeniedError, "did not accept.*scope is not valid"),
+    ("impersonation", IMPERSONATE, BAD, AccessDeniedError, "rejected.*scope is not valid"),
     ("impersonation", TOKEN, REFUSED, AccessDeniedError, "create a new key.*has been revoked"),
-    ("refresh_token", TOKEN, PAGE, AccessDeniedError, "did not accept the credentials"),
-    ("federation", EXCHANGE, PAGE, AccessDeniedError, "did not accept the credentials"),
-    ("impersonation", IMPERSONATE, PAGE, AccessDeniedError, "may not be impersonated"),
+    ("refresh_token", TOKEN, PAGE, AccessDeniedError, "rejected the credentials"),
+    ("federation", EXCHANGE, PAGE, AccessDeniedError, "rejected the credentials"),
+    ("impersonation", IMPERSONATE, PAGE, AccessDeniedError, "cannot be impersonated"),
     ("refresh_token", TOKEN, Answer(502, "<html/>"), ServiceUnavailableError, "endpoint failed"),
     ("federation", EXCHANGE, Answer(503, "<html/>"), ServiceUnavailableError, "endpoint failed"),
     ("impersonation", IMPERSONATE, Answer(429, "{}"), ServiceUnavailableError, "endpoint failed"),
     ("impersonation", IMPERSONATE, Answer(0), ServiceUnavailableError, "127.0.0.1: "),
     ("federation", EXCHANGE, Answer(302, ""), ServiceUnavailableError, "endpoint failed"),
     ("refresh_token", TOKEN, Answer(200, "{}"), ServiceUnavailableError, "No access token in resp"),
-    ("federation", EXCHANGE, Answer(200, "[]"), ServiceUnavailableError, "not one of Earth Engine"),
+    ("federation", EXCHANGE, Answer(200, "[]"), ServiceUnavailableError, "does not come from"),
     ("impersonation", IMPERSONATE, Answer(200, "{}"), ServiceUnavailableError, "endpoint failed"),
 ]
 
@@ -79,7 +79,7 @@ def test_a_subject_token_that_is_not_there_is_said(
     (tmp_path / "subject").unlink()
     is_good, message = connect(ways["federation"]).test_connection()
     assert not is_good
-    assert "no token can be asked for with its credentials (File '" in message
+    assert "no token can be requested with the credentials (File '" in message
     assert "subject' was not found)." in message
 
 

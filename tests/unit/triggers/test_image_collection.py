@@ -128,7 +128,7 @@ def test_a_quiet_period_begins_anew_where_the_images_are_others(
     server.answer(COMPUTE, *[images(2)] * 1000)
     event = fire(wait={**WAIT, "quiet_seconds": 3000.0}, seen=seen, deadline=time.time() + 0.3)
     assert event["status"] == "timed_out"
-    assert "2 of at least 2 images of A/B, to be unchanged for 3000 s" in event["message"]
+    assert "2 of at least 2 images of A/B, which must stay unchanged for 3000 s" in event["message"]
 
 
 def test_at_the_deadline_it_looks_once_more_and_says_what_there_is(
@@ -137,7 +137,7 @@ def test_at_the_deadline_it_looks_once_more_and_says_what_there_is(
     server.answer(COMPUTE, images(1))
     event = fire(poll_seconds=LATER, deadline=time.time() + 0.2)
     assert (event["status"], event["image_count"]) == ("timed_out", 1)
-    assert event["message"] == "The time is up: there are 1 of at least 2 images of A/B."
+    assert event["message"] == "The wait timed out: found 1 of at least 2 images of A/B."
     assert server.count(COMPUTE) == 1
 
 
@@ -206,8 +206,7 @@ def test_failures_until_the_deadline_are_told(server: ScriptedEarthEngine) -> No
     event = fire(poll_seconds=LATER, deadline=time.time() + 0.1)
     assert (event["status"], event["image_count"]) == ("timed_out", None)
     assert (
-        "The last question failed: Earth Engine could not look for images of A/B"
-        in event["message"]
+        "The last request failed: Earth Engine could not look for images of A/B" in event["message"]
     )
 
 
@@ -230,7 +229,7 @@ def test_what_waiting_does_not_help_ends_the_wait(server: ScriptedEarthEngine, n
 def test_a_connection_that_does_not_exist_is_named() -> None:
     event = fire(earthengine_conn_id="nowhere")
     assert (event["status"], event["error"]) == ("failed", "ConnectionConfigError")
-    assert event["message"] == "There is no connection 'nowhere'; create it."
+    assert event["message"] == "The connection 'nowhere' does not exist; create it."
 
 
 def test_a_connection_that_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +296,7 @@ def test_arguments_that_an_older_version_did_not_know_have_defaults(
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"collection_id": "A/B"}, "unknown are collection_id"),
+        ({"collection_id": "A/B"}, "unknown: collection_id"),
         ({"version": 2}, "version 2"),
         ({"expression": ""}, "version 1"),
         ({"wait": None}, "collection"),
@@ -311,7 +310,7 @@ def test_arguments_that_are_not_understood_say_what_to_do(
     event = fire(**change)
     assert event["status"] == "failed"
     assert problem in event["message"]
-    assert event["message"].endswith("clear the task: it begins anew.")
+    assert event["message"].endswith("clear the task to start the wait again.")
     assert server.count(COMPUTE) == 0
 
 
