@@ -1,4 +1,4 @@
-"""An emulator of the test catalogue with the official client on it."""
+"""An emulator of the test catalog with the official client on it."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ def test_an_unsigned_statement_is_refused(guarded: Emulator, key: Key) -> None:
     assert response.status_code == 400
 
 
-def test_accounts_come_from_the_catalogue_too(tmp_path: Path, key: Key) -> None:
+def test_accounts_come_from_the_catalog_too(tmp_path: Path, key: Key) -> None:
     account = {"email": READER, "public_key": key.public}
     (tmp_path / "service_accounts.json").write_text(json.dumps({"accounts": [account]}))
     with serve(tmp_path, require_auth=True) as emulator:

@@ -1,4 +1,4 @@
-"""Mistakes in a catalogue: each named by file and field, before anything is served."""
+"""Mistakes in a catalog: each named by file and field, before anything is served."""
 
 from __future__ import annotations
 
@@ -98,6 +98,6 @@ def test_a_private_key_is_not_taken_for_a_public_one(tmp_path: Path) -> None:
         read_catalog(tmp_path)
 
 
-def test_a_catalogue_that_is_no_directory_is_a_mistake(tmp_path: Path) -> None:
+def test_a_catalog_that_is_no_directory_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="is not a directory"):
         read_catalog(tmp_path / "none")

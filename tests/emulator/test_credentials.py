@@ -206,7 +206,7 @@ def test_a_forged_or_misaddressed_token_is_refused(
         pass
 
 
-def test_users_and_pools_come_from_the_catalogue_too(
+def test_users_and_pools_come_from_the_catalog_too(
     tmp_path: Path, private_key: rsa.RSAPrivateKey
 ) -> None:
     user = {"email": READER, "client_id": "c", "client_secret": "s", "refresh_token": "r"}

@@ -72,7 +72,7 @@ def test_every_real_zip_is_rebuilt_from_its_members_byte_for_byte(name: str) -> 
 
 @pytest.fixture(scope="module")
 def golden_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a catalogue whose Sentinel-2 scene holds the pixels of the real answers."""
+    """Return a catalog whose Sentinel-2 scene holds the pixels of the real answers."""
     folder = tmp_path_factory.mktemp("golden")
     single = members(golden("single_band.zip"))
     multi = Tiff(golden("multi_band.tif"))

@@ -64,7 +64,7 @@ def test_the_program_says_when_it_is_ready_and_stops_when_told(
     assert (program.returncode, rest, errors) == (0, "", "")
 
 
-def test_a_mistake_in_the_catalogue_is_said_at_start(tmp_path: Path) -> None:
+def test_a_mistake_in_the_catalog_is_said_at_start(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"id": "x", "kind": "video"}')
     process = start("--catalog", str(tmp_path))
     output, errors = process.communicate(timeout=30)
@@ -118,7 +118,7 @@ def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
     process = start("--certfile", str(tmp_path / "cert.pem"))
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (
-        2, "error: --certfile and --keyfile belong together\n",
+        2, "error: --certfile and --keyfile must be given together\n",
     )  # fmt: skip
 
 

@@ -244,7 +244,7 @@ def test_a_mistake_in_a_new_asset_is_named(client: Emulator) -> None:
     assert "kind: must be one of" in response.json()["error"]["message"]
 
 
-def test_files_of_a_new_asset_lie_in_the_catalogue(client: Emulator) -> None:
+def test_files_of_a_new_asset_lie_in_the_catalog(client: Emulator) -> None:
     file = "projects/demo/assets/landsat7_olinda.tif"
     client.put_asset({"id": "copy", "kind": "file", "bands": [{"id": "b", "file": file}]})
     try:

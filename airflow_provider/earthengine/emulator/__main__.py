@@ -16,13 +16,13 @@ from airflow_provider.earthengine.emulator.strict_json import CatalogError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serves until SIGTERM or SIGINT and returns the exit code."""
+    """Serve until SIGTERM or SIGINT, and return the exit code."""
     options = _parser().parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if (options.certfile is None) != (options.keyfile is None):
-        print("error: --certfile and --keyfile belong together", file=sys.stderr)
+        print("error: --certfile and --keyfile must be given together", file=sys.stderr)
         return 2
     tls = Tls(options.certfile, options.keyfile) if options.certfile else None
     address = Address(options.host, options.port)
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         description="A strict stand-in for Earth Engine's REST API.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
+    parser.add_argument("--port", type=int, default=0, help="0 chooses a free port")
     parser.add_argument("--catalog", type=Path, help="directory of asset descriptions")
     parser.add_argument("--project", default="demo", help="the project that callers may use")
     parser.add_argument("--certfile", type=Path, help="serve https with this certificate (PEM)")
@@ -66,24 +66,24 @@ def _parser() -> argparse.ArgumentParser:
         "--require-auth", action="store_true", help="refuse requests without credentials"
     )
     parser.add_argument(
-        "--admin-token", help="lets clients on other machines use the admin routes with it"
+        "--admin-token", help="admits clients on other machines to the admin routes"
     )
     parser.add_argument(
-        "--deflate-level", type=int, choices=range(10), default=9, help="9 is the real one"
+        "--deflate-level", type=int, choices=range(10), default=9, help="9 is the real service's"
     )
     parser.add_argument(
-        "--npy-masked", choices=("zero", "least"), default="zero", help="of masked pixels in NPY"
+        "--npy-masked", choices=("zero", "least"), default="zero", help="masked pixels in NPY"
     )
     parser.add_argument(
         "--keep-files",
         type=Path,
         metavar="FOLDER",
-        help="write each GeoTIFF or NPY once, and answer the same request from this empty folder",
+        help="write each GeoTIFF or NPY once to this empty folder, and answer repeats from there",
     )
     for name, text in {
-        "concurrent-requests": "answer at most so many requests at once, others with 429",
-        "requests-per-second": "answer at most so many requests a second, others with 429",
-        "pixels": "refuse to compute more pixels of a band: User memory limit exceeded",
+        "concurrent-requests": "the most requests at once; others get 429",
+        "requests-per-second": "the most requests per second; others get 429",
+        "pixels": "the most pixels per band; above: User memory limit exceeded",
     }.items():
         parser.add_argument(f"--max-{name}", type=int, help=text, metavar="N")
     return parser

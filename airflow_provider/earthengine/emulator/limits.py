@@ -25,17 +25,17 @@ MASK_BYTES = 1
 
 
 def payload_too_large() -> ApiError:
-    """Returns the refusal of a request body above the limit."""
+    """Return the refusal of a request body above the limit."""
     return invalid_argument(f"Request payload size exceeds the limit: {MOST_PAYLOAD_BYTES} bytes.")
 
 
 def check_request_size(parts: Sequence[tuple[PixelGrid, Sequence[Band]]]) -> None:
-    """Refuses what is too large to be computed in one request.
+    """Refuse what is too large to be computed in one request.
 
-    The side is looked at before the size: real requests that broke both were told of the side.
+    The side is checked before the size: real requests that exceeded both were refused for the side.
 
     :param parts: each output file's grid and bands.
-    :raises ApiError: with the real service's texts for side and size.
+    :raises ApiError: if a limit is exceeded; with the real service's texts for side and size.
     """
     count = sum(len(bands) for _, bands in parts)
     if count > MOST_BANDS:
@@ -63,5 +63,5 @@ def check_request_size(parts: Sequence[tuple[PixelGrid, Sequence[Band]]]) -> Non
 
 
 def pixel_byte_count(band: Band) -> int:
-    """Returns what one pixel of a band counts for."""
+    """Return the bytes that one pixel of a band counts for."""
     return band.pixel_type.numpy.itemsize + MASK_BYTES

@@ -1,7 +1,7 @@
 """Fixtures for testing DAGs without Earth Engine: an emulator, and a connection to it.
 
-pytest loads this module in every run of an environment that has the package, so it imports
-nothing but the standard library and pytest until a test asks for a fixture.
+pytest loads this module in every run in an environment that has the package, so it imports only
+the standard library and pytest until a test requests a fixture.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ CONNECTION_ID = "earthengine_default"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the settings that a project's pytest configuration may have."""
+    """Add the settings of a project's pytest configuration."""
     parser.addini(
         _CATALOG,
-        "directory of the assets that the Earth Engine emulator serves, from the rootdir",
+        "directory of the assets that the Earth Engine emulator serves, relative to the rootdir",
         default="",
     )
     parser.addini(
-        _PROJECT, "the Google Cloud project that the emulator lets callers use", default="demo"
+        _PROJECT, "the Google Cloud project that callers of the emulator may use", default="demo"
     )
 
 
 @pytest.fixture(scope="session")
 def earthengine_emulator_server(pytestconfig: pytest.Config) -> Iterator[Emulator]:
-    """The emulator of the whole session; tests use ``earthengine_emulator``."""
+    """Run one emulator for the whole session; tests use ``earthengine_emulator``."""
     try:
         from airflow_provider.earthengine.emulator.server import serve
     except ImportError as error:
@@ -51,10 +51,10 @@ def earthengine_emulator_server(pytestconfig: pytest.Config) -> Iterator[Emulato
 
 @pytest.fixture
 def earthengine_emulator(earthengine_emulator_server: Emulator) -> Iterator[Emulator]:
-    """An emulator with an empty request log, and the assets of the catalogue.
+    """Provide an emulator with an empty request log, and the assets of the catalog.
 
-    At the end, faults that were armed and did not happen fail the test; assets that it added,
-    replaced or removed are as before.
+    Afterwards, faults that were armed but did not happen fail the test; assets that it added,
+    replaced or removed are restored.
     """
     emulator = earthengine_emulator_server
     emulator.clear_requests()
@@ -72,7 +72,7 @@ def earthengine_connection(
     pytestconfig: pytest.Config,
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
-    """The id of an Airflow connection to the emulator: ``earthengine_default``."""
+    """Provide the id of an Airflow connection to the emulator: ``earthengine_default``."""
     extra = {
         "project": pytestconfig.getini(_PROJECT),
         "endpoint_url": earthengine_emulator.url,

@@ -1,6 +1,6 @@
-"""What a refusal looks like on the wire: Google's error shape, and the texts of the real service.
+"""Refusals on the wire: Google's error format, and the texts of the real service.
 
-Every refusal of the emulator is an :class:`ApiError`; nothing here decides whether to refuse.
+Every refusal of the emulator is an :class:`ApiError`; whether to refuse is decided elsewhere.
 
 Source: https://cloud.google.com/apis/design/errors (google.rpc.Status as JSON), 2025-08.
 """
@@ -18,11 +18,11 @@ CREDENTIAL_HINT = (
 
 
 class ApiError(Exception):
-    """A refusal, as the API states it.
+    """A refusal in the API's format.
 
     :param code: HTTP status.
     :param status: name of the google.rpc code, for example ``INVALID_ARGUMENT``.
-    :param message: the sentence that clients show.
+    :param message: the text that clients show.
     :param details: google.rpc detail messages, each with its ``@type``.
     """
 
@@ -36,7 +36,7 @@ class ApiError(Exception):
         self.details = tuple(details)
 
     def body(self) -> dict[str, Any]:
-        """Returns the JSON object that stands in the response body."""
+        """Return the JSON object for the response body."""
         error: dict[str, Any] = {
             "code": self.code,
             "message": self.message,
@@ -48,20 +48,20 @@ class ApiError(Exception):
 
 
 def invalid_argument(message: str, details: Sequence[Mapping[str, Any]] = ()) -> ApiError:
-    """Returns the 400 of a request that can never succeed."""
+    """Return the 400 for a request that can never succeed."""
     return ApiError(400, "INVALID_ARGUMENT", message, details)
 
 
 def unsupported(what: str) -> ApiError:
-    """Returns the 400 for something that the real service may know and the emulator does not.
+    """Return the 400 for something that the real service may know but the emulator does not.
 
-    :param what: the function, field, argument or format by its name.
+    :param what: the name of the function, field, argument or format.
     """
     return invalid_argument(f"The Earth Engine emulator does not support {what}.")
 
 
 def bad_field(field: str, message: str) -> ApiError:
-    """Returns the 400 of a malformed JSON payload, with the field named in its details.
+    """Return the 400 for a malformed JSON payload; its details name the field.
 
     Source: https://github.com/OSGeo/gdal/issues/805 (a full body of the real service, 2018).
 
@@ -77,7 +77,7 @@ def bad_field(field: str, message: str) -> ApiError:
 
 
 def unknown_field(name: str, parent: str = "") -> ApiError:
-    """Returns the 400 of a JSON field that the message does not have."""
+    """Return the 400 for a JSON field that the message does not have."""
     where = f" at '{parent}'" if parent else ""
     return bad_field(
         parent,
@@ -86,17 +86,17 @@ def unknown_field(name: str, parent: str = "") -> ApiError:
 
 
 def not_found(message: str) -> ApiError:
-    """Returns the 404 of a resource that does not exist, or no longer."""
+    """Return the 404 for a resource that does not exist, or no longer does."""
     return ApiError(404, "NOT_FOUND", message)
 
 
 def unauthenticated(message: str) -> ApiError:
-    """Returns the 401 of missing or unknown credentials."""
+    """Return the 401 for missing or unknown credentials."""
     return ApiError(401, "UNAUTHENTICATED", f"{message} {CREDENTIAL_HINT}")
 
 
 def project_denied(project: str) -> ApiError:
-    """Returns the 403 of a caller who may not use a project (or a project that does not exist).
+    """Return the 403 for a caller that may not use a project (or a project that does not exist).
 
     Source: https://github.com/nasaharvest/street2sat/issues/51 (text and details).
     """

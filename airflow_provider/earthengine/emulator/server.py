@@ -1,4 +1,4 @@
-"""Runs the emulator on a socket of its own: the context manager for tests, and for the program."""
+"""Run the emulator on its own socket: the context manager for tests and for the program."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _START_SECONDS = 30
 
 
 class _QuietProtocol(H11Protocol):
-    """HTTP without an access log, whose lines would hold the ids of downloads.
+    """HTTP without an access log, whose lines would contain download ids.
 
-    uvicorn's own switch is undone by a program that configures logging after it, as Airflow does.
+    uvicorn's own switch has no effect if a program configures logging later, as Airflow does.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,22 +48,22 @@ class _QuietProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        # asyncio does so itself only for sockets that were made with the protocol's number; without
-        # it, every answer on a kept connection waits 40 ms for an acknowledgement.
+        # asyncio does this itself only for sockets that were created with the protocol's number;
+        # without it, every answer on a kept connection waits 40 ms for an acknowledgement.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # For faults, which end connections as no application should.
+        # For faults, which end connections in ways that no application should.
         self.app_state = {**self.app_state, "transport": transport}
 
     def shutdown(self) -> None:
         super().shutdown()
-        # A client that went away without TLS's farewell would be waited for in vain.
+        # Otherwise it waits in vain for a client that left without closing TLS.
         if self.scheme == "https" and self.conn.our_state is h11.CLOSED:
             self.transport.abort()
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen; port 0 takes a free one."""
+    """Where to listen; port 0 chooses a free one."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -71,7 +71,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Tls:
-    """What to serve https with: files in PEM."""
+    """The files (PEM) to serve https with."""
 
     certfile: Path
     keyfile: Path
@@ -80,8 +80,8 @@ class Tls:
 class Emulator:
     """A running emulator.
 
-    :param url: what clients take as Earth Engine's URL, without a slash at its end.
-    :param faults: what shall go wrong; see :meth:`fault`.
+    :param url: the URL for clients to use as Earth Engine's, without a trailing slash.
+    :param faults: the armed faults; see :meth:`fault`.
     """
 
     def __init__(self, url: str, service: Service) -> None:
@@ -92,40 +92,40 @@ class Emulator:
 
     @property
     def requests(self) -> list[LoggedRequest]:
-        """The requests that were answered, in their order."""
+        """The answered requests, in order."""
         return self._journal.requests()
 
     def counts(self) -> dict[str, int]:
-        """Returns the number of answered requests per operation."""
+        """Return the number of answered requests per operation."""
         return self._journal.counts()
 
     @property
     def most_at_once(self) -> int:
-        """How many requests were under way at the same time, at most, since they were cleared."""
+        """The largest number of requests in flight at the same time since the last clearing."""
         return self._journal.most_at_once()
 
     def clear_requests(self) -> None:
-        """Forgets the requests that were answered so far."""
+        """Forget the requests answered so far."""
         self._journal.clear()
 
     def put_asset(self, description: Mapping[str, Any]) -> None:
-        """Adds a described asset, or replaces the one of the same id.
+        """Add a described asset, or replace the one with the same id.
 
-        :raises CatalogError: naming the field of the first mistake.
+        :raises CatalogError: if the description is wrong; names the first wrong field.
         """
         put_asset(self._catalog, description)
 
     def remove_asset(self, asset_id: str) -> None:
-        """Removes an asset.
+        """Remove an asset.
 
-        :raises KeyError: where there is none.
+        :raises KeyError: if it does not exist.
         """
         if not self._catalog.remove(asset_id):
             raise KeyError(asset_id)
 
     @contextmanager
     def restored_assets(self) -> Iterator[None]:
-        """Takes back, at the end of the block, what it changed of the catalogue."""
+        """Undo, at the end of the block, its changes to the catalog."""
         before = self._catalog.now()
         try:
             yield
@@ -136,11 +136,11 @@ class Emulator:
     def fault(
         self, operation: str, fault: Fault, times: int = 1, skip: int = 0
     ) -> Iterator[ArmedFault]:
-        """Lets a fault happen to requests of an operation in the block.
+        """Let a fault happen to requests of an operation in the block.
 
         :param times: to how many requests.
         :param skip: how many requests are spared first.
-        :raises UnfiredFaultError: at the end of the block, unless all of them happened.
+        :raises UnfiredFaultError: at the end of the block, if it has not happened that often.
         """
         armed = self.faults.arm(operation, fault, times, skip)
         try:
@@ -166,25 +166,25 @@ def serve(
     quotas: Quotas | None = None,
     encoding: Encoding | None = None,
 ) -> Iterator[Emulator]:
-    """Serves a catalogue while the block runs.
+    """Serve a catalog while the block runs.
 
-    :param catalog: the directory of descriptions; None for an empty catalogue.
+    :param catalog: the directory of descriptions; None for an empty catalog.
     :param project: the one project that callers may use.
     :param require_auth: whether requests without credentials are refused.
-    :param service_accounts: public keys (PEM) by e-mail, besides the catalogue's own.
-    :param identities: further accounts, users and pools.
+    :param service_accounts: public keys (PEM) by e-mail, in addition to the catalog's own.
+    :param identities: additional accounts, users and pools.
     :param clock: seconds since 1970; download ids and tokens expire by it.
     :param tls: the certificate to serve https with; None for http.
-    :param admin_token: what clients on other machines need for the admin routes; None to refuse
-        them there.
-    :param quotas: what the project may ask for at once; None for no limits.
+    :param admin_token: the token that clients on other machines need for the admin routes; None to
+        refuse them there.
+    :param quotas: the project's quotas; None for no limits.
     :param encoding: how bodies are written; None for the real service's way.
-    :raises CatalogError: naming the file and the field of a mistake in the catalogue.
-    :raises OSError: where the address cannot be listened on.
+    :raises CatalogError: if the catalog is wrong; names the file and the field.
+    :raises OSError: if the emulator cannot listen on the address.
     """
     known = Identities(service_accounts or {}).joined(identities or Identities())
     settings = Settings(
-        _catalogue(catalog, known),
+        _catalog(catalog, known),
         project,
         require_auth,
         clock,
@@ -201,18 +201,18 @@ def serve(
             yield Emulator(f"{scheme}://{place.host}:{port}", service)
 
 
-def _catalogue(directory: Path | None, known: Identities) -> Catalog:
-    """Returns the catalogue of a directory with further identities."""
-    catalogue = read_catalog(directory) if directory is not None else Catalog()
-    return replace(catalogue, identities=catalogue.identities.joined(known))
+def _catalog(directory: Path | None, known: Identities) -> Catalog:
+    """Return the catalog of a directory, with additional identities."""
+    catalog = read_catalog(directory) if directory is not None else Catalog()
+    return replace(catalog, identities=catalog.identities.joined(known))
 
 
 @contextmanager
 def _running(service: Service, listener: socket.socket, tls: Tls | None) -> Iterator[None]:
-    """Runs the HTTP server in a thread; it is stopped and joined at the end."""
+    """Run the HTTP server in a thread; stop and join it at the end."""
     config = uvicorn.Config(
         service.application(),
-        # The same with and without uvloop, which leaves sockets of failed handshakes open.
+        # Never uvloop, even if installed: it leaves sockets of failed handshakes open.
         loop="asyncio",
         http=_QuietProtocol,
         lifespan="off",
@@ -242,7 +242,7 @@ def _running(service: Service, listener: socket.socket, tls: Tls | None) -> Iter
 
 
 def _close_door(server: uvicorn.Server, address: tuple[str, int], seconds: float) -> None:
-    """Stops listening and listens again after a time; called in the server's event loop."""
+    """Stop listening, and listen again after a time; called in the server's event loop."""
     loop = asyncio.get_running_loop()
     for listening in server.servers:
         listening.close()

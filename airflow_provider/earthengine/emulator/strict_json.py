@@ -1,4 +1,4 @@
-"""Reading a JSON description strictly: every mistake names the file and the field."""
+"""Strict reading of JSON descriptions: every error names the file and the field."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class CatalogError(ValueError):
-    """A catalogue that cannot be served; the message names the file and the field."""
+    """A catalog that cannot be served; the message names the file and the field."""
 
 
 class Description:
     """One JSON object of a description file.
 
-    Each ``take_*`` removes a field; :meth:`finish` refuses what is left over, so that a misspelt
-    optional field is an error and not a silence.
+    Each ``take_*`` removes a field; :meth:`finish` refuses what is left, so that a misspelt
+    optional field is an error and not ignored.
     """
 
     def __init__(self, fields: object, path: Path, where: str = "") -> None:
@@ -28,21 +28,21 @@ class Description:
 
     @classmethod
     def read(cls, path: Path) -> Description:
-        """Returns the object in a JSON file."""
+        """Return the object in a JSON file."""
         try:
             return cls(json.loads(path.read_text(encoding="utf-8")), path)
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise CatalogError(f"{path}: not readable as JSON: {error}") from None
+            raise CatalogError(f"{path}: cannot be read as JSON: {error}") from None
 
     def error(self, field: str, problem: str) -> CatalogError:
-        """Returns the error for one field."""
+        """Return the error for one field."""
         return CatalogError(f"{self._path}: {self._name(field)}: {problem}")
 
     def has(self, field: str) -> bool:
         return field in self._fields
 
     def take(self, field: str, default: object = ...) -> Any:
-        """Returns any value; an error if the field is missing and has no default."""
+        """Return any value; raise if the field is missing and has no default."""
         if field not in self._fields and default is ...:
             raise self.error(field, "is missing")
         return self._fields.pop(field, default)
@@ -50,7 +50,7 @@ class Description:
     def take_text(self, field: str, default: object = ...) -> str:
         value = self.take(field, default)
         if not isinstance(value, str) or not value:
-            raise self.error(field, f"must be a non-empty text, not {value!r}")
+            raise self.error(field, f"must be non-empty text, not {value!r}")
         return value
 
     def take_integer(self, field: str, minimum: int, default: object = ...) -> int:
@@ -84,18 +84,18 @@ class Description:
         return float(value)
 
     def take_object(self, field: str, default: object = ...) -> dict[str, Any]:
-        """Returns an object of any fields."""
+        """Return an object with any fields."""
         value = self.take(field, default)
         if not isinstance(value, dict):
             raise self.error(field, f"must be an object, not {value!r}")
         return dict(value)
 
     def take_inner(self, field: str) -> Description:
-        """Returns the object in a field, which must be finished by the caller."""
+        """Return the object in a field; the caller must finish it."""
         return Description(self.take(field), self._path, self._name(field))
 
     def take_objects(self, field: str, default: object = ...) -> Iterator[Description]:
-        """Yields the objects of a list, each of which must be finished by the caller."""
+        """Yield the objects of a list; the caller must finish each."""
         value = self.take(field, default)
         if not isinstance(value, list):
             raise self.error(field, f"must be a list, not {value!r}")
@@ -103,7 +103,7 @@ class Description:
             yield Description(item, self._path, f"{self._name(field)}[{number}]")
 
     def finish(self) -> None:
-        """Refuses the fields that nobody took."""
+        """Refuse the fields that were not taken."""
         for field in self._fields:
             raise self.error(field, "is not a known field")
 

@@ -1,1 +1,1 @@
-"""Who may ask, and how much: identities, tokens, admission, quotas."""
+"""Access control: identities, tokens, admission, quotas."""

@@ -1,4 +1,4 @@
-"""Who may ask: credentials, projects and quotas, looked at before anything is computed."""
+"""Admission of requests: credentials, projects and quotas, checked before any computation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider.earthengine.emulator.replies import project_denied, unauth
 
 
 class Admission:
-    """Lets callers in.
+    """Admit callers.
 
     :param project: the one project that callers may use.
     :param require_auth: whether requests without credentials are refused.
@@ -28,16 +28,16 @@ class Admission:
 
     @contextmanager
     def admitted(self, request: Request, is_of_project: bool = True) -> Iterator[str | None]:
-        """Yields who asks, and holds a place in the project's quota meanwhile."""
+        """Yield the caller, and hold a place in the project's quota in the block."""
         caller = self.admit(request, is_of_project)
         with self.gate.admitted():
             yield caller
 
     def admit(self, request: Request, is_of_project: bool = True) -> str | None:
-        """Returns who asks (None if anonymous).
+        """Return the caller (None if anonymous).
 
-        :param is_of_project: whether the project of the path is the one that is used; the
-            projects of assets may be any.
+        :param is_of_project: whether the path names the project whose quota is used; assets may
+            belong to any project.
         :raises ApiError: 401 for unknown or missing credentials, 403 for another project.
         """
         caller = self.caller(request)
@@ -48,7 +48,7 @@ class Admission:
         return caller
 
     def caller(self, request: Request) -> str | None:
-        """Returns whose bearer token a request has."""
+        """Return the owner of a request's bearer token."""
         authorization = request.headers.get("authorization")
         if authorization is None:
             if self._require_auth:
@@ -62,7 +62,7 @@ class Admission:
 
 
 async def read_body(request: Request) -> bytes:
-    """Returns a request's body; one above the limit is read to its end but not kept."""
+    """Return a request's body; one above the limit is read to the end but discarded."""
     chunks: list[bytes] = []
     byte_count = 0
     async for chunk in request.stream():

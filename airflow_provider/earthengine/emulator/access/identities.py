@@ -1,4 +1,4 @@
-"""Who can prove who they are, and how: the accounts, users and pools of a catalogue."""
+"""The identities of a catalog: accounts, users and pools, and how they prove who they are."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ACCOUNTS_FILE = "service_accounts.json"
 
 @dataclass(frozen=True)
 class AuthorizedUser:
-    """A user who has consented once: a refresh token for one client.
+    """A user who has given consent: a refresh token for one client.
 
-    :param email: whom its access tokens stand for.
+    :param email: the owner of its access tokens.
     """
 
     email: str
@@ -26,7 +26,7 @@ class AuthorizedUser:
 
 @dataclass(frozen=True)
 class WorkloadPool:
-    """A pool of workloads whose own issuer says who they are.
+    """A pool of workloads that an external issuer identifies.
 
     :param audience: the pool provider's name, ``//iam.googleapis.com/projects/...``.
     :param issuer: the ``iss`` of the subjects' tokens.
@@ -40,11 +40,11 @@ class WorkloadPool:
 
 @dataclass(frozen=True)
 class Identities:
-    """What the token endpoints know.
+    """The identities that the token endpoints know.
 
     :param public_keys: the service accounts' public keys (PEM) by e-mail.
-    :param impersonators: by service account, who may ask for its tokens: e-mails, or subjects of
-        a pool as ``principal://...`` names them.
+    :param impersonators: by service account, who may request its tokens: e-mails, or subjects of
+        a pool in the form ``principal://...``.
     """
 
     public_keys: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Identities:
     pools: tuple[WorkloadPool, ...] = ()
 
     def joined(self, other: Identities) -> Identities:
-        """Returns both together; of one account, the other's."""
+        """Return both combined; for an account in both, the other's entry wins."""
         return Identities(
             {**self.public_keys, **other.public_keys},
             {**self.impersonators, **other.impersonators},
@@ -63,7 +63,7 @@ class Identities:
 
 
 def read_identities(description: Description) -> Identities:
-    """Returns what the file of accounts describes."""
+    """Return the identities in the accounts file."""
     keys: dict[str, str] = {}
     impersonators: dict[str, tuple[str, ...]] = {}
     for account in description.take_objects("accounts", []):

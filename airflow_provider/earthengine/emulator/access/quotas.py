@@ -1,6 +1,6 @@
-"""How much one project may ask for at once: concurrency, rate, and pixels in memory.
+"""The quotas of a project: concurrency, rate, and pixels in memory.
 
-The real numbers are adjustable per project: 40 requests at once and 100 a second.
+The real defaults, adjustable per project, are 40 requests at once and 100 per second.
 Source: https://developers.google.com/earth-engine/guides/usage (2025-08).
 """
 
@@ -26,9 +26,9 @@ class Quotas:
     """The limits of a project; None for no limit.
 
     :param concurrent_requests: how many may be answered at the same time.
-    :param requests_per_second: how many may begin within any second.
-    :param pixels: how many pixels of a band a request may compute before memory is said to be
-        exceeded.
+    :param requests_per_second: how many may start within any second.
+    :param pixels: how many pixels of a band a request may compute; more are refused as exceeding
+        memory.
     """
 
     concurrent_requests: int | None = None
@@ -36,15 +36,15 @@ class Quotas:
     pixels: int | None = None
 
     def check_pixels(self, pixel_count: int) -> None:
-        """Refuses more pixels than the memory of a request is said to hold."""
+        """Refuse more pixels than the quota allows per request."""
         if self.pixels is not None and pixel_count > self.pixels:
             raise invalid_argument("User memory limit exceeded.")
 
 
 class Gate:
-    """Lets requests in as long as the quotas allow; safe to use from any thread.
+    """Admit requests as long as the quotas allow; safe to use from any thread.
 
-    :param clock: seconds; what a second is for the rate.
+    :param clock: in seconds, for the rate.
     """
 
     def __init__(self, quotas: Quotas, clock: Callable[[], float]) -> None:
@@ -56,9 +56,9 @@ class Gate:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """Holds a place for the time of a request.
+        """Hold a place for the duration of a request.
 
-        :raises ApiError: 429 where there is none.
+        :raises ApiError: 429 if there is none.
         """
         self._enter()
         try:

@@ -1,8 +1,8 @@
-"""The token endpoints: proofs of who somebody is become bearer tokens.
+"""The token endpoints: proof of identity -> bearer token.
 
-A service account signs a statement (RFC 7523), a user has a refresh token, a workload has a token
-of its own issuer to exchange (RFC 8693), and whoever has a token may ask for that of a service
-account which allows it.
+A service account signs an assertion (RFC 7523), a user has a refresh token, a workload exchanges a
+token of its own issuer (RFC 8693), and anyone with a token may request one of a service account
+that allows it.
 
 Sources (2025-08): https://developers.google.com/identity/protocols/oauth2/service-account and
 /web-server (grant types, claims, error texts),
@@ -38,16 +38,16 @@ _SUBJECT_TYPES = (
     "urn:ietf:params:oauth:token-type:id_token",
 )
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-# What clients put into the statement even when the endpoint is another.
+# The audience that clients put into the assertion even if they use another endpoint.
 GOOGLE_AUDIENCE = "https://oauth2.googleapis.com/token"
 TOKEN_SECONDS = 3600
 _CLOCK_SKEW_SECONDS = 300
 
 
 class GrantError(Exception):
-    """A refusal of the token endpoint, which has another shape than the API's.
+    """A refusal of the token endpoint, whose shape differs from the API's.
 
-    :param error: OAuth's name of it, for example ``invalid_grant``.
+    :param error: OAuth's error code, for example ``invalid_grant``.
     :param code: HTTP status.
     """
 
@@ -62,7 +62,7 @@ class GrantError(Exception):
 
 
 class TokenIssuer:
-    """Gives tokens and knows whose they are; safe to use from any thread.
+    """Issue tokens and look up their owners; safe to use from any thread.
 
     :param clock: seconds since 1970.
     """
@@ -74,10 +74,10 @@ class TokenIssuer:
         self._tokens: dict[str, tuple[str, float]] = {}
 
     def issue(self, form: Mapping[str, str], audience: str) -> dict[str, Any]:
-        """Returns the answer of the OAuth endpoint.
+        """Return the answer of the OAuth endpoint.
 
         :param audience: this endpoint's own URL.
-        :raises GrantError: for a request that does not prove who it is.
+        :raises GrantError: if the request does not prove an identity.
         """
         grant = form.get("grant_type", "")
         if grant == JWT_BEARER:
@@ -90,7 +90,7 @@ class TokenIssuer:
         return {"access_token": token, "expires_in": TOKEN_SECONDS, "token_type": "Bearer"}
 
     def exchange(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """Returns the answer of the Security Token Service: a pool's subject gets a token."""
+        """Return the answer of the Security Token Service: a pool's subject gets a token."""
         if form.get("grant_type") != TOKEN_EXCHANGE:
             grant = form.get("grant_type", "")
             raise GrantError("unsupported_grant_type", f"Invalid grant_type: {grant}")
@@ -112,9 +112,9 @@ class TokenIssuer:
         }
 
     def impersonate(self, caller: str | None, email: str, body: Mapping[str, Any]) -> Any:
-        """Returns the answer of the IAM Credentials API: a service account's token.
+        """Return the answer of the IAM Credentials API: a service account's token.
 
-        :raises ApiError: 403 for a caller whom the account does not allow.
+        :raises ApiError: 403 if the account does not allow the caller.
         """
         if caller is None or caller not in self._identities.impersonators.get(email, ()):
             raise _may_not_impersonate()
@@ -137,13 +137,13 @@ class TokenIssuer:
         return token
 
     def email_of(self, token: str) -> str | None:
-        """Returns whose token it is; None if it was never given or has expired."""
+        """Return the token's owner; None if it was never issued or has expired."""
         with self._lock:
             email, expires_at = self._tokens.get(token, (None, 0.0))
         return email if expires_at > self._clock() else None
 
     def _refresh(self, form: Mapping[str, str]) -> str:
-        """Returns the e-mail of the user whose refresh token it is."""
+        """Return the e-mail of the refresh token's owner."""
         client, secret = form.get("client_id"), form.get("client_secret")
         users = [user for user in self._identities.users if user.client_id == client]
         if not users:
@@ -157,7 +157,7 @@ class TokenIssuer:
         raise GrantError("invalid_grant", "Token has been expired or revoked.")
 
     def _verify_subject(self, token: str, pool: WorkloadPool) -> str:
-        """Returns the subject of a token of the pool's issuer."""
+        """Return the subject of a token of the pool's issuer."""
         try:
             signed, signature, header, claims = _parse(token)
             issuer, subject = claims["iss"], claims["sub"]
@@ -176,7 +176,7 @@ class TokenIssuer:
         return str(subject)
 
     def _verify(self, assertion: str, audience: str) -> str:
-        """Returns the e-mail that a JWT proves."""
+        """Return the e-mail that a JWT proves."""
         try:
             signed, signature, header, claims = _parse(assertion)
             algorithm, email = header["alg"], claims["iss"]
@@ -228,7 +228,7 @@ def _may_not_impersonate() -> ApiError:
 
 
 def _parse(token: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
-    """Returns what was signed, the signature, the header and the claims of a JWT."""
+    """Return the signed text, the signature, the header and the claims of a JWT."""
     signed, _, signature = token.rpartition(".")
     header, claims = (json.loads(_decode(part)) for part in signed.split("."))
     return signed, signature, header, claims

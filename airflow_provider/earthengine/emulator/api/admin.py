@@ -1,6 +1,6 @@
-"""The emulator's own routes: what was asked of it, which faults shall happen, and its assets.
+"""The emulator's admin routes: its journal, faults and assets.
 
-They are for clients on the same machine; from elsewhere they need the emulator's own token.
+They are for clients on the same machine; others need the emulator's admin token.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Admin:
         self._token = token
 
     def routes(self) -> list[Route]:
-        """Returns the routes, all of them guarded."""
+        """Return the routes; all of them check the caller."""
         served: list[tuple[str, list[str], Handler]] = [
             (REQUESTS_PATH, ["GET", "DELETE"], self._requests),
             (FAULTS_PATH, ["GET", "POST", "DELETE"], self._show_or_arm_faults),
@@ -112,25 +112,25 @@ class Admin:
 
     async def _remove_asset(self, request: Request) -> Response:
         if not self._catalog.remove(request.path_params["asset"]):
-            raise not_found("There is no such asset in the catalogue.")
+            raise not_found("There is no such asset in the catalog.")
         return Response(status_code=204)
 
 
 def put_asset(catalog: EditableCatalog, description: object) -> None:
-    """Adds a described asset, or replaces the one of the same id.
+    """Add a described asset, or replace the one with the same id.
 
-    Files that it names are looked for in the catalogue's directory.
+    Files that it names are read from the catalog's directory.
 
-    :raises CatalogError: naming the field of the first mistake.
+    :raises CatalogError: if the description is wrong; names the first wrong field.
     """
     place = (catalog.now().directory or Path()) / "description"
     catalog.put(read_asset(Description(description, place), place))
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """Returns the JSON object of a request.
+    """Return the JSON object of a request.
 
-    :raises ValueError: where it has none.
+    :raises ValueError: if it has none.
     """
     document = json.loads(await request.body())
     if not isinstance(document, dict):

@@ -24,19 +24,19 @@ _LEGACY = "projects/earthengine-legacy/assets/"
 
 
 def asset_id_of(name: str) -> str:
-    """Returns the id of an asset by its resource name."""
+    """Return the asset id of a resource name."""
     return name.removeprefix(_PUBLIC).removeprefix(_LEGACY)
 
 
 def asset_name_of(asset_id: str) -> str:
-    """Returns the resource name of an asset by its id."""
+    """Return the resource name of an asset id."""
     if asset_id.startswith("projects/"):
         return asset_id
     return f"{_LEGACY if asset_id.startswith('users/') else _PUBLIC}{asset_id}"
 
 
 def asset_document(asset: Asset) -> dict[str, Any]:
-    """Returns an asset as the API shows it."""
+    """Return an asset as the API shows it."""
     value = asset.value
     document: dict[str, Any] = {
         "type": _TYPES[asset.kind],
@@ -63,7 +63,7 @@ def _image_fields(image: Image) -> dict[str, Any]:
 
 
 def _outline(image: Image) -> Mapping[str, Any] | None:
-    """Returns the corners of an image in longitudes and latitudes, as GeoJSON."""
+    """Return the corners of an image in longitudes and latitudes, as GeoJSON."""
     geometry = geometry_of(image)
     if geometry is None:
         return None

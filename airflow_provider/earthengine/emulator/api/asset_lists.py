@@ -11,15 +11,15 @@ from airflow_provider.earthengine.emulator.expressions.functions.signatures impo
 from airflow_provider.earthengine.emulator.replies import bad_field
 
 # Source: https://developers.google.com/earth-engine/reference/rest/v1/projects.assets/listAssets
-# (2025-08): the default and the most of a page.
+# (2025-08): the default and the maximum size of a page.
 _PAGE = 1000
 _BASIC = ("type", "name", "id", "updateTime")
 
 
 def list_assets(session: Session, parent: str, query: Mapping[str, str]) -> dict[str, Any] | None:
-    """Returns one page of the children of a folder or collection; None if there is no such.
+    """Return one page of the children of a folder or collection; None if it does not exist.
 
-    :param parent: the id of a collection, or what the ids of a folder's assets begin with.
+    :param parent: the id of a collection, or the prefix of the ids of a folder's assets.
     """
     children = _children(session, parent)
     if children is None:

@@ -1,4 +1,4 @@
-"""What requests for computing ask for: bodies in, plans and values out. Knows nothing of HTTP."""
+"""Bodies of computation requests -> plans and values. Knows nothing of HTTP."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from airflow_provider.earthengine.emulator.formats.kept_files import request_dig
 from airflow_provider.earthengine.emulator.replies import bad_field, unsupported
 from airflow_provider.earthengine.emulator.values.images import Image
 
-# The format of a request that names none.
+# The default format of a request.
 # Source: https://developers.google.com/earth-engine/reference/rest/v1/ImageFileFormat (2025-08).
 _UNSPECIFIED = "IMAGE_FILE_FORMAT_UNSPECIFIED"
 
 
 def plan_thumbnail(content: bytes, session: Session) -> tuple[Download, dict[str, Any]]:
-    """Returns the download that a new thumbnail stands for, and the request's fields."""
+    """Return the download of a new thumbnail, and the request's fields."""
     fields = parse_body(
         content,
         ["expression", "fileFormat", "bandIds", "filenamePrefix", "grid"],
@@ -46,7 +46,7 @@ def plan_thumbnail(content: bytes, session: Session) -> tuple[Download, dict[str
 
 
 def plan_computed_pixels(content: bytes, session: Session) -> Download:
-    """Returns what ``image:computePixels`` shall answer."""
+    """Return the download for ``image:computePixels``."""
     fields = parse_body(
         content,
         ["expression", "fileFormat", "bandIds", "grid", "workloadTag"],
@@ -57,7 +57,7 @@ def plan_computed_pixels(content: bytes, session: Session) -> Download:
 
 
 def plan_asset_pixels(content: bytes, name: str, session: Session) -> Download:
-    """Returns what ``getPixels`` of an asset shall answer.
+    """Return the download for ``getPixels`` of an asset.
 
     :param name: the asset's resource name.
     """
@@ -71,7 +71,7 @@ def plan_asset_pixels(content: bytes, name: str, session: Session) -> Download:
 
 
 def compute_value(content: bytes, session: Session) -> Any:
-    """Returns the result of ``value:compute``."""
+    """Return the result of ``value:compute``."""
     fields = parse_body(content, ["expression", "workloadTag"])
     return as_result(_evaluate(fields, session))
 
@@ -96,6 +96,6 @@ def _plan(image: Image, fields: dict[str, Any], prefix: str | None, name: str = 
 
 
 def _refuse_zip(fields: dict[str, Any]) -> None:
-    """Documented: the zipped formats are only for thumbnails."""
+    """Refuse zipped formats, which are documented for thumbnails only."""
     if fields.get("fileFormat") in {ZIPPED, ZIPPED_PER_BAND}:
         raise unsupported(f"the file format {fields['fileFormat']} but for thumbnails")

@@ -11,12 +11,12 @@ from typing import Any
 
 from airflow_provider.earthengine.emulator.expressions.functions import FUNCTIONS
 
-# Parameters that every method of a Google API takes; the emulator refuses other values of
-# ``alt`` than json by name. Source: https://cloud.google.com/apis/docs/system-parameters (2025-08).
+# Parameters that every method of a Google API accepts; the emulator refuses by name values of
+# ``alt`` other than json. Source: https://cloud.google.com/apis/docs/system-parameters (2025-08).
 SYSTEM_PARAMETERS = ("alt", "fields", "key", "prettyPrint", "quotaUser")
 
 VERSIONS = ("v1", "v1alpha")
-# From this, clients know that a method answers in pages.
+# Clients recognise by this that a method answers in pages.
 _PAGE = {"id": "Page", "type": "object", "properties": {"nextPageToken": {"type": "string"}}}
 _PROJECT = "^projects/[^/]+$"
 _ASSET = "^projects/[^/]+/assets/.*$"
@@ -27,7 +27,7 @@ _THUMBNAIL = "^projects/[^/]+/thumbnails/[^/]+$"
 def _method(
     resource: str, verb: str, path: str, pattern: str, queries: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Returns a method with one path parameter, named in ``path`` as ``{+name}``."""
+    """Return a method with one path parameter, named in ``path`` as ``{+name}``."""
     name = path.partition("{+")[2].partition("}")[0]
     parameters: dict[str, Any] = {
         name: {"location": "path", "pattern": pattern, "required": True, "type": "string"}
@@ -48,7 +48,7 @@ def _method(
 
 
 def _resources(version: str) -> dict[str, dict[str, Any]]:
-    """Returns the served methods by the resource they belong to."""
+    """Return the served methods by resource."""
     pages = ("pageSize", "pageToken", "view", "filter")
 
     def method(
@@ -71,9 +71,9 @@ def _resources(version: str) -> dict[str, dict[str, Any]]:
 
 
 def discovery_document(root_url: str, version: str) -> dict[str, Any]:
-    """Returns the description of the methods that are served.
+    """Return the description of the served methods.
 
-    :param root_url: the emulator's own URL, without a slash at its end.
+    :param root_url: the emulator's own URL, without a trailing slash.
     :param version: ``v1`` or ``v1alpha``.
     """
     return {
@@ -108,11 +108,11 @@ def _system_type(name: str) -> str:
 
 @cache
 def algorithms_document() -> bytes:
-    """Returns the list of functions, as JSON.
+    """Return the list of functions, as JSON.
 
-    The list that the installed client ships for its own tests has every function, so that a
-    client can express all of them and the emulator refuses those it does not know by name. Where
-    it is not installed, the emulator's own table is the list.
+    The list that the installed client ships for its own tests has every function, so a client can
+    express all of them, and the emulator refuses by name those that it does not know. Without that
+    client, the emulator's own table is the list.
     """
     client = find_spec("ee")
     for place in (client.submodule_search_locations or []) if client else []:
@@ -123,7 +123,7 @@ def algorithms_document() -> bytes:
 
 
 def own_algorithms() -> bytes:
-    """Returns the list of the functions that the emulator has, as JSON."""
+    """Return the list of the emulator's functions, as JSON."""
     table: Mapping[str, Any] = {
         "algorithms": [function.as_algorithm() for function in FUNCTIONS.values()]
     }

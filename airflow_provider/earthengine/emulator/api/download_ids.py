@@ -1,4 +1,4 @@
-"""The ids of downloads: made by one request, good for two hours, for whoever holds them."""
+"""The ids of downloads: created by one request, valid for two hours, for any holder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ThumbnailStore:
         self._entries: dict[str, _Entry] = {}
 
     def add(self, download: Download) -> str:
-        """Returns a new id of the real shape: 32 hexadecimal digits, a dash, 32 more."""
+        """Return a new id of the real shape: 32 hexadecimal digits, a dash, 32 more."""
         thumbnail_id = f"{secrets.token_hex(16)}-{secrets.token_hex(16)}"
         now = self._clock()
         with self._lock:
@@ -41,12 +41,12 @@ class ThumbnailStore:
         return thumbnail_id
 
     def forget(self, thumbnail_id: str) -> None:
-        """Makes an id as if it had expired."""
+        """Let an id expire now."""
         with self._lock:
             self._entries.pop(thumbnail_id, None)
 
     def get(self, thumbnail_id: str) -> Download:
-        """Returns the download of an id.
+        """Return the download of an id.
 
         :raises ApiError: 404 for an unknown or expired id; the real text is not known.
         """

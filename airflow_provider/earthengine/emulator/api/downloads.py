@@ -1,4 +1,4 @@
-"""What a download id stands for, and the body that is computed each time it is fetched."""
+"""The download behind an id, and its body, computed each time it is fetched."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ KNOWN_FORMATS = (
 class Part:
     """One output file: the bands on one grid.
 
-    :param name: the zip member's name; unused where there is no zip.
+    :param name: the zip member's name; unused without a zip.
     """
 
     name: str
@@ -73,13 +73,13 @@ class Download:
 
     @property
     def pixel_count(self) -> int:
-        """How many pixels each band has, of the largest part."""
+        """The number of pixels of each band, in the largest part."""
         return max(part.grid.width * part.grid.height for part in self.parts)
 
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """The body of a download and its headers' values."""
+    """The body of a download, and the values of its headers."""
 
     content: bytes
     media_type: str
@@ -93,11 +93,11 @@ def plan_download(
     prefix: str | None = None,
     grid: PixelGrid | None = None,
 ) -> Download:
-    """Returns what is to be computed, refused here if it never can be.
+    """Return what to compute; refuse it here if it can never be computed.
 
-    :param band_ids: the bands in the order they are wanted; empty for all.
+    :param band_ids: the bands in the requested order; empty for all.
     :param prefix: the first part of zip members' names; None for the image's.
-    :param grid: the pixels that are wanted; None for the image's own.
+    :param grid: the requested pixels; None for the image's own.
     """
     checked = _check_format(file_format)
     bands = select_bands(image, list(band_ids)) if band_ids else image.bands
@@ -126,7 +126,10 @@ def _check_picture(bands: Sequence[Band], file_format: str) -> None:
 
 
 def _check_format(file_format: object) -> str:
-    """Source of the text: the real service's answer to ``GEO_JSON``, seen in 2026-07."""
+    """Return the format, checked.
+
+    Source of the text: the real service's answer to ``GEO_JSON``, seen in 2026-07.
+    """
     if not isinstance(file_format, str) or file_format not in KNOWN_FORMATS:
         shown = f'"{file_format}"' if isinstance(file_format, str) else repr(file_format)
         raise bad_field(
@@ -140,11 +143,11 @@ def _check_format(file_format: object) -> str:
 
 
 def _common_grid(bands: Sequence[Band]) -> PixelGrid:
-    """Returns the grid around all bands, which must share their projection."""
+    """Return the grid around all bands, which must share their projection."""
     projection = bands[0].projection
     if any(band.projection != projection for band in bands):
         raise unsupported(
-            "bands of different projections in one file: give a scale, a crs_transform or a "
+            "bands of different projections in one file: set a scale, a crs_transform or a "
             "format with a file per band"
         )
     boxes = [_box(band) for band in bands]
@@ -168,7 +171,7 @@ def _unbounded(band: Band) -> ApiError:
 
 
 def possible_damages(download: Download) -> frozenset[str]:
-    """Returns the damages that show in this download."""
+    """Return the damages that are possible in this download."""
     possible = {"dtype", "grid_size"}
     if download.file_format not in {NPY, *PICTURE_FORMATS}:
         possible.add("grid_shift")
@@ -182,7 +185,7 @@ def possible_damages(download: Download) -> frozenset[str]:
 
 
 def damaged(download: Download, damage: str) -> Download:
-    """Returns a download of something else than was asked for."""
+    """Return a download of something other than what was requested."""
     parts = download.parts
     match damage:
         case "dtype":
@@ -198,12 +201,12 @@ def damaged(download: Download, damage: str) -> Download:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How bodies are written where the real service's way is slow or not known.
+    """How bodies are written where the real service's way is slow or unknown.
 
     :param deflate_level: of GeoTIFFs; 9 gives the real service's bytes.
-    :param masked_is_least: whether masked pixels of NPY are the least value of their type rather
-        than zero: the documentation says zero, one public program expects the least.
-    :param kept: where files are kept, to be written once only; None to write each anew.
+    :param masked_is_least: whether masked pixels in NPY are the smallest value of their type rather
+        than zero: the documentation says zero, one public program expects the smallest.
+    :param kept: where to keep files, so that each is written only once; None to keep none.
     """
 
     deflate_level: int = DEFLATE_LEVEL
@@ -214,10 +217,10 @@ class Encoding:
 def render(
     download: Download, made_at: float, encoding: Encoding, damage: str | None = None
 ) -> Body:
-    """Computes the pixels of a download and returns them in its format.
+    """Compute the pixels of a download, and return them in its format.
 
     :param made_at: the time of the request, in seconds since 1970.
-    :param damage: what shall be wrong with it.
+    :param damage: the damage to apply.
     """
     if damage is not None:
         download = damaged(download, damage)
@@ -258,7 +261,7 @@ def _rendered(part: Part) -> list[Pixels]:
 
 
 def _write_tiff(part: Part, encoding: Encoding) -> bytes:
-    """Writes one file; bands of several types are given one that holds them all."""
+    """Write one file; bands of several types are stored in one that holds all of them."""
     dtype = np.result_type(*(band.pixel_type.numpy for band in part.bands))
     if dtype.kind in "iu" and dtype.itemsize == 8:
         dtype = np.dtype(np.float64)
@@ -273,7 +276,7 @@ def _write_tiff(part: Part, encoding: Encoding) -> bytes:
 
 
 def _write_npy(part: Part, encoding: Encoding) -> bytes:
-    """Writes a structured array of one field per band."""
+    """Write a structured array with one field per band."""
     fields = [(band.id, band.pixel_type.numpy.newbyteorder("<")) for band in part.bands]
     array = np.empty((part.grid.height, part.grid.width), dtype=fields)
     for band in part.bands:
@@ -282,12 +285,12 @@ def _write_npy(part: Part, encoding: Encoding) -> bytes:
         array[band.id] = band.render(part.grid).filled(dtype, hidden)
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(array))
-    # Not write_array, which copies all pixels twice more.
+    # Not write_array, which copies all pixels two more times.
     return b"".join([head.getvalue(), array.reshape(-1).view(np.uint8).data])
 
 
 def masked_value(dtype: npt.DTypeLike) -> Any:
-    """Returns what a masked pixel of a GeoTIFF holds: the type's least value."""
+    """Return the value of masked pixels in a GeoTIFF: the type's smallest."""
     resolved: np.dtype[Any] = np.dtype(dtype)
     least = -np.inf if resolved.kind == "f" else np.iinfo(resolved).min
     return np.asarray(least, dtype=resolved)[()]

@@ -1,6 +1,6 @@
-"""What was asked of the emulator, for tests that assert how often a client asked.
+"""The requests that the emulator answered, for tests that assert what a client sent.
 
-A download id lets anybody who reads it fetch pixels, so it never enters the journal in full.
+Anyone who has a download id can fetch its pixels, so the journal never holds it in full.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _CAPABILITY = re.compile(r"(/thumbnails/)([^/:]{0,6})[^/:]*")
 class LoggedRequest:
     """One answered request.
 
-    :param operation: what was asked, for example ``thumbnails.create``; ``unserved`` for a path
-        that the emulator does not know.
-    :param status: HTTP status of the answer; 0 where the connection was reset instead.
+    :param operation: for example ``thumbnails.create``; ``unserved`` for a path that the emulator
+        does not know.
+    :param status: HTTP status of the answer; 0 if the connection was reset instead.
     :param fault: the kind of the armed fault that happened to it.
-    :param workload_tag: what the caller calls its work in the query, if anything.
+    :param workload_tag: the caller's tag in the query, if any.
     """
 
     method: str
@@ -36,7 +36,7 @@ class LoggedRequest:
 
 
 class Journal:
-    """The requests in the order they were answered; safe to use from any thread."""
+    """The requests, in the order of their answers; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,7 +46,7 @@ class Journal:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Counts a request from its arrival to its answer."""
+        """Count a request as in flight from its arrival to its answer."""
         with self._lock:
             self._under_way += 1
             self._most_at_once = max(self._most_at_once, self._under_way)
@@ -57,33 +57,33 @@ class Journal:
                 self._under_way -= 1
 
     def most_at_once(self) -> int:
-        """Returns how many requests were under way at the same time, at most."""
+        """Return the largest number of requests in flight at the same time."""
         with self._lock:
             return self._most_at_once
 
     def record(self, request: LoggedRequest) -> None:
-        """Adds one answered request; the ids of downloads in its path are cut short."""
+        """Add one answered request; download ids in its path are shortened."""
         path = _CAPABILITY.sub(r"\1\2...", request.path)
         with self._lock:
             self._requests.append(replace(request, path=path))
 
     def requests(self) -> list[LoggedRequest]:
-        """Returns what was answered so far."""
+        """Return the requests answered so far."""
         with self._lock:
             return list(self._requests)
 
     def counts(self) -> dict[str, int]:
-        """Returns the number of requests per operation."""
+        """Return the number of requests per operation."""
         return dict(Counter(request.operation for request in self.requests()))
 
     def clear(self) -> None:
-        """Forgets what was answered so far."""
+        """Forget the requests answered so far."""
         with self._lock:
             self._requests.clear()
             self._most_at_once = self._under_way
 
     def as_json(self) -> dict[str, Any]:
-        """Returns counts and requests as the admin route shows them."""
+        """Return counts and requests as the admin route shows them."""
         return {
             "counts": self.counts(),
             "most_at_once": self.most_at_once(),

@@ -31,11 +31,11 @@ from airflow_provider.earthengine.emulator.values.projections import Projection
 def parse_body(
     content: bytes, served: Container[str], refused: Container[str] = ()
 ) -> dict[str, Any]:
-    """Returns the fields of a JSON body that are not null, as protocol buffers read JSON.
+    """Return the fields of a JSON body that are not null, as protocol buffers read JSON.
 
     :param served: the fields that the emulator understands.
-    :param refused: those that the real message has besides.
-    :raises ApiError: for anything that is no JSON object, and for every other field.
+    :param refused: the other fields of the real message.
+    :raises ApiError: if the body is not a JSON object, or has any other field.
     """
     try:
         body = json.loads(content, parse_constant=_refuse_constant)
@@ -53,11 +53,11 @@ def parse_body(
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def take_text(fields: Mapping[str, Any], name: str) -> str | None:
-    """Returns an optional text field."""
+    """Return an optional text field."""
     value = fields.get(name)
     if value is not None and not isinstance(value, str):
         raise _bad_text(name, value)
@@ -65,7 +65,7 @@ def take_text(fields: Mapping[str, Any], name: str) -> str | None:
 
 
 def take_texts(fields: Mapping[str, Any], name: str) -> list[str]:
-    """Returns an optional field of several texts."""
+    """Return an optional field with a list of texts."""
     values = fields.get(name, [])
     if not isinstance(values, list):
         raise _bad_text(name, values)
@@ -83,9 +83,9 @@ def _bad_text(name: str, value: object) -> Exception:
 def check_query(
     parameters: Mapping[str, str], known: Container[str] = (), any_alt: bool = False
 ) -> None:
-    """Refuses query parameters that the method does not have.
+    """Refuse query parameters that the method does not have.
 
-    :param any_alt: whether ``alt`` may be anything, as where the body is no JSON anyway.
+    :param any_alt: whether ``alt`` may be anything, because the body is not JSON anyway.
     """
     for name, value in parameters.items():
         if name not in SYSTEM_PARAMETERS and name not in known:
@@ -101,7 +101,7 @@ def check_query(
 
 
 def keep_fields(document: Mapping[str, Any], mask: str | None) -> dict[str, Any]:
-    """Returns the fields of a response that the ``fields`` parameter asks for.
+    """Return the fields of a response that the ``fields`` parameter selects.
 
     Source: https://cloud.google.com/apis/docs/system-parameters (2025-08).
     """
@@ -111,12 +111,12 @@ def keep_fields(document: Mapping[str, Any], mask: str | None) -> dict[str, Any]
 
 
 def _is_plain_mask(mask: str) -> bool:
-    """Returns whether a field mask is all, or names of top-level fields."""
+    """Return whether a field mask selects all fields, or only names top-level ones."""
     return mask == "*" or all(name.isidentifier() for name in mask.split(","))
 
 
 def as_result(value: object) -> Any:
-    """Returns a computed value as ``value:compute`` shows it."""
+    """Return a computed value as ``value:compute`` shows it."""
     if isinstance(value, Image):
         return value.as_json()
     if isinstance(value, Projection):
@@ -137,7 +137,7 @@ def as_result(value: object) -> Any:
 
 
 def require_image(value: object) -> Image:
-    """Returns the value of a download's expression, which must be an image."""
+    """Return the value of a download's expression, which must be an image."""
     if not isinstance(value, Image):
         raise invalid_argument("Expression does not evaluate to an Image.")
     return value

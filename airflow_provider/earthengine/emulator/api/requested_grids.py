@@ -1,4 +1,4 @@
-"""The field ``grid`` of a request: which pixels of which projection are wanted.
+"""The field ``grid`` of a request: the requested pixels and their projection.
 
 Source: https://developers.google.com/earth-engine/reference/rest/v1/PixelGrid (2025-08).
 """
@@ -25,9 +25,9 @@ _TRANSFORM = ("scaleX", "shearX", "translateX", "shearY", "scaleY", "translateY"
 
 
 def read_grid(document: object, own: Projection | None) -> PixelGrid | None:
-    """Returns the grid of a request; None where it asks for the image's own.
+    """Return the grid of a request; None if it requests the image's own.
 
-    :param own: the projection that a grid without a CRS counts in; None if there are several.
+    :param own: the projection of a grid without a CRS; None if there are several.
     """
     if document is None or document == {}:
         return None
@@ -63,7 +63,7 @@ def _object(document: object, name: str, known: tuple[str, ...]) -> Mapping[str,
 
 
 def _number(fields: Mapping[str, Any], name: str) -> float:
-    """Returns a number; absent is zero, as in every protocol buffer."""
+    """Return a number; a missing one is zero, as in every protocol buffer."""
     value = fields.get(name, 0)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value):

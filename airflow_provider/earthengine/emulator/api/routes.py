@@ -1,6 +1,6 @@
-"""The HTTP surface: which path does what, who may ask, and what is written to the journal.
+"""The HTTP surface: routes, access checks and the journal.
 
-Bodies are computed in a pool of threads, never in the event loop.
+Bodies are computed in a thread pool, never in the event loop.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from airflow_provider.earthengine.emulator.replies import ApiError, not_found, u
 logger = logging.getLogger(__name__)
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-# What nginx writes into its log for a client that closed the connection; it is no answer.
+# nginx logs this for a client that closed the connection; it is never sent.
 _CLIENT_GONE = 499
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -67,7 +67,7 @@ class Settings:
     :param project: the one project that callers may use.
     :param require_auth: whether requests without credentials are refused.
     :param clock: seconds since 1970; download ids and tokens expire by it.
-    :param admin_token: what clients on other machines need for the admin routes.
+    :param admin_token: the token that clients on other machines need for the admin routes.
     """
 
     catalog: Catalog
@@ -95,7 +95,7 @@ class Service:
         self.host = Host()
 
     def application(self) -> Starlette:
-        """Returns the ASGI application."""
+        """Return the ASGI application."""
         served: list[tuple[str, str, str, Handler]] = [
             ("GET", "/$discovery/rest", "discovery", self._discovery),
             *self._token_routes.served(),
@@ -130,7 +130,7 @@ class Service:
         ]
 
     async def _answer(self, operation: str, handler: Handler, request: Request) -> Response:
-        """Answers a request, or lets an armed fault happen to it, and journals it."""
+        """Answer a request, or apply an armed fault to it, and journal it."""
         reply = partial(self._reply, handler, request)
         with self.journal.under_way():
             armed = self.faults.take(operation)
@@ -150,7 +150,7 @@ class Service:
         return response
 
     async def _reply(self, handler: Handler, request: Request) -> Response:
-        """Answers a request, in Google's shape if it is refused."""
+        """Answer a request; refusals have Google's shape."""
         try:
             return await handler(request)
         except ApiError as error:
@@ -161,7 +161,7 @@ class Service:
         except GrantError as error:
             return JSONResponse(error.body(), error.code)
         except ClientDisconnect:
-            # It gave up before it had asked; nobody gets this, but the journal has it.
+            # The client gave up before it had sent its request; this is only journaled.
             return Response(status_code=_CLIENT_GONE)
         except Exception:
             logger.exception("%s failed", request.method)
@@ -193,7 +193,7 @@ class Service:
         return _document({"name": name, **fields}, request)
 
     async def _get_pixels(self, request: Request) -> Response:
-        """Answers whoever holds the id: no credentials are asked for, as on the real service."""
+        """Answer any holder of the id: like the real service, require no credentials."""
         with self._admission.gate.admitted():
             check_query(request.query_params)
             if request.path_params["project"] != self._settings.project:
@@ -221,7 +221,7 @@ class Service:
             return await self._pixels(request, "assets.getPixels", download)
 
     async def _pixels(self, request: Request, operation: str, download: Download) -> Response:
-        """Returns the body of a download, computed now."""
+        """Compute and return the body of a download."""
         armed = self.faults.take(operation, possible_damages(download))
         damage = armed.fault if armed else None
         if isinstance(damage, Damage):
@@ -278,7 +278,10 @@ def _asset_name(request: Request) -> str:
 
 
 def _asset_denied(name: str) -> ApiError:
-    """The text is the real service's, seen in a public error report; its code 403 guessed."""
+    """Return the refusal of an asset.
+
+    The text is the real service's, seen in a public error report; its code 403 is a guess.
+    """
     message = (
         f"Permission 'earthengine.assets.get' denied on resource '{name}' (or it may not exist)."
     )

@@ -17,14 +17,14 @@ IAM_PATH = "/v1/projects/-/serviceAccounts/{email}:generateAccessToken"
 
 
 class TokenRoutes:
-    """Answers requests for tokens."""
+    """Answer requests for tokens."""
 
     def __init__(self, tokens: TokenIssuer, admission: Admission) -> None:
         self._tokens = tokens
         self._admission = admission
 
     def served(self) -> list[tuple[str, str, str, Callable[[Request], Awaitable[Response]]]]:
-        """Returns method, path, operation and handler of each path."""
+        """Return method, path, operation and handler of each path."""
         return [
             ("POST", "/token", "token", self._issue),
             ("POST", "/sts/v1/token", "token", self._exchange),

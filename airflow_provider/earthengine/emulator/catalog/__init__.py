@@ -1,1 +1,1 @@
-"""The catalogue: assets as described, their stored pixels, series and tables."""
+"""The catalog: described assets, their stored pixels, series and tables."""

@@ -1,4 +1,4 @@
-"""Which assets there are, and who may see them."""
+"""The assets, and who may see them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _WANTED = {
 class Asset:
     """One asset: an image, an image collection or a table.
 
-    :param readers: the e-mails that may read it; None if everybody may.
-    :param visible_from: the time before which nobody sees it, in seconds since 1970.
-    :param visible_until: the time from which nobody sees it any more.
-    :param images: the images of a collection, as assets of their own.
+    :param readers: the e-mails of those who may read it; None if everyone may.
+    :param visible_from: the time from which it is visible, in seconds since 1970.
+    :param visible_until: the time from which it is no longer visible.
+    :param images: the images of a collection, as separate assets.
     """
 
     value: Image | Collection
@@ -54,7 +54,7 @@ class Asset:
         return self.visible_from <= now < self.visible_until
 
     def value_at(self, now: float) -> Image | Collection:
-        """Returns the image, or the collection with the images that are visible by now."""
+        """Return the image, or the collection with the images that are visible by now."""
         if isinstance(self.value, Image) or not self.images:
             return self.value
         visible = (asset.value for asset in self.images if asset.is_visible_at(now))
@@ -65,9 +65,9 @@ class Asset:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The assets by id, and the callers that can prove who they are.
+    """The assets by id, and the identities of callers.
 
-    :param directory: where the rasters of further assets are looked for.
+    :param directory: the directory of the rasters of further assets.
     """
 
     assets: Mapping[str, Asset] = field(default_factory=dict)
@@ -75,10 +75,10 @@ class Catalog:
     directory: Path | None = None
 
     def load_image(self, asset_id: str, version: int, caller: str | None, now: float) -> Image:
-        """Returns an image for a caller.
+        """Return an image for a caller.
 
-        :param version: -1 for whichever it has.
-        :raises ApiError: the one refusal that tells absence and lack of access not apart.
+        :param version: -1 for the current one.
+        :raises ApiError: the same if it does not exist or the caller has no access.
         """
         value = self._load("Image.load", asset_id, version, caller, now)
         assert isinstance(value, Image)  # of the wanted kind
@@ -87,7 +87,7 @@ class Catalog:
     def load_collection(
         self, function: str, asset_id: str, version: int, caller: str | None, now: float
     ) -> Collection:
-        """Returns a collection of images or features for a caller."""
+        """Return a collection of images or features for a caller."""
         value = self._load(function, asset_id, version, caller, now)
         assert isinstance(value, Collection)  # of the wanted kind
         return value
@@ -109,7 +109,7 @@ class Catalog:
         return value
 
     def find(self, asset_id: str, caller: str | None, now: float) -> Asset | None:
-        """Returns an asset, or an image of a collection, that a caller may see."""
+        """Return an asset, or an image of a collection, that a caller may see."""
         plain_id = asset_id.removeprefix(PUBLIC_PREFIX)
         asset = self.assets.get(plain_id)
         if asset is None:
@@ -124,30 +124,30 @@ class Catalog:
 
 
 class EditableCatalog:
-    """A catalogue that changes while it is served; safe to use from any thread."""
+    """A catalog that changes while it is served; safe to use from any thread."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._lock = threading.Lock()
         self._catalog = catalog
 
     def now(self) -> Catalog:
-        """Returns the catalogue as it is; later changes do not show in it."""
+        """Return the current catalog; later changes do not affect it."""
         with self._lock:
             return self._catalog
 
     def restore(self, catalog: Catalog) -> None:
-        """Makes the catalogue what it was."""
+        """Restore an earlier catalog."""
         with self._lock:
             self._catalog = catalog
 
     def put(self, asset: Asset) -> None:
-        """Adds an asset, or replaces the one of the same id."""
+        """Add an asset, or replace the one with the same id."""
         with self._lock:
             assets = {**self._catalog.assets, asset.id: asset}
             self._catalog = replace(self._catalog, assets=assets)
 
     def remove(self, asset_id: str) -> bool:
-        """Removes an asset, and returns whether there was one."""
+        """Remove an asset, and return whether it existed."""
         with self._lock:
             assets = dict(self._catalog.assets)
             was_there = assets.pop(asset_id, None) is not None
@@ -156,7 +156,7 @@ class EditableCatalog:
 
 
 def _not_found(function: str, asset_id: str) -> ApiError:
-    """The texts are the real service's, seen in public error reports."""
+    """Return the refusal; the texts are the real service's, seen in public error reports."""
     kind = {"FeatureCollection": "Collection"}.get(_WANTED[function], _WANTED[function])
     return invalid_argument(
         f"{function}: {kind} asset '{asset_id}' not found "

@@ -1,4 +1,4 @@
-"""Descriptions of computed bands: everything of a formula but which image it is for."""
+"""Descriptions of computed bands: a formula, independent of the image."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from airflow_provider.earthengine.emulator.values.projections import Projection,
 class FormulaBand:
     """A described band that is computed.
 
-    :param number: its 0-based place in its asset.
-    :param masked: the windows that hold no valid pixels in any image.
-    :param values: what the levels stand for; empty for the formula's own values.
-    :param nan: the windows that hold no numbers.
+    :param number: its 0-based position in its asset.
+    :param masked: the windows without valid pixels in any image.
+    :param values: the values of the levels; empty for the formula's own values.
+    :param nan: the windows that hold NaN.
     :param is_sampled: whether coarser pixels are samples rather than means.
     """
 
@@ -39,10 +39,10 @@ class FormulaBand:
     is_sampled: bool
 
     def make(self, seed: int, masked: tuple[Window, ...] = ()) -> Band:
-        """Returns the band of one image.
+        """Return the band of one image.
 
-        :param seed: 0 for an image of its own; the 1-based number in a collection.
-        :param masked: further windows without valid pixels, in this band's pixels.
+        :param seed: 0 for a single image; the 1-based number in a collection.
+        :param masked: additional windows without valid pixels, in this band's pixels.
         """
         raster = FormulaRaster(
             self.number,
@@ -59,7 +59,7 @@ class FormulaBand:
 
 
 def take_is_sampled(fields: Description) -> bool:
-    """Returns the field ``pyramiding``: whether it is ``sample`` rather than ``mean``."""
+    """Return the field ``pyramiding``: whether it is ``sample`` rather than ``mean``."""
     policy = fields.take("pyramiding", "mean")
     if policy not in {"mean", "sample"}:
         raise fields.error("pyramiding", f"must be 'mean' or 'sample', not {policy!r}")
@@ -67,7 +67,7 @@ def take_is_sampled(fields: Description) -> bool:
 
 
 def make_band(band_id: str, raster: NativeRaster, projection: Projection, is_sampled: bool) -> Band:
-    """Returns the band of stored pixels."""
+    """Return the band of stored pixels."""
     whole = Footprint(projection, Box(0, 0, raster.width, raster.height))
     pixel_type = PixelType(raster.dtype.name)
     return Band(
@@ -76,7 +76,7 @@ def make_band(band_id: str, raster: NativeRaster, projection: Projection, is_sam
 
 
 def read_formula_bands(description: Description) -> tuple[FormulaBand, ...]:
-    """Returns the bands of a formula asset or of a collection."""
+    """Return the bands of a formula asset or of a collection."""
     bands: list[FormulaBand] = []
     for number, fields in enumerate(description.take_objects("bands")):
         band = _read_formula_band(fields, number)
@@ -135,12 +135,12 @@ def _take_values(fields: Description, dtype: str) -> tuple[float, ...]:
     low, high = kind.bounds
     for value in values:
         if not low <= value <= high or (kind.is_integer and value != int(value)):
-            raise fields.error("values", f"{value} is no {dtype}")
+            raise fields.error("values", f"{value} is not a valid {dtype}")
     return tuple(values)
 
 
 def read_window(fields: Description) -> Window:
-    """Returns a rectangle of pixels; the caller has taken the other fields."""
+    """Return a rectangle of pixels; the caller must have taken the other fields."""
     window = Window(
         fields.take_integer("left", 0),
         fields.take_integer("top", 0),
@@ -152,7 +152,7 @@ def read_window(fields: Description) -> Window:
 
 
 def take_crs(fields: Description) -> str:
-    """Returns the field ``crs``, which must be a code that is served."""
+    """Return the field ``crs``, which must be a supported code."""
     crs = fields.take_text("crs")
     try:
         parse_crs(crs)

@@ -1,6 +1,6 @@
-"""Reads a catalogue: a directory of JSON descriptions.
+"""A directory of JSON descriptions -> a catalog.
 
-The format is described in this folder's README. Every mistake is a
+The emulator's README describes the format. Every mistake is a
 :class:`~airflow_provider.earthengine.emulator.strict_json.CatalogError` at start.
 """
 
@@ -36,14 +36,14 @@ from airflow_provider.earthengine.emulator.values.elements import FEATURES, IMAG
 from airflow_provider.earthengine.emulator.values.images import Band, Image, PixelType
 from airflow_provider.earthengine.emulator.values.projections import Projection
 
-# Added to the seed of an image that has been processed again, so that every pixel differs.
+# Added to the seed of a reprocessed image, so that every pixel differs.
 REPROCESSED = 10_000
 
 
 def read_catalog(directory: Path) -> Catalog:
-    """Returns the catalogue of a directory and the directories in it.
+    """Return the catalog of a directory and its subdirectories.
 
-    :raises CatalogError: naming the file and the field of the first mistake.
+    :raises CatalogError: if a description is wrong; names the file and the first wrong field.
     """
     if not directory.is_dir():
         raise CatalogError(f"{directory}: is not a directory")
@@ -62,9 +62,9 @@ def read_catalog(directory: Path) -> Catalog:
 
 
 def read_asset(description: Description, path: Path) -> Asset:
-    """Returns a described asset.
+    """Return a described asset.
 
-    :param path: of the description; rasters and features are looked for beside it.
+    :param path: of the description; rasters and features are read from the same directory.
     """
     asset_id = description.take_text("id")
     kind = description.take_text("kind")
@@ -128,7 +128,7 @@ def _read_collection(
     for number in series.numbers():
         image_id = f"{asset_id}/{series.index_of(number)}"
         begin, change = series.visible_from.get(number, 0.0), series.reprocessed_at.get(number)
-        # An asset's version is the time, in microseconds, at which it was put there.
+        # An asset's version is the time of its ingestion, in microseconds.
         present = round(begin * 1_000_000) if begin else version
         first = _image_of(series, number, bands, image_id, present)
         if change is None:
@@ -150,9 +150,9 @@ def _image_of(
     version: int,
     change: int = 0,
 ) -> Image:
-    """Returns one image of a collection.
+    """Return one image of a collection.
 
-    :param change: what is added to its seed.
+    :param change: the number to add to its seed.
     """
     windows = series.masked_in(number)
     made = tuple(
@@ -175,7 +175,7 @@ def _read_table(
 
 
 def _read_file_band(fields: Description, path: Path) -> Band:
-    """Reads a band of a raster file, which lies beside its description."""
+    """Read a band of a raster file in the same directory as its description."""
     band_id = fields.take_text("id")
     name = fields.take_text("file")
     index = fields.take_integer("index", 1, 1)
@@ -190,7 +190,7 @@ def _read_file_band(fields: Description, path: Path) -> Band:
     except RasterioError as error:
         raise fields.error("file", f"{name} cannot be read: {error}") from None
     if dtype not in NOISE_BITS:
-        raise fields.error("file", f"{name} holds {dtype}, which is not served")
+        raise fields.error("file", f"{name} holds {dtype}, which is not supported")
     if crs is None:
         if code is None:
             raise fields.error("crs", f"is needed: {name} does not name an EPSG code")
@@ -201,7 +201,7 @@ def _read_file_band(fields: Description, path: Path) -> Band:
 
 @cache
 def _epsg_code(wkt: str) -> int | None:
-    """Returns the code of exactly this CRS, not of one that is like it; searching is slow."""
+    """Return the code of exactly this CRS, not of a similar one; searching is slow."""
     code: int | None = CRS.from_wkt(wkt).to_epsg(confidence_threshold=100)
     return code
 

@@ -1,4 +1,4 @@
-"""Descriptions of a collection's images: one every so many days, with gaps."""
+"""Descriptions of a collection's images: one per interval of days, with gaps."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from airflow_provider.earthengine.emulator.values.pixels import Window
 
 @dataclass(frozen=True)
 class Series:
-    """The images of a collection by their 0-based numbers, gaps counted.
+    """The images of a collection by their 0-based numbers; gaps count.
 
     :param index: the ``system:index`` of an image, as a pattern for its time.
-    :param visible_from: the numbers of the images that are late, with the time (seconds since
-        1970) from which they can be seen.
-    :param reprocessed_at: the numbers of the images that are processed again, with the time from
-        which the new one is there.
-    :param masked: the numbers of images that a window is masked in.
-    :param cycles: properties, the values of which the images have by turns.
+    :param visible_from: the numbers of late images, with the time (seconds since 1970) from which
+        they are visible.
+    :param reprocessed_at: the numbers of reprocessed images, with the time from which the new
+        version exists.
+    :param masked: the numbers of images with masked windows.
+    :param cycles: properties whose values alternate between the images.
     """
 
     start: datetime
@@ -58,7 +58,7 @@ class Series:
 
 
 def read_series(description: Description) -> Series:
-    """Returns the field ``series`` of a collection's description."""
+    """Return the field ``series`` of a collection's description."""
     fields = description.take_inner("series")
     start = _take_time(fields, "start")
     step = timedelta(days=fields.take_positive("step_days"))
@@ -71,12 +71,12 @@ def read_series(description: Description) -> Series:
     cycles = fields.take_object("image_properties", {})
     for name, values in cycles.items():
         if not isinstance(values, list) or not values:
-            raise fields.error(f"image_properties.{name}", "must be a list of values by turns")
+            raise fields.error(f"image_properties.{name}", "must be a list of alternating values")
     fields.finish()
     series = Series(start, step, count, gaps, index, late, again, masked, cycles)
     indexes = [series.index_of(number) for number in series.numbers()]
     if len(set(indexes)) < len(indexes):
-        raise description.error("series.index", f"{index!r} names two images the same")
+        raise description.error("series.index", f"{index!r} gives two images the same name")
     return series
 
 
@@ -97,7 +97,7 @@ def _read_masked(fields: Description, count: int) -> tuple[frozenset[int], Windo
 def _take_numbers(
     fields: Description, name: str, count: int, default: object = ...
 ) -> frozenset[int]:
-    """Returns the numbers of images."""
+    """Return the numbers of images."""
     numbers = fields.take(name, default)
     is_numbers = isinstance(numbers, list) and all(
         isinstance(number, int) and not isinstance(number, bool) and 0 <= number < count

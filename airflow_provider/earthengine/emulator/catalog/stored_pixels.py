@@ -1,7 +1,7 @@
-"""The stored pixels of a catalogue: bands of GeoTIFFs, and bands computed from a formula.
+"""The stored pixels of a catalog: bands of GeoTIFFs, and bands computed from a formula.
 
-The formula is written down in this folder's README, so that a test can compute what it expects
-without this module.
+The emulator's README documents the formula, so that a test can compute what it expects without
+this module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rasterio.windows import Window as RasterioWindow
 from airflow_provider.earthengine.emulator.values.pixels import Pixels, Window
 
 # Random low bits per type: together with the slowly rising high bits, a block compresses about
-# as badly as real imagery does (of uint16, deflate leaves seven eighths).
+# as badly as real imagery (deflate leaves seven eighths of uint16).
 NOISE_BITS = {
     "int8": 4,
     "uint8": 4,
@@ -29,7 +29,7 @@ NOISE_BITS = {
     "float32": 8,
     "float64": 24,
 }
-# Few enough that the arithmetic on them stays in the processor's cache.
+# Few enough for their arithmetic to stay in the processor's cache.
 _ROWS_AT_ONCE = 64
 
 _Indexes = npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ _Indexes = npt.NDArray[np.int64]
 class FileRaster:
     """One band of a raster file.
 
-    :param index: its 1-based number in the file.
+    :param index: its 1-based index in the file.
     """
 
     path: Path
@@ -62,10 +62,10 @@ class FormulaRaster:
     """A band whose values encode (band, row, column), with noise in the low bits.
 
     :param band: the band's 0-based number in its image.
-    :param masked: the windows that hold no valid pixels.
-    :param seed: tells the images of a collection apart; 0 for an image of its own.
-    :param levels: what the levels stand for, by turns; empty for the formula's own values.
-    :param nan: the windows inside which a band of floats is not a number, though valid.
+    :param masked: the windows without valid pixels.
+    :param seed: distinguishes the images of a collection; 0 for a single image.
+    :param levels: the values of the levels, in turn; empty for the formula's own values.
+    :param nan: the windows in which a band of floats is NaN, though valid.
     """
 
     band: int
@@ -105,7 +105,7 @@ class FormulaRaster:
         if self.dtype.kind == "f":
             values = noise * 2.0**-self.noise_bits + row_level + column_level
             return values * _signs(rows) * _signs(columns)
-        # The sum is meant modulo the type's range, so 32 bits that overflow are enough.
+        # The sum is modulo the type's range, so 32 bits with overflow are enough.
         noise += (row_level << self.noise_bits).astype(np.uint32)
         noise += (column_level << self.noise_bits).astype(np.uint32)
         if self.dtype.kind == "u":
@@ -115,7 +115,7 @@ class FormulaRaster:
 
 
 def _inside(holes: tuple[Window, ...], window: Window) -> npt.NDArray[np.bool_]:
-    """Returns which pixels of a window lie in any of some others."""
+    """Return which pixels of a window are inside any of the holes."""
     is_inside = np.zeros((window.height, window.width), dtype=bool)
     for hole in holes:
         left, top = max(0, hole.left - window.left), max(0, hole.top - window.top)
@@ -126,12 +126,12 @@ def _inside(holes: tuple[Window, ...], window: Window) -> npt.NDArray[np.bool_]:
 
 
 def _signs(indexes: _Indexes) -> npt.NDArray[np.int32]:
-    """Returns 1 and -1 by turns, for 64 rows or columns each."""
+    """Return alternating 1 and -1, for 64 rows or columns each."""
     return (1 - 2 * (indexes // 64 % 2)).astype(np.int32)
 
 
 def mix(numbers: _Indexes) -> npt.NDArray[np.uint32]:
-    """Returns 32 well-mixed bits per number; all arithmetic is modulo 2**32."""
+    """Return 32 well-mixed bits per number; all arithmetic is modulo 2**32."""
     mixed = numbers.astype(np.uint32) * np.uint32(0x9E3779B1)
     mixed ^= mixed >> np.uint32(15)
     mixed *= np.uint32(0x2C1B3C6D)

@@ -1,4 +1,4 @@
-"""The features of a table asset: a GeoJSON file beside its description."""
+"""The features of a table asset: a GeoJSON file next to its description."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WGS84 = Projection("EPSG:4326", Affine.identity())
 
 
 def read_features(description: Description, path: Path) -> tuple[Feature, ...]:
-    """Returns the features of the file that the field ``file`` names."""
+    """Return the features of the file that the field ``file`` names."""
     name = description.take_text("file")
     try:
         document = json.loads((path.parent / name).read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ def read_features(description: Description, path: Path) -> tuple[Feature, ...]:
     except OSError as error:
         raise description.error("file", f"{name} cannot be read: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
-        problem = f"{name} is no GeoJSON feature collection of points and polygons: {error!r}"
+        problem = f"{name} is not a GeoJSON feature collection of points and polygons: {error!r}"
         raise description.error("file", problem) from None
 
 

@@ -1,4 +1,4 @@
-"""Evaluates Earth Engine expressions: a graph of values and calls, each node once.
+"""Expression -> value: evaluates a graph of values and calls, each node once.
 
 Source: https://developers.google.com/earth-engine/reference/rest/v1/Expression (2025-08).
 """
@@ -17,7 +17,7 @@ from airflow_provider.earthengine.emulator.replies import (
     unsupported,
 )
 
-# Calls inside calls; what the official client builds for 1,024 bands nests 1,024 deep.
+# Nested calls; the official client nests 1,024 deep for 1,024 bands.
 DEEPEST_NESTING = 2000
 
 _KINDS = (
@@ -40,7 +40,7 @@ _CONTENT = {
     "functionDefinitionValue": dict,
 }
 _REFUSED = {"bytesValue": "values of bytes (bytesValue)"}
-# Functions of the caller that call each other; each level takes a few frames of Python's stack.
+# Nested functions of the caller; each level takes a few frames of Python's stack.
 _DEEPEST_CALLS = 30
 
 Node = Mapping[str, Any]
@@ -48,11 +48,11 @@ Invoke = Callable[[str, Mapping[str, Any]], Any]
 
 
 def evaluate(expression: object, invoke: Invoke) -> Any:
-    """Returns the value of an expression.
+    """Return the value of an expression.
 
     :param expression: the JSON object with ``result`` and ``values``.
-    :param invoke: calls a function by its name with its arguments by their names.
-    :raises ApiError: for a malformed expression, and for what ``invoke`` refuses.
+    :param invoke: calls a function, given its name and its arguments by name.
+    :raises ApiError: if the expression is malformed, or ``invoke`` refuses a call.
     """
     if not isinstance(expression, dict):
         raise _malformed(expression)
@@ -67,14 +67,14 @@ def evaluate(expression: object, invoke: Invoke) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class CallerFunction:
-    """A function that the caller defined: names of arguments, and the value to compute."""
+    """A function that the caller defined: its argument names, and the value to compute."""
 
     argument_names: tuple[str, ...]
     body: str
     _scope: _Evaluation
 
     def call(self, *arguments: Any) -> Any:
-        """Returns the function's value for arguments in their order."""
+        """Return the function's value for positional arguments."""
         if len(arguments) != len(self.argument_names):
             raise invalid_argument(
                 f"Expression is invalid: a function of {len(self.argument_names)} arguments was "
@@ -83,16 +83,19 @@ class CallerFunction:
         return self._scope.enter(dict(zip(self.argument_names, arguments, strict=True)), self.body)
 
     def call_by_name(self, arguments: Mapping[str, Any]) -> Any:
-        """Returns the function's value for arguments by their names."""
+        """Return the function's value for named arguments."""
         if set(arguments) != set(self.argument_names):
             raise invalid_argument(
-                "Expression is invalid: a function was called with other arguments than its own."
+                "Expression is invalid: a function was called with arguments that it does not have."
             )
         return self._scope.enter(arguments, self.body)
 
 
 def _malformed(value: object) -> ApiError:
-    """Source: text of the real service for a bad ``expression`` field, seen in 2026."""
+    """Return the refusal.
+
+    Source: text of the real service for a bad ``expression`` field, seen in 2026.
+    """
     shown = repr(value)[:60]
     return bad_field(
         "expression",
@@ -102,7 +105,7 @@ def _malformed(value: object) -> ApiError:
 
 
 class _Evaluation:
-    """One evaluation, on a stack of its own: deep expressions must not exhaust Python's."""
+    """One evaluation, with its own stack: deep expressions must not exhaust Python's."""
 
     def __init__(
         self,
@@ -119,8 +122,8 @@ class _Evaluation:
         self._open: set[int] = set()
 
     def value_of(self, root: Node) -> Any:
-        # A node is met twice: on the way down its children are put above it, on the way up, when
-        # they all have values, it gets its own.
+        # A node is visited twice: first to push its children above it, then, once they all have
+        # values, to compute its own.
         stack: list[Node] = [root]
         while stack:
             node = stack[-1]
@@ -183,7 +186,7 @@ class _Evaluation:
                 return self._gather(content.get("values", [] if kind == "arrayValue" else {}))
 
     def _gather(self, children: Any) -> Any:
-        """Returns the values of a list or a dictionary."""
+        """Return the values of a list or a dictionary."""
         if isinstance(children, list):
             return [self._done[id(child)] for child in children]
         return {name: self._done[id(child)] for name, child in children.items()}
@@ -199,7 +202,7 @@ class _Evaluation:
             return self._invoke(content["functionName"], arguments)
         function = self._done[id(self._values[content["functionReference"]])]
         if not isinstance(function, CallerFunction):
-            raise invalid_argument("Expression is invalid: what is called is no function.")
+            raise invalid_argument("Expression is invalid: the called value is not a function.")
         return function.call_by_name(arguments)
 
     def _define(self, content: Node) -> CallerFunction:
@@ -213,7 +216,7 @@ class _Evaluation:
         return CallerFunction(tuple(names), body, self)
 
     def enter(self, arguments: Mapping[str, Any], body: str) -> Any:
-        """Returns a value of the expression with the names of arguments bound."""
+        """Return a value of the expression with the arguments bound."""
         if self._depth >= _DEEPEST_CALLS:
             raise invalid_argument(
                 f"Expression is invalid: functions call functions more than {_DEEPEST_CALLS} deep."
@@ -224,7 +227,7 @@ class _Evaluation:
 
 
 def _kind_and_content(node: object) -> tuple[str, Any]:
-    """Returns which kind of value a node is, of which it must be exactly one."""
+    """Return the kind and content of a node, which must have exactly one kind."""
     if not isinstance(node, dict):
         raise _malformed(node)
     for name in node:
@@ -252,7 +255,7 @@ def _field(content: Node, name: str, expected: type, kind: str) -> Any:
 
 
 def _is_by_reference(content: Node) -> bool:
-    """Returns whether a call names a function of the caller; checks the call's own fields."""
+    """Return whether a call refers to a function of the caller; check the call's own fields."""
     for field in content:
         if field not in {"functionName", "functionReference", "arguments"}:
             raise unknown_field(field, "expression.values.functionInvocationValue")
@@ -265,7 +268,7 @@ def _is_by_reference(content: Node) -> bool:
 
 
 def _integer(content: object) -> int:
-    """Returns the 64-bit integer of a text."""
+    """Return the 64-bit integer in a text."""
     try:
         value = int(str(content))
     except ValueError:

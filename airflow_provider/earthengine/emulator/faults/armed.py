@@ -1,7 +1,7 @@
-"""Faults that are armed: for one operation, a number of times, each used once and counted.
+"""Armed faults: each for one operation and a number of times, counted as they happen.
 
-A fault that was armed and did not happen is an error of the test that armed it: it says nothing
-about what it meant to test.
+A fault that was armed but did not happen is an error of the test that armed it: such a test proves
+nothing about what it meant to test.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Status:
 
     :param reason: Google's name of the cause, for example ``rateLimitExceeded``.
     :param message: None for the usual text of the code.
-    :param retry_after: the value of that header; None to send none.
+    :param retry_after: the value of the Retry-After header; None to send none.
     """
 
     kind: ClassVar[str] = "status"
@@ -57,7 +57,7 @@ class Refuse:
 class Reset:
     """The connection is reset.
 
-    :param share: after this share of the body (0 to 1); None for before the headers.
+    :param share: after this share of the body (0 to 1); None: before the headers.
     """
 
     kind: ClassVar[str] = "reset"
@@ -66,10 +66,10 @@ class Reset:
 
 @dataclass(frozen=True)
 class Cut:
-    """The body ends early, and the connection is closed in good order.
+    """The body ends early, and the connection is closed properly.
 
     :param tells_length: whether Content-Length is that of the whole body, so that a client can
-        see the loss; otherwise it is what is sent.
+        notice the loss; otherwise it is that of the sent part.
     """
 
     kind: ClassVar[str] = "cut"
@@ -79,7 +79,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Stall:
-    """Nothing comes after a share of the body, for so long; then the rest."""
+    """The body pauses after a share of it; then the rest follows."""
 
     kind: ClassVar[str] = "stall"
     share: float = 0.5
@@ -88,7 +88,7 @@ class Stall:
 
 @dataclass(frozen=True)
 class Latency:
-    """The answer comes late."""
+    """The answer is delayed."""
 
     kind: ClassVar[str] = "latency"
     seconds: float = 1.0
@@ -96,7 +96,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Flip:
-    """Single bytes of the body are turned over, evenly spread."""
+    """Single bytes of the body are inverted, evenly spread."""
 
     kind: ClassVar[str] = "flip"
     count: int = 1
@@ -118,14 +118,14 @@ class Empty:
 
 @dataclass(frozen=True)
 class Expire:
-    """The id that pixels are fetched by is not valid any more, now and later."""
+    """The id of a download is no longer valid, now and later."""
 
     kind: ClassVar[str] = "expire"
 
 
 @dataclass(frozen=True)
 class Damage:
-    """Complete, well-formed pixels that are not what was asked for.
+    """Complete, well-formed pixels that are not what was requested.
 
     :param what: a name of :data:`DAMAGES`.
     """
@@ -155,13 +155,13 @@ _KINDS: dict[str, type[Fault]] = {
 
 
 class UnfiredFaultError(AssertionError):
-    """Faults were armed and did not all happen."""
+    """Some armed faults did not happen."""
 
 
 def read_fault(document: Mapping[str, Any]) -> Fault:
-    """Returns the fault that the fields of a JSON object describe: its ``kind`` and parameters.
+    """Return the fault that a JSON object describes by its ``kind`` and parameters.
 
-    :raises ValueError: naming what is unknown or missing.
+    :raises ValueError: if something is unknown or missing; names it.
     """
     parameters = dict(document)
     kind = parameters.pop("kind", None)
@@ -178,7 +178,7 @@ def read_fault(document: Mapping[str, Any]) -> Fault:
 
 
 class ArmedFault:
-    """A fault with how often it shall happen and has happened.
+    """A fault, with how often it should happen and has happened.
 
     :param skip: how many requests of the operation are spared first.
     """
@@ -196,7 +196,7 @@ class ArmedFault:
         return self.times - self.fired
 
     def release(self) -> None:
-        """Lets what is late, or has stopped in the middle, go on at once."""
+        """Let delayed or paused answers continue at once."""
         self.is_released = True
 
     def as_json(self) -> dict[str, Any]:
@@ -209,17 +209,17 @@ class ArmedFault:
 
 
 class Faults:
-    """The armed faults of an emulator, first armed first used; safe to use from any thread."""
+    """The armed faults of an emulator, used in the order of arming; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._armed: list[ArmedFault] = []
 
     def arm(self, operation: str, fault: Fault, times: int = 1, skip: int = 0) -> ArmedFault:
-        """Lets a fault happen to the next requests of an operation.
+        """Let a fault happen to the next requests of an operation.
 
         :param skip: how many of them are spared first.
-        :raises ValueError: for an operation that there is not, or that it cannot happen to.
+        :raises ValueError: if the operation does not exist, or the fault cannot happen to it.
         """
         if operation not in OPERATIONS:
             raise ValueError(f"operation must be one of {', '.join(sorted(OPERATIONS))}")
@@ -237,10 +237,10 @@ class Faults:
         return armed
 
     def take(self, operation: str, can_damage: frozenset[str] | None = None) -> ArmedFault | None:
-        """Returns the armed fault that happens to this request, counted as happened; None for none.
+        """Return and count the armed fault that happens to this request; None if there is none.
 
-        :param can_damage: None when a request arrives; afterwards, when what it is for is known,
-            the damages that can be done to it.
+        :param can_damage: None when a request arrives; later, when its download is known, the
+            damages that are possible in it.
         """
         with self._lock:
             for armed in self._armed:
@@ -259,24 +259,24 @@ class Faults:
         return None
 
     def disarm(self, armed: ArmedFault) -> None:
-        """Forgets an armed fault."""
+        """Forget an armed fault."""
         with self._lock:
             self._armed = [other for other in self._armed if other is not armed]
 
     def clear(self) -> None:
-        """Forgets all armed faults."""
+        """Forget all armed faults."""
         with self._lock:
             self._armed.clear()
 
     def armed(self) -> list[ArmedFault]:
-        """Returns the armed faults, also those that have happened as often as they should."""
+        """Return the armed faults, including those that have happened as often as they should."""
         with self._lock:
             return list(self._armed)
 
     def assert_all_fired(self) -> None:
-        """Raises if an armed fault has not happened as often as it should.
+        """Raise if an armed fault has not happened as often as it should.
 
-        :raises UnfiredFaultError: naming each.
+        :raises UnfiredFaultError: if there are any; names each.
         """
         unfired = [str(armed) for armed in self.armed() if armed.remaining]
         if unfired:

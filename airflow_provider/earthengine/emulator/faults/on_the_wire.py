@@ -1,4 +1,4 @@
-"""How an armed fault shows on the wire: resets, cuts, stalls and wrong answers."""
+"""Armed faults on the wire: resets, cuts, stalls and wrong answers."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ Reply = Callable[[], Awaitable[Response]]
 
 
 class Host:
-    """What the faults need of the HTTP server that they happen in.
+    """What the faults need from the HTTP server that they happen in.
 
-    :param close_door: refuses new connections for so many seconds; None where nobody can.
+    :param close_door: refuses new connections for a number of seconds; None if that is impossible.
     """
 
     def __init__(self) -> None:
@@ -63,9 +63,9 @@ class Host:
         self.is_stopping = False
 
     async def sleep(self, seconds: float, armed: ArmedFault) -> bool:
-        """Waits, until the fault is released at most; returns False if the server stops."""
+        """Wait, at most until the fault is released; return False if the server stops."""
         end = time.monotonic() + seconds
-        # Not an asyncio.Event: another thread says when the server stops.
+        # Not an asyncio.Event: another thread stops the server.
         while not (self.is_stopping or armed.is_released):
             if (left := end - time.monotonic()) <= 0:
                 break
@@ -74,9 +74,9 @@ class Host:
 
 
 async def disturb(armed: ArmedFault, request: Request, reply: Reply, host: Host) -> Response:
-    """Returns the answer to a request that a fault happens to.
+    """Return the answer to a request that a fault happens to.
 
-    :param reply: computes the answer there would be without it.
+    :param reply: computes the answer without the fault.
     """
     fault = armed.fault
     if isinstance(fault, Latency):
@@ -88,7 +88,7 @@ async def disturb(armed: ArmedFault, request: Request, reply: Reply, host: Host)
 
 
 def _instead(fault: Fault, request: Request, host: Host) -> Response | None:
-    """Returns the answer of a fault that needs no computing; None of the others."""
+    """Return the answer of a fault that needs no computation; None for other faults."""
     match fault:
         case Status():
             return _error(fault, request)
@@ -102,7 +102,7 @@ def _instead(fault: Fault, request: Request, host: Host) -> Response | None:
 
 
 def _changed(response: Response, armed: ArmedFault, host: Host) -> Response:
-    """Returns an answer as a fault leaves it."""
+    """Return an answer, changed by a fault."""
     match fault := armed.fault:
         case Flip():
             return _with_body(response, lambda body: _flipped(body, fault.count))
@@ -135,7 +135,7 @@ def _error(fault: Status, request: Request) -> Response:
 
 
 def _with_body(response: Response, change: Callable[[bytes], bytes]) -> Response:
-    """Returns the same answer with another body and its length."""
+    """Return the same answer with another body and its length."""
     body = change(bytes(response.body))
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
     return Response(body, response.status_code, headers)
@@ -149,10 +149,10 @@ def _flipped(body: bytes, count: int) -> bytes:
 
 
 class Broken(Response):
-    """An answer that does not end as it should.
+    """An answer that does not end properly.
 
-    :param fault: None for one that does not even begin.
-    :param pause: the wait of a stall; returns whether the rest shall be sent.
+    :param fault: None for one that does not even start.
+    :param pause: the wait of a stall; returns whether to send the rest.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Broken(Response):
                     return None
                 transport.close()
             case Reset():
-                # What was sent shall arrive: a reset throws away what is still on its way.
+                # What was sent must arrive first: a reset discards data in transit.
                 await asyncio.sleep(_ARRIVAL_SECONDS)
                 reset(transport)
             case Cut():
@@ -196,7 +196,7 @@ class Broken(Response):
 
 
 async def _is_patient(receive: Receive, wait: Callable[[], Awaitable[bool]]) -> bool:
-    """Returns whether the rest shall be sent after a wait, and the client is still there."""
+    """Return whether to send the rest after a wait: the client must still be there."""
     pause = asyncio.ensure_future(wait())
     departure = asyncio.ensure_future(_gone(receive))
     await asyncio.wait({pause, departure}, return_when=asyncio.FIRST_COMPLETED)
@@ -208,13 +208,13 @@ async def _is_patient(receive: Receive, wait: Callable[[], Awaitable[bool]]) -> 
 
 
 async def _gone(receive: Receive) -> None:
-    """Returns when the client is gone."""
+    """Return when the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Ends a connection with a reset rather than in good order."""
+    """End a connection with a reset rather than properly."""
     own = transport.get_extra_info("socket")
     own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()

@@ -1,4 +1,4 @@
-"""Downloads that are not what was asked for: well formed, complete, and wrong."""
+"""Downloads that are not what was requested: well formed, complete, and wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider.earthengine.emulator.values.images import Band, PixelType
 
 
 def other_type(band: Band) -> Band:
-    """Returns a band with the same values in a type that it does not have."""
+    """Return a band with the same values in a wrong type."""
     kind = PixelType("float32" if band.pixel_type.is_integer else "int16")
 
     def same(values: Numbers) -> Numbers:
@@ -21,19 +21,19 @@ def other_type(band: Band) -> Band:
 
 
 def shifted(grid: PixelGrid) -> PixelGrid:
-    """Returns the grid that lies one pixel to the right."""
+    """Return the grid shifted by one pixel to the right."""
     return replace(grid, projection=grid.projection.offset(1, 0))
 
 
 def widened(grid: PixelGrid) -> PixelGrid:
-    """Returns the grid that has one more column."""
+    """Return the grid with one more column."""
     return replace(grid, width=grid.width + 1)
 
 
 def damaged_members(
     members: Sequence[tuple[str, bytes]], damage: str | None
 ) -> list[tuple[str, bytes]]:
-    """Returns the members of a zip, one of them wrong."""
+    """Return the members of a zip, one of them wrong."""
     (name, content), *rest = members
     match damage:
         case "zip_extra":

@@ -1,6 +1,6 @@
-"""Writes GeoTIFFs byte for byte as the real service writes them.
+"""Pixels -> GeoTIFF, byte for byte as the real service writes it.
 
-Measured on files that the real service answered between 2021-11 and 2026-08, among them
+Measured on files that the real service sent between 2021-11 and 2026-08, among them
 https://github.com/enpotech/mapgen (images/multi_band.tif and three zips): classic big-endian TIFF,
 one directory, 256 x 256 blocks of interleaved samples, zlib at level 9, and nothing else: no
 predictor, no band descriptions, no overviews. GDAL's own driver cannot write this layout.
@@ -22,7 +22,7 @@ from affine import Affine
 from airflow_provider.earthengine.emulator.values.projections import is_geographic
 
 BLOCK = 256
-# The number that Adobe's 8 replaced; readers take both.
+# The code that Adobe's 8 replaced; readers accept both.
 OLD_DEFLATE = 32946
 _SHORT, _LONG, _RATIONAL, _ASCII, _DOUBLE = 3, 4, 5, 2, 12
 _SAMPLE_FORMAT = {"u": 1, "i": 2, "f": 3}
@@ -31,7 +31,7 @@ _PIXEL_IS_AREA = (1025, 0, 1, 1)
 
 @dataclass(frozen=True)
 class _Tag:
-    """One directory entry; ``data`` is its value, packed."""
+    """One directory entry; ``data`` is its packed value."""
 
     number: int
     type: int
@@ -39,10 +39,10 @@ class _Tag:
     data: bytes
 
 
-# How hard the real service compresses.
+# The real service's compression level.
 DEFLATE_LEVEL = 9
-# At this level only runs of one byte are looked for, such as what fills up blocks at the edges:
-# noise has no other repetitions. It takes a third of the time of what zlib calls level 1.
+# At this level only runs of one byte are compressed, such as the padding of blocks at the edges:
+# noise has no other repetitions. It takes a third of the time of zlib's level 1.
 RUNS_ONLY = 1
 
 
@@ -53,12 +53,12 @@ def write_geotiff(
     nodata: float | None,
     level: int = DEFLATE_LEVEL,
 ) -> bytes:
-    """Returns a GeoTIFF.
+    """Return a GeoTIFF.
 
     :param samples: (rows, columns, bands).
     :param crs: an ``EPSG:n`` code.
     :param nodata: the value of masked pixels for the nodata tag; None for no tag.
-    :param level: 9 for the real service's bytes; less is faster.
+    :param level: 9 for the real service's bytes; lower is faster.
     """
     blocks = _compressed_blocks(samples, level)
     head = _tags(samples, transform, crs, nodata)
@@ -72,9 +72,9 @@ def write_geotiff(
 
 
 def _compressed_blocks(samples: npt.NDArray[np.generic], level: int) -> list[bytes]:
-    """Returns the blocks row by row; those at the edges are filled up with zeros.
+    """Return the blocks row by row; those at the edges are padded with zeros.
 
-    They are compressed by as many threads as there are processors: zlib lets others run.
+    One thread per processor compresses them, because zlib releases the GIL.
     """
     height, width, count = samples.shape
     big_endian = samples.dtype.newbyteorder(">")
@@ -102,7 +102,7 @@ def _deflated(block: npt.NDArray[np.generic], level: int) -> bytes:
 def _tags(
     samples: npt.NDArray[np.generic], transform: Affine, crs: str, nodata: float | None
 ) -> list[_Tag]:
-    """Returns the entries except those of the blocks' places, in ascending order."""
+    """Return the entries except those for the positions of blocks, in ascending order."""
     height, width, count = samples.shape
     dtype = samples.dtype
     tags = [
@@ -131,7 +131,7 @@ def _tags(
 
 
 def _photometric(dtype: np.dtype[np.generic], count: int) -> int:
-    """Returns 2 (red, green, blue) for three bands of uint16, as seen; 1 (grey) otherwise."""
+    """Return 2 (red, green, blue) for three bands of uint16, as observed; 1 (grey) otherwise."""
     return 2 if count == 3 and dtype == np.uint16 else 1
 
 
@@ -150,7 +150,7 @@ def _longs(number: int, values: Sequence[int]) -> _Tag:
 
 
 def _directory(head: list[_Tag], blocks: list[bytes], offsets: list[int]) -> bytes:
-    """Returns header, directory and the values that do not fit into it."""
+    """Return the header, the directory and the values that do not fit into it."""
     places = [_longs(324, offsets), _longs(325, [len(block) for block in blocks])]
     tags = sorted([*head, *places], key=lambda tag: tag.number)
     entries = bytearray(struct.pack(">2sHIH", b"MM", 42, 8, len(tags)))

@@ -1,7 +1,7 @@
-"""Files that are written once and kept, for those who measure a client and not the emulator.
+"""Files that are written once and kept, for measuring a client rather than the emulator.
 
-The real service computes on other machines. Here, deflating noise takes more of the processor than
-any client does; a file that was asked for before takes next to none.
+The real service computes on other machines. Here, deflating noise takes more CPU time than any
+client does; a kept file takes almost none.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 
 def request_digest(fields: Mapping[str, Any], name: str) -> str:
-    """Returns what tells a request for pixels from all others of the same catalogue.
+    """Return a digest that identifies a request for pixels among all requests of one catalog.
 
     :param fields: of its body.
-    :param name: of the asset whose pixels they are, where no expression says it; else empty.
+    :param name: of the asset, if no expression names it; else empty.
     """
     text = json.dumps([name, fields], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -27,14 +27,14 @@ def request_digest(fields: Mapping[str, Any], name: str) -> str:
 class KeptFiles:
     """The files of a folder; safe to use from any thread.
 
-    They hold for one catalogue that nobody changes: what an asset was is answered for ever.
+    They are valid only for a catalog that never changes, because answers are kept forever.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def take(self, key: str, write: Callable[[], bytes]) -> bytes:
-        """Returns a file, written if nobody asked for it before."""
+        """Return a file; write it on the first request."""
         path = self._folder / key
         try:
             return path.read_bytes()

@@ -1,4 +1,4 @@
-"""Writes pixels as pictures: PNG and JPEG of one or three bands of bytes."""
+"""Pixels -> pictures: PNG and JPEG of one or three bands of bytes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PICTURE_FORMATS = (PNG, JPEG, AUTO)
 
 
 def write_picture(bands: Sequence[Pixels], file_format: str) -> tuple[bytes, str]:
-    """Returns a picture and its media type.
+    """Return a picture and its media type.
 
-    Masked pixels are transparent in a PNG, which has a further band only where there are any, and
-    black in a JPEG. ``AUTO_JPEG_PNG`` is a JPEG where nothing is masked.
+    Masked pixels are transparent in a PNG, which has an additional band only if there are any, and
+    black in a JPEG. ``AUTO_JPEG_PNG`` is a JPEG if nothing is masked.
     Source: https://developers.google.com/earth-engine/reference/rest/v1/ImageFileFormat (2025-08).
 
     :param bands: one or three, of bytes.

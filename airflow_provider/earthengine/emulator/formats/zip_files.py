@@ -1,4 +1,4 @@
-"""Writes zip files byte for byte as the real service writes them: stored, UTF-8 names.
+"""Files -> zip, byte for byte as the real service writes it: stored, UTF-8 names.
 
 Measured on https://github.com/enpotech/mapgen (images/*.zip, made by the real service in 2023-07).
 """
@@ -16,10 +16,10 @@ _STORED = 0
 
 
 def write_zip(members: Sequence[tuple[str, bytes]], made_at: datetime) -> bytes:
-    """Returns a zip file of members, in their order.
+    """Return a zip file of members, in the given order.
 
     :param members: (name, content).
-    :param made_at: the time that every member gets, in steps of two seconds.
+    :param made_at: the timestamp of every member, in steps of two seconds.
     """
     time = made_at.hour << 11 | made_at.minute << 5 | made_at.second // 2
     date = (made_at.year - 1980) << 9 | made_at.month << 5 | made_at.day
@@ -32,7 +32,7 @@ def write_zip(members: Sequence[tuple[str, bytes]], made_at: datetime) -> bytes:
         fields = (_VERSION, _UTF8_NAMES, _STORED, time, date, *sizes)
         local = struct.pack("<4s5H3I2H", b"PK\3\4", *fields) + encoded
         central = struct.pack("<4s6H3I2H", b"PK\1\2", _VERSION, *fields)
-        # No comment, first disk, no attributes, and where the member begins.
+        # No comment, first disk, no attributes, and the offset of the member.
         directory.append(central + struct.pack("<3H2I", 0, 0, 0, 0, offset) + encoded)
         parts += [local, content]
         offset += len(local) + len(content)

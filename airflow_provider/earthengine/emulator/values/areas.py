@@ -1,6 +1,6 @@
-"""Polygons as sets of points: what two have in common, both together, and how large they are.
+"""Polygons as sets of points: intersection, union and area.
 
-All of it happens in an equal-area projection of the globe, in metres.
+Everything is computed in an equal-area projection of the globe, in metres.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from airflow_provider.earthengine.emulator.replies import unsupported
 from airflow_provider.earthengine.emulator.values.geometries import Geometry
 from airflow_provider.earthengine.emulator.values.projections import Projection
 
-# WGS 84 / NSIDC EASE-Grid 2.0 Global: a cylinder, on which meridians and parallels stay straight.
+# WGS 84 / NSIDC EASE-Grid 2.0 Global: cylindrical, so meridians and parallels stay straight.
 EQUAL_AREA = Projection("EPSG:6933", Affine.identity())
 _POLYGONS = {"Polygon", "MultiPolygon"}
 
 
 def intersection_of(left: Geometry, right: Geometry) -> Geometry:
-    """Returns what lies in both."""
+    """Return the points in both."""
     return _geometry(_shape(left).intersection(_shape(right)))
 
 
 def union_of(left: Geometry, right: Geometry) -> Geometry:
-    """Returns what lies in either."""
+    """Return the points in either."""
     return _geometry(_shape(left).union(_shape(right)))
 
 
 def area_of(geometry: Geometry) -> float:
-    """Returns square metres on the ellipsoid."""
+    """Return the area on the ellipsoid, in square metres."""
     return float(_shape(geometry).area)
 
 
@@ -45,7 +45,7 @@ def _shape(geometry: Geometry) -> Any:
     rings = geometry.shape_in(EQUAL_AREA)
     for ring, owner in zip(rings, geometry.polygon_of_ring, strict=True):
         polygons.setdefault(owner, []).append(make_valid(Polygon(ring)))
-    # A point is in a polygon that an odd number of its rings go round.
+    # A point is in a polygon if an odd number of its rings enclose it.
     parts = [reduce(lambda a, b: a.symmetric_difference(b), each) for each in polygons.values()]
     return unary_union(parts)
 

@@ -1,4 +1,4 @@
-"""Pixels that are computed from other bands, on whatever grid is asked for, a strip at a time."""
+"""Pixels that are computed from other bands, on any requested grid, one strip at a time."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from airflow_provider.earthengine.emulator.values.pixels import ClippedPixels, P
 
 Numbers = npt.NDArray[Any]
 
-# So many pixels of all operands together are held at once.
+# The most pixels, of all operands together, in memory at once.
 _PIXELS_PER_STRIP = 1 << 22
 
 
 def fit(values: Numbers, kind: PixelType) -> Numbers:
-    """Returns values in a type; integers lose their decimals and become the nearest bound.
+    """Return values in a type; for integers, decimals are cut and values clamped to the bounds.
 
     Source: https://developers.google.com/earth-engine/apidocs/ee-number-touint8 (2025-08), which
-    says so of numbers.
+    documents this for numbers.
     """
     if not kind.is_integer or (
         values.dtype.kind in "iu" and np.can_cast(values.dtype, kind.numpy, "safe")
@@ -37,9 +37,9 @@ def fit(values: Numbers, kind: PixelType) -> Numbers:
 
 
 def working(values: Numbers, kind: PixelType) -> Numbers:
-    """Returns values in a type wide enough to compute with: 64 bits.
+    """Return values in a type wide enough to compute with: 64 bits.
 
-    :param kind: the type of the result; where it is no integer, 64 bits of integers may be too few.
+    :param kind: the type of the result; if it is not an integer, 64-bit integers may be too narrow.
     """
     is_integer = values.dtype.kind in "iu" and kind.is_integer
     return values.astype(np.int64 if is_integer else np.float64, copy=False)
@@ -49,7 +49,7 @@ def working(values: Numbers, kind: PixelType) -> Numbers:
 class ComputedPixels:
     """A function of the values of other bands, pixel by pixel; valid where all of them are.
 
-    :param compute: takes an array per operand, 64 bits wide, and may answer any type.
+    :param compute: takes an array per operand, 64 bits wide, and may return any type.
     """
 
     operands: tuple[Band, ...]
@@ -59,14 +59,14 @@ class ComputedPixels:
     def render(self, grid: PixelGrid, dtype: np.dtype[np.generic]) -> Pixels:
         pixels = [band.render(grid) for band in self.operands]
         is_valid = np.logical_and.reduce([part.is_valid for part in pixels])
-        with np.errstate(all="ignore"):  # of masked pixels, whose values mean nothing
+        with np.errstate(all="ignore"):  # for masked pixels, whose values are meaningless
             values = self.compute(*(working(part.values, self.kind) for part in pixels))
         return Pixels(fit(values, self.kind).astype(dtype, copy=False), is_valid)
 
 
 @dataclass(frozen=True, eq=False)
 class MaskedPixels:
-    """A band with a further mask: valid where both are, and the mask is not zero."""
+    """A band with an additional mask: valid where both are valid and the mask is not zero."""
 
     band: Band
     mask: Band
@@ -79,7 +79,7 @@ class MaskedPixels:
 
 @dataclass(frozen=True, eq=False)
 class RemaskedPixels:
-    """A band with another mask in place of its own; what was masked before is zero."""
+    """A band with another mask instead of its own; previously masked pixels are zero."""
 
     band: Band
     mask: Band
@@ -129,7 +129,7 @@ class FilledPixels:
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """Pixels that were rendered already."""
+    """Pixels that are already rendered."""
 
     pixels: Pixels
 
@@ -139,10 +139,10 @@ class _Ready:
 
 @dataclass(frozen=True, eq=False)
 class ReducedPixels:
-    """One value for the values that several bands have at a pixel.
+    """One value computed from the values of several bands at a pixel.
 
     :param reduce: takes values and validity, both (bands, rows, columns), with at least one band,
-        and answers values (rows, columns); a pixel is valid where any band is.
+        and returns values (rows, columns); a pixel is valid where any band is.
     """
 
     bands: tuple[Band, ...]
@@ -157,7 +157,7 @@ class ReducedPixels:
             valid = np.stack([part.is_valid for part in parts])
             stack = np.stack([working(part.values, self.kind) for part in parts])
             is_valid[rows] = valid.any(axis=0)
-            with np.errstate(all="ignore"):  # of pixels that no band has
+            with np.errstate(all="ignore"):  # for pixels that are valid in no band
                 reduced = self.reduce(stack, valid)
             values[rows] = fit(reduced, self.kind).astype(dtype, copy=False)
         return Pixels(values, is_valid)
@@ -184,7 +184,7 @@ class MosaicPixels:
 
 
 def strips(grid: PixelGrid, depth: int) -> Iterator[tuple[slice, PixelGrid]]:
-    """Yields the rows of a grid in strips that are small however many bands are held at once."""
+    """Yield the rows of a grid in strips, small enough for ``depth`` bands in memory at once."""
     step = max(1, _PIXELS_PER_STRIP // max(1, grid.width * depth))
     for top in range(0, grid.height, step):
         rows = min(step, grid.height - top)
@@ -193,7 +193,7 @@ def strips(grid: PixelGrid, depth: int) -> Iterator[tuple[slice, PixelGrid]]:
 
 
 def shared_footprint(bands: Sequence[Band]) -> Footprint | None:
-    """Returns where all bands have pixels, in the projection of the first that is bounded."""
+    """Return where all bands have pixels, in the projection of the first that is bounded."""
     bounded = [band.footprint for band in bands if band.footprint is not None]
     if not bounded:
         return None

@@ -1,4 +1,4 @@
-"""Values besides images: features, collections, dates and filters."""
+"""Values other than images: features, collections, dates and filters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEATURES = "FeatureCollection"
 class Feature:
     """A geometry with properties.
 
-    :param geometry: None for a feature without a place.
+    :param geometry: None for a feature without one.
     """
 
     geometry: Geometry | None
@@ -27,7 +27,7 @@ class Feature:
     id: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Returns what ``getInfo()`` shows of it."""
+        """Return what ``getInfo()`` shows of it."""
         document: dict[str, Any] = {
             "type": "Feature",
             "geometry": None if self.geometry is None else self.geometry.as_json(),
@@ -41,10 +41,10 @@ Element = Image | Feature
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """Images or features in an order.
+    """An ordered collection of images or features.
 
     :param kind: ``ImageCollection`` or ``FeatureCollection``.
-    :param id: the asset it was loaded from, also after filtering; None if it was computed.
+    :param id: the asset it was loaded from, even after filtering; None if it was computed.
     """
 
     kind: str
@@ -57,11 +57,11 @@ class Collection:
         return replace(self, elements=elements)
 
     def images(self) -> tuple[Image, ...]:
-        """Returns the elements that are images: all of an ImageCollection's."""
+        """Return the elements that are images: all elements of an ImageCollection."""
         return tuple(element for element in self.elements if isinstance(element, Image))
 
     def as_json(self) -> dict[str, Any]:
-        """Returns what ``getInfo()`` shows of it."""
+        """Return what ``getInfo()`` shows of it."""
         document: dict[str, Any] = {"type": self.kind}
         if self.id is not None:
             document["id"] = self.id
@@ -103,25 +103,25 @@ class DateRange:
 
 @dataclass(frozen=True)
 class ErrorMargin:
-    """How far a result may be off. What is computed here is exact, so it changes nothing."""
+    """The error that a result may have. Results here are exact, so it has no effect."""
 
     metres: float
 
 
 @dataclass(frozen=True, eq=False)
 class Filter:
-    """Which elements of a collection stay."""
+    """Which elements of a collection are kept."""
 
     passes: Callable[[Element], bool]
 
 
 @dataclass(frozen=True)
 class Reducer:
-    """What makes one value, or a few, of many.
+    """A function that reduces many values to one or a few.
 
-    :param name: which: ``toList``, ``minMax`` or ``allNonZero``.
-    :param inputs: how many columns it takes.
-    :param optional: how many of the columns, the last ones, may lack a value in a row.
+    :param name: ``toList``, ``minMax`` or ``allNonZero``.
+    :param inputs: the number of columns that it takes.
+    :param optional: how many of the last columns may lack a value in a row.
     """
 
     name: str
@@ -132,7 +132,7 @@ class Reducer:
 
 
 def property_of(element: Element, name: str) -> Any:
-    """Returns the value of a property, the system's own id and version included; else None.
+    """Return the value of a property, including the system's id and version; None if missing.
 
     Source: https://developers.google.com/earth-engine/guides/image_info (2025-08), which reads
     ``system:version``, the time of ingestion in microseconds since 1970.
@@ -145,9 +145,9 @@ def property_of(element: Element, name: str) -> Any:
 
 
 def geometry_of(element: Element) -> Geometry | None:
-    """Returns where an element is; None where it has no bounds.
+    """Return the geometry of an element; None if it has no bounds.
 
-    An image is where its first band with a footprint is.
+    For an image, it is that of the first band with a footprint.
     """
     if isinstance(element, Feature):
         return element.geometry

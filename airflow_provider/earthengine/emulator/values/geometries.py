@@ -26,10 +26,10 @@ class Geometry:
 
     :param kind: the GeoJSON type, for example ``Polygon``.
     :param rings: closed or open rings, each an array (vertices, 2) in the pixel coordinates of
-        ``projection`` (which are CRS coordinates where its transform is the identity). A point is
-        a ring of one vertex, a line a ring that goes there and back.
-    :param polygon_of_ring: for each ring the number of the polygon it belongs to.
-    :param is_geodesic: whether edges are the shortest way on the globe, rather than straight in
+        ``projection`` (CRS coordinates if its transform is the identity). A point is a ring of one
+        vertex, a line a ring that goes forward and back.
+    :param polygon_of_ring: for each ring, the number of its polygon.
+    :param is_geodesic: whether edges are the shortest paths on the globe, rather than straight in
         the projection.
     """
 
@@ -52,7 +52,7 @@ class Geometry:
 
     @property
     def covers_the_globe(self) -> bool:
-        """Whether it spans all longitudes and latitudes, so that it bounds nothing."""
+        """Whether it spans all longitudes and latitudes and so bounds nothing."""
         if not self.rings:
             return False
         vertices = np.concatenate(self.rings)
@@ -61,7 +61,7 @@ class Geometry:
         return self.projection.crs == "EPSG:4326" and bool(spans_all)
 
     def box_in(self, projection: Projection) -> Box | None:
-        """Returns the box around the geometry in the pixel coordinates of a projection."""
+        """Return the box around the geometry in the pixel coordinates of a projection."""
         boxes = []
         for ring in self.rings:
             xs, ys = self._outline(ring, projection.crs)
@@ -74,7 +74,7 @@ class Geometry:
         return union
 
     def intersects(self, other: Geometry) -> bool:
-        """Returns whether both share a point."""
+        """Return whether the two share a point."""
         mine, others = self.shape_in(other.projection), other.shape_in(other.projection)
         pairs = ((ring, line) for ring in mine for line in others)
         if any(_any_edges_cross(ring, line) for ring, line in pairs):
@@ -82,7 +82,7 @@ class Geometry:
         return _any_inside(mine, others) or _any_inside(others, mine)
 
     def as_json(self) -> dict[str, object]:
-        """Returns the GeoJSON of points and polygons of longitudes and latitudes."""
+        """Return the GeoJSON of points and polygons of longitudes and latitudes."""
         plain = self.projection.crs == "EPSG:4326" and self.projection.transform.is_identity
         if not plain or self.kind not in {"Point", "Polygon", "MultiPolygon"}:
             raise unsupported(f"showing this {self.kind} as GeoJSON")
@@ -98,7 +98,7 @@ class Geometry:
         return document if self.is_geodesic else document | {"geodesic": False}
 
     def shape_in(self, projection: Projection) -> list[Coordinates]:
-        """Returns the rings in the pixel coordinates of a projection, each (points, 2)."""
+        """Return the rings in the pixel coordinates of a projection, each (points, 2)."""
         shapes = []
         for ring in self.rings:
             xs, ys = self._outline(ring, projection.crs)
@@ -107,7 +107,7 @@ class Geometry:
         return shapes
 
     def covers_centres(self, grid: PixelGrid) -> npt.NDArray[np.bool_]:
-        """Returns (height, width): whether each pixel centre is inside (even-odd rule)."""
+        """Return (height, width): whether each pixel centre is inside (even-odd rule)."""
         inside = np.zeros((grid.height, grid.width), dtype=bool)
         for polygon in sorted(set(self.polygon_of_ring)):
             crossings = np.zeros((grid.height, grid.width + 1), dtype=np.int32)
@@ -118,7 +118,7 @@ class Geometry:
         return inside
 
     def _outline(self, ring: Coordinates, target_crs: str) -> tuple[Coordinates, Coordinates]:
-        """Returns the ring's points in CRS coordinates, dense enough for edges that bend."""
+        """Return the ring's points in CRS coordinates, dense enough for curved edges."""
         xs, ys = map_points(self.projection.transform, ring[:, 0], ring[:, 1])
         if len(ring) == 1 or (target_crs == self.projection.crs and not self.is_geodesic):
             return xs, ys
@@ -133,7 +133,7 @@ class Geometry:
     def _count_crossings(
         self, ring: Coordinates, grid: PixelGrid, crossings: npt.NDArray[np.int32]
     ) -> None:
-        """Adds, per row, where the ring crosses the line through the row's pixel centres."""
+        """Add, per row, where the ring crosses the line through the row's pixel centres."""
         xs, ys = self._outline(ring, grid.projection.crs)
         xs, ys = transform_points(self.projection.crs, grid.projection.crs, xs, ys)
         columns, rows = map_points(~grid.projection.transform, xs, ys)
@@ -151,9 +151,9 @@ class Geometry:
 
 
 def join_geometries(geometries: list[Geometry]) -> Geometry:
-    """Returns one geometry of several; they must count in the same coordinates.
+    """Return several geometries as one; they must be in the same projection.
 
-    :raises ApiError: where they do not.
+    :raises ApiError: if they are not.
     """
     if len(geometries) == 1:
         return geometries[0]
@@ -178,7 +178,7 @@ def join_geometries(geometries: list[Geometry]) -> Geometry:
 
 
 def _any_edges_cross(ring: Coordinates, other: Coordinates) -> bool:
-    """Returns whether an edge of one ring crosses or touches an edge of the other."""
+    """Return whether an edge of one ring crosses or touches an edge of the other."""
     a, b = ring[:, np.newaxis], np.roll(ring, -1, axis=0)[:, np.newaxis]
     c, d = other[np.newaxis], np.roll(other, -1, axis=0)[np.newaxis]
     apart = (np.maximum(a, b) < np.minimum(c, d)) | (np.minimum(a, b) > np.maximum(c, d))
@@ -189,15 +189,15 @@ def _any_edges_cross(ring: Coordinates, other: Coordinates) -> bool:
 
 
 def _side(a: Coordinates, b: Coordinates, point: Coordinates) -> Coordinates:
-    """Returns on which side of the line a-b a point lies: the sign."""
+    """Return on which side of the line a-b a point is, as a sign."""
     ab, ap = b - a, point - a
     return np.asarray(np.sign(ab[..., 0] * ap[..., 1] - ab[..., 1] * ap[..., 0]))
 
 
 def _any_inside(points: list[Coordinates], rings: list[Coordinates]) -> bool:
-    """Returns whether the first vertex of any shape is inside the rings (even-odd rule).
+    """Return whether the first vertex of any shape is inside the rings (even-odd rule).
 
-    Where no edges cross, a shape is inside with all of its vertices or with none.
+    If no edges cross, either all vertices of a shape are inside or none.
     """
     for shape in points:
         x, y = shape[0]
@@ -216,7 +216,7 @@ def _any_inside(points: list[Coordinates], rings: list[Coordinates]) -> bool:
 def _great_circles(
     starts: Coordinates, ends: Coordinates, steps: Coordinates
 ) -> tuple[Coordinates, Coordinates]:
-    """Returns points on the shortest ways from starts to ends (longitude, latitude in degrees)."""
+    """Return points on the shortest paths from starts to ends (longitude, latitude in degrees)."""
     a, b = _unit_vectors(starts), _unit_vectors(ends)
     angle = np.arccos(np.clip((a * b).sum(axis=1), -1.0, 1.0))[:, np.newaxis]
     sine = np.where(angle < 1e-12, 1.0, np.sin(angle))

@@ -1,4 +1,4 @@
-"""Which pixels: half-open rectangles in pixel coordinates, and the grid of an output.
+"""Half-open rectangles in pixel coordinates, and the grid of an output.
 
 Columns come before rows everywhere in this module; only arrays have (rows, columns).
 """
@@ -18,9 +18,9 @@ from airflow_provider.earthengine.emulator.values.projections import (
     transform_points,
 )
 
-# An edge this close to a line between pixels (in pixels) lies on it and adds no further pixel.
+# An edge this close to a line between pixels (in pixels) counts as on it and adds no pixel.
 # Source: https://developers.google.com/earth-engine/docs/release-notes ("exactly on a pixel
-# line"); how close is close enough is not published.
+# line"); the tolerance is not published.
 EDGE_TOLERANCE = 1e-6
 _POINTS_PER_EDGE = 128
 
@@ -43,7 +43,7 @@ class Box:
         return max(0, math.ceil(self.bottom - self.top - EDGE_TOLERANCE))
 
     def snapped(self) -> Box:
-        """Returns the smallest box of whole pixels around this one."""
+        """Return the smallest box of whole pixels around this one."""
         return Box(
             math.floor(self.left + EDGE_TOLERANCE),
             math.floor(self.top + EDGE_TOLERANCE),
@@ -52,7 +52,7 @@ class Box:
         )
 
     def intersection(self, other: Box) -> Box:
-        """Returns what both share; a box without pixels where they share nothing."""
+        """Return the intersection; a box without pixels if they share nothing."""
         left, top = max(self.left, other.left), max(self.top, other.top)
         return Box(
             left,
@@ -62,7 +62,7 @@ class Box:
         )
 
     def union(self, other: Box) -> Box:
-        """Returns the smallest box around both."""
+        """Return the smallest box around both."""
         return Box(
             min(self.left, other.left),
             min(self.top, other.top),
@@ -71,7 +71,7 @@ class Box:
         )
 
     def outline(self) -> tuple[Coordinates, Coordinates]:
-        """Returns points along the four edges, close enough that a bent edge shows its bulge."""
+        """Return points along the four edges, dense enough to show the bulge of a curved edge."""
         steps = np.linspace(0.0, 1.0, _POINTS_PER_EDGE)
         across = self.left + steps * (self.right - self.left)
         down = self.top + steps * (self.bottom - self.top)
@@ -83,13 +83,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Where a band has pixels: a box in the pixel coordinates of a projection."""
+    """The extent of a band's pixels: a box in the pixel coordinates of a projection."""
 
     projection: Projection
     box: Box
 
     def box_in(self, projection: Projection) -> Box | None:
-        """Returns the box around the footprint in another projection; None if it has none."""
+        """Return the box around the footprint in another projection; None if it has none."""
         if projection == self.projection:
             return self.box
         xs, ys = map_points(self.projection.transform, *self.box.outline())
@@ -98,17 +98,17 @@ class Footprint:
 
 @dataclass(frozen=True)
 class PixelGrid:
-    """The pixels of one output: pixel 0, 0 of ``projection`` and as many as width x height."""
+    """The pixels of one output: width x height pixels from pixel 0, 0 of ``projection``."""
 
     projection: Projection
     width: int
     height: int
 
     def centres_in(self, projection: Projection) -> tuple[Coordinates, Coordinates]:
-        """Returns the pixel centres in the pixel coordinates of another projection.
+        """Return the pixel centres in the pixel coordinates of another projection.
 
-        :return: columns and rows, which broadcast to (height, width); NaN where a centre has no
-            place in the other CRS.
+        :return: columns and rows, which broadcast to (height, width); NaN where a centre does not
+            exist in the other CRS.
         """
         columns = np.arange(self.width, dtype=np.float64)[np.newaxis, :] + 0.5
         rows = np.arange(self.height, dtype=np.float64)[:, np.newaxis] + 0.5
@@ -121,7 +121,7 @@ class PixelGrid:
         return map_points(~projection.transform, xs, ys)
 
     def offset_in(self, projection: Projection) -> tuple[int, int] | None:
-        """Returns (column, row) of this grid's corner on another's pixels; None if it is not."""
+        """Return (column, row) of this grid's corner in another's pixels; None if not on them."""
         if projection.crs != self.projection.crs:
             return None
         step = compose(~projection.transform, self.projection.transform)
@@ -133,16 +133,16 @@ class PixelGrid:
         return column, row
 
     def box_in(self, projection: Projection) -> Box | None:
-        """Returns the box of the whole grid in another projection."""
+        """Return the box of the whole grid in another projection."""
         whole = Box(0, 0, self.width, self.height)
         return Footprint(self.projection, whole).box_in(projection)
 
 
 def box_around(crs: str, xs: Coordinates, ys: Coordinates, projection: Projection) -> Box | None:
-    """Returns the box around points, in the pixel coordinates of a projection.
+    """Return the box around points, in the pixel coordinates of a projection.
 
     :param crs: the CRS that the points are in.
-    :return: None where a point has no place in the projection.
+    :return: None if a point does not exist in the projection.
     """
     xs, ys = transform_points(crs, projection.crs, xs, ys)
     columns, rows = map_points(~projection.transform, xs, ys)

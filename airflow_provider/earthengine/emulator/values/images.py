@@ -1,4 +1,4 @@
-"""Images as values: bands that know their type, projection and footprint, and compute lazily."""
+"""Images as values: bands with their type, projection and footprint, computed lazily."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _INTEGER_TYPES = {
 
 @dataclass(frozen=True)
 class PixelType:
-    """What a band's values are.
+    """The type of a band's values.
 
-    :param dtype: the numpy name of the type that holds them, for example ``uint16``.
-    :param minimum: the smallest value if it is known to be inside the type's own range.
+    :param dtype: numpy's name of the type, for example ``uint16``.
+    :param minimum: the smallest value, if it is known to be inside the type's own range.
     :param maximum: the largest, likewise.
     """
 
@@ -47,7 +47,7 @@ class PixelType:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The least and the greatest value there can be."""
+        """The smallest and the largest possible value."""
         if not self.is_integer:
             return (-math.inf, math.inf) if self.minimum is None else (self.minimum, self.top)
         limits = np.iinfo(self.dtype)
@@ -77,7 +77,7 @@ class PixelType:
 
 
 def integer_type(low: float, high: float) -> PixelType:
-    """Returns the smallest integer type for a range; 64-bit floats where 32 bits are too few."""
+    """Return the smallest integer type for a range; 64-bit floats if 32 bits are not enough."""
     for dtype, (least, greatest) in _INTEGER_TYPES.items():
         if least <= low and high <= greatest:
             return PixelType(dtype, low, high)
@@ -85,9 +85,9 @@ def integer_type(low: float, high: float) -> PixelType:
 
 
 def union_of(types: Sequence[PixelType]) -> PixelType:
-    """Returns the type that all values of several types fit into.
+    """Return the type that holds all values of several types.
 
-    Of integers and floats, it is the widest of the floats: the precisions have an order.
+    For integers and floats, it is the widest of the floats: the precisions are ordered.
     """
     floats = [kind.dtype for kind in types if not kind.is_integer]
     if floats:
@@ -104,9 +104,9 @@ def union_of(types: Sequence[PixelType]) -> PixelType:
 class Band:
     """One band.
 
-    :param projection: its default projection, on which it is downloaded unless told otherwise.
+    :param projection: its default projection, in which it is downloaded by default.
     :param footprint: where it has pixels; None if everywhere.
-    :param is_cast: whether its type was asked for by a cast, which a float's nodata tag shows.
+    :param is_cast: whether its type results from a cast, which the nodata tag of floats shows.
     """
 
     id: str
@@ -117,11 +117,11 @@ class Band:
     is_cast: bool = False
 
     def render(self, grid: PixelGrid) -> Pixels:
-        """Returns the pixels of a grid in the band's own type."""
+        """Return the pixels of a grid in the band's own type."""
         return self.source.render(grid, self.pixel_type.numpy)
 
     def grid(self) -> PixelGrid | None:
-        """Returns the pixels of the band in its default projection; None if unbounded."""
+        """Return the pixels of the band in its default projection; None if unbounded."""
         if self.footprint is None:
             return None
         box = self.footprint.box_in(self.projection)
@@ -146,8 +146,8 @@ class Band:
 class Image:
     """An image.
 
-    :param id: the asset it was loaded from, kept as long as it is only selected from, clipped
-        and projected; None for computed images.
+    :param id: the asset it was loaded from, kept by selecting, clipping and reprojecting; None for
+        computed images.
     """
 
     bands: tuple[Band, ...]
@@ -159,7 +159,7 @@ class Image:
         return [band.id for band in self.bands]
 
     def as_json(self) -> dict[str, Any]:
-        """Returns what ``getInfo()`` shows of it."""
+        """Return what ``getInfo()`` shows of it."""
         document: dict[str, Any] = {"type": "Image"}
         if self.id is not None:
             document["id"] = self.id

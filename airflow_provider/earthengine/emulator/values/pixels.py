@@ -1,8 +1,8 @@
-"""How pixels are made: pyramids of native pixels, and nearest sampling onto another grid.
+"""Rendering of pixels: pyramids of native pixels, and nearest-neighbour sampling to another grid.
 
-Earth Engine keeps every image at halved resolutions, each pixel the mean of the 2 x 2 below it,
-takes the coarsest level that is not coarser than what is asked for, and samples its nearest
-pixel. Source: https://developers.google.com/earth-engine/guides/scale (2025-08).
+Earth Engine keeps every image at successively halved resolutions, each pixel the mean of the 2 x 2
+below it, uses the coarsest level that is not coarser than requested, and samples its nearest pixel.
+Source: https://developers.google.com/earth-engine/guides/scale (2025-08).
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ Values = npt.NDArray[np.generic]
 Mask = npt.NDArray[np.bool_]
 Indexes = npt.NDArray[np.int64]
 
-# A scale that is the double of another but for rounding reads the level of the double.
+# A scale that is twice another, except for rounding, uses the level of the double.
 _LEVEL_TOLERANCE = 1e-6
 _NATIVE_PIXELS_PER_STRIP = 1 << 22
-# More intermediate pixels than this are more than a request may hold in memory.
+# The most intermediate pixels that a request may hold in memory.
 _MOST_INTERMEDIATE_PIXELS = 1 << 27
 
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Values and where they are valid; both (rows, columns).
+    """Values and their validity; both (rows, columns).
 
-    :param is_valid: False where masked; the value there means nothing.
+    :param is_valid: False where masked; the value there is meaningless.
     """
 
     values: Values
     is_valid: Mask
 
     def filled(self, dtype: np.dtype[np.generic], hidden: Any) -> Values:
-        """Returns the values in another type, with one value for all that are masked."""
+        """Return the values in another type, with one value for all masked pixels."""
         values = self.values.astype(dtype, copy=False)
         return values if self.is_valid.all() else np.where(self.is_valid, values, hidden)
 
@@ -70,21 +70,21 @@ class NativeRaster(Protocol):
     def dtype(self) -> np.dtype[np.generic]: ...
 
     def read(self, window: Window) -> Pixels:
-        """Returns the pixels of a window that lies inside the raster."""
+        """Return the pixels of a window inside the raster."""
         ...
 
 
 class PixelSource(Protocol):
-    """What a band's pixels come from."""
+    """The source of a band's pixels."""
 
     def render(self, grid: PixelGrid, dtype: np.dtype[np.generic]) -> Pixels:
-        """Returns the pixels of a grid, computed now."""
+        """Compute and return the pixels of a grid."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class StoredPixels:
-    """The pixels of a stored band, from the level of its pyramid that the grid asks for.
+    """The pixels of a stored band, from the level of its pyramid that fits the grid.
 
     :param is_sampled: whether a coarser pixel is the upper left of the four below it, as for
         classes and flags, rather than their mean.
@@ -110,7 +110,7 @@ class StoredPixels:
         )
 
     def _read_level(self, level: int, window: Window) -> Pixels:
-        """Returns a window of one level, reading the native pixels in strips."""
+        """Return a window of one level, reading the native pixels in strips."""
         if level == 0:
             return self.raster.read(window)
         size = 1 << level
@@ -134,7 +134,7 @@ class StoredPixels:
 
 @dataclass(frozen=True, eq=False)
 class ReprojectedPixels:
-    """The pixels of another source, computed on the pixels of a fixed projection first."""
+    """The pixels of another source, first computed in a fixed projection."""
 
     inner: PixelSource
     projection: Projection
@@ -189,7 +189,7 @@ def sample(
     grid: PixelGrid,
     dtype: np.dtype[np.generic],
 ) -> Pixels:
-    """Returns for each pixel of a grid the source pixel that holds its centre.
+    """Return, for each pixel of a grid, the source pixel that contains its centre.
 
     :param read: reads a window of the source.
     :param extent: where the source has pixels; None for everywhere.
@@ -216,7 +216,7 @@ _NOWHERE = np.iinfo(np.int64).min
 
 
 def _pixel_indexes(coordinates: Coordinates) -> Indexes:
-    """Returns the pixel that each coordinate lies in; the smallest int64 for NaN."""
+    """Return the pixel that contains each coordinate; the smallest int64 for NaN."""
     indexes = np.full(coordinates.shape, _NOWHERE)
     finite = np.isfinite(coordinates)
     indexes[finite] = np.floor(coordinates[finite]).astype(np.int64)
@@ -224,7 +224,7 @@ def _pixel_indexes(coordinates: Coordinates) -> Indexes:
 
 
 def _is_whole(columns: Indexes, rows: Indexes, block: Pixels) -> bool:
-    """Returns whether the indexes name every pixel of a block once, in order."""
+    """Return whether the indexes cover every pixel of a block once, in order."""
     height, width = block.values.shape
     return (
         columns.shape == (1, width)
@@ -243,9 +243,9 @@ def _window_around(columns: Indexes, rows: Indexes) -> Window:
 
 
 def halve(pixels: Pixels) -> Pixels:
-    """Returns the next pyramid level: the mean of the valid pixels of each 2 x 2.
+    """Return the next pyramid level: the mean of the valid pixels of each 2 x 2.
 
-    Integers are rounded half up. A last odd row or column is averaged with what there is.
+    Integers are rounded half up. A last odd row or column averages only the pixels that exist.
     """
     height, width = pixels.values.shape
     padding = ((0, height % 2), (0, width % 2))
@@ -261,7 +261,7 @@ def halve(pixels: Pixels) -> Pixels:
 
 
 def sample_halve(pixels: Pixels) -> Pixels:
-    """Returns the next pyramid level: the upper left pixel of each 2 x 2."""
+    """Return the next pyramid level: the upper left pixel of each 2 x 2."""
     return Pixels(pixels.values[::2, ::2], pixels.is_valid[::2, ::2])
 
 

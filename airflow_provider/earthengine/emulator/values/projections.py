@@ -1,4 +1,4 @@
-"""Where pixel (column, row) lies: coordinate reference systems and the affine maps on them.
+"""The positions of pixels: coordinate reference systems, and affine maps on them.
 
 A :class:`Projection` is Earth Engine's: a CRS and the transform from pixel coordinates (column,
 row, from the outer corner of pixel 0, 0) to CRS coordinates (easting or longitude first).
@@ -23,8 +23,8 @@ from airflow_provider.earthengine.emulator.replies import invalid_argument, unsu
 
 Coordinates = npt.NDArray[np.float64]
 
-# The nominal size of a degree. Every degree grid that the real service made from a scale in
-# metres is a multiple of 1 / this: 30 m become 0.00026949458523585647 degrees.
+# The nominal size of a degree. Every grid in degrees that the real service made from a scale in
+# metres is a multiple of 1 / this: 30 m becomes 0.00026949458523585647 degrees.
 # Source: https://github.com/gee-community/qgis-earthengine-plugin (test_extent_transformation.tif)
 METRES_PER_DEGREE = 111319.49079327357
 
@@ -50,7 +50,7 @@ class Projection:
         return bool(self.transform.b == 0 and self.transform.d == 0)
 
     def scaled_to(self, scale_metres: float) -> Projection:
-        """Returns the projection with pixels of another size and the same origin."""
+        """Return the projection with pixels of another size and the same origin."""
         old = self.transform
         step = scale_metres / metres_per_unit(self.crs)
         if self.is_axis_aligned and abs(old.a) == abs(old.e):
@@ -62,11 +62,11 @@ class Projection:
         return Projection(self.crs, scaled)
 
     def refined(self, factor: float) -> Projection:
-        """Returns the projection whose pixels are ``factor`` times as large, same origin."""
+        """Return the projection whose pixels are ``factor`` times as large, same origin."""
         return Projection(self.crs, compose(self.transform, Affine.scale(factor)))
 
     def offset(self, columns: float, rows: float) -> Projection:
-        """Returns the projection whose pixel 0, 0 is this one's pixel (columns, rows)."""
+        """Return the projection whose pixel 0, 0 is this one's pixel (columns, rows)."""
         return Projection(self.crs, compose(self.transform, Affine.translation(columns, rows)))
 
     def as_json(self) -> dict[str, object]:
@@ -75,17 +75,17 @@ class Projection:
 
 @lru_cache(maxsize=256)
 def parse_crs(code: str) -> CRS:
-    """Returns the CRS of an ``EPSG:n`` code.
+    """Return the CRS of an ``EPSG:n`` code.
 
-    :raises ApiError: the real service's text where the code is none of EPSG's; a refusal by name
-        for the authorities and notations that the emulator does not know.
+    :raises ApiError: if the code is not in EPSG, with the real service's text; a refusal by name
+        for authorities and notations that the emulator does not know.
     """
     match = _EPSG.fullmatch(code)
     if match is None:
         if code.startswith(("SR-ORG:", "PROJCS", "GEOGCS", "PROJCRS", "GEOGCRS")):
             raise unsupported(f"the CRS {code[:40]!r} (only EPSG codes)")
         raise invalid_argument(_UNPARSED)
-    # EPSG's own codes end below 100000; above, the library would answer with Esri's.
+    # EPSG's own codes are below 100000; above, the library would return Esri's.
     if int(match[1]) >= 100_000:
         raise invalid_argument(_UNPARSED)
     try:
@@ -98,19 +98,19 @@ def parse_crs(code: str) -> CRS:
 
 
 def is_geographic(code: str) -> bool:
-    """Returns whether the CRS counts in degrees."""
+    """Return whether the CRS is in degrees."""
     return bool(parse_crs(code).is_geographic)
 
 
 @lru_cache(maxsize=256)
 def metres_per_unit(code: str) -> float:
-    """Returns the nominal metres of one unit of the CRS."""
+    """Return the nominal metres of one unit of the CRS."""
     crs = parse_crs(code)
     return METRES_PER_DEGREE if crs.is_geographic else float(crs.linear_units_factor[1])
 
 
 def compose(outer: Affine, inner: Affine) -> Affine:
-    """Returns the map that applies ``inner`` first, then ``outer``.
+    """Return the map that applies ``inner`` first, then ``outer``.
 
     Written out because the operator for it is ``*`` before affine 3.0 and ``@`` since.
     """
@@ -127,7 +127,7 @@ def compose(outer: Affine, inner: Affine) -> Affine:
 def map_points(
     transform: Affine, xs: Coordinates, ys: Coordinates
 ) -> tuple[Coordinates, Coordinates]:
-    """Returns the points after an affine map; x and y may broadcast."""
+    """Return the points mapped by an affine transform; x and y may broadcast."""
     if transform.b == 0 and transform.d == 0:
         return transform.a * xs + transform.c, transform.e * ys + transform.f
     return (
@@ -139,7 +139,7 @@ def map_points(
 def transform_points(
     source: str, target: str, xs: Coordinates, ys: Coordinates
 ) -> tuple[Coordinates, Coordinates]:
-    """Returns the points in another CRS; NaN where a point has no place there."""
+    """Return the points in another CRS; NaN where a point does not exist there."""
     if source == target:
         return xs, ys
     shape = xs.shape
@@ -156,7 +156,7 @@ def transform_points(
 def _warp(
     source: str, target: str, xs: Coordinates, ys: Coordinates
 ) -> tuple[Coordinates, Coordinates]:
-    """Transforms a few points; one without a place must not cost the others theirs."""
+    """Transform a few points; one that cannot be transformed must not affect the others."""
     try:
         x, y = warp_points(parse_crs(source), parse_crs(target), xs, ys)
     except CPLE_BaseError:

@@ -1,4 +1,4 @@
-"""The function table: every function that a known client sends, and no other."""
+"""The function table: every function that a known client sends, and no others."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ FUNCTIONS: Mapping[str, Function] = {
 
 
 def invoke(session: Session, name: str, arguments: Mapping[str, Any]) -> Any:
-    """Returns the result of a function of the table.
+    """Return the result of a function of the table.
 
-    :raises ApiError: naming the function, for any other.
+    :raises ApiError: if the function is not in the table; names it.
     """
     function = FUNCTIONS.get(name)
     if function is None:

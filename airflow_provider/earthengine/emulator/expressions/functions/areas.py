@@ -1,4 +1,4 @@
-"""Functions that compare areas: intersections, unions, sizes, and the numbers made of these."""
+"""Functions that compare areas: intersections, unions, sizes, and arithmetic on these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of collections: loading, narrowing, ordering, mapping, and what they hold."""
+"""Functions of collections: loading, filtering, sorting, mapping, and reading elements."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _from_features(session: Session, arguments: Arguments) -> Collection:
 
 
 def _indexed(elements: list[Element]) -> list[Element]:
-    """Returns elements that have a ``system:index``: their number where they had none."""
+    """Return the elements with a ``system:index``: their number if they had none."""
     return [
         element
         if "system:index" in element.properties
@@ -87,7 +87,7 @@ def _map(session: Session, arguments: Arguments) -> Collection:
         result = arguments["baseAlgorithm"].call(element)
         if not isinstance(result, Image | Feature):
             raise MAP.fail("A mapped algorithm must return a Feature or Image.")
-        # An element stays the one that it was made of.
+        # A mapped element keeps the identity of the original.
         index = element.properties.get("system:index")
         if index is not None:
             result = replace(result, properties={**result.properties, "system:index": index})
@@ -115,7 +115,7 @@ def _to_list(session: Session, arguments: Arguments) -> list[Element]:
 
 
 def _values(session: Session, arguments: Arguments) -> list[Any]:
-    """Returns the values of a property; elements without it are left out."""
+    """Return the values of a property; elements without it are left out."""
     name = arguments["property"]
     found = (property_of(element, name) for element in arguments["collection"].elements)
     return [value for value in found if value is not None]

@@ -1,4 +1,4 @@
-"""Functions that read properties of all elements at once, or go through them one by one."""
+"""Functions that read properties of all elements at once, or iterate over them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _repeat(session: Session, arguments: Arguments) -> Reducer:
 
 
 def _reduce_columns(session: Session, arguments: Arguments) -> dict[str, Any]:
-    """Returns the values of properties; elements that lack a required one are left out."""
+    """Return the values of properties; elements that lack a required one are left out."""
     collection: Collection = arguments["collection"]
     reducer: Reducer = arguments["reducer"]
     names = arguments["selectors"]

@@ -1,4 +1,4 @@
-"""Functions that make one image of many: mosaics, and statistics per pixel."""
+"""Functions that combine many images into one: mosaics, and statistics per pixel."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Reduce = Callable[[Numbers, Validity], Numbers]
 
 
 def _stacks(function: str, collection: Collection) -> list[tuple[Band, ...]]:
-    """Returns for each band of the images the bands of that name, in the images' order."""
+    """Return, for each band name, the bands of that name in the order of the images."""
     images = collection.images()
     if not images:
         return []
     first = images[0].band_ids()
     for image in images:
         if set(image.band_ids()) != set(first):
-            # The beginning is the real service's text, seen in public error reports.
+            # The first part is the real service's text, seen in public error reports.
             raise invalid_argument(
                 f"{function}: Expected a homogeneous image collection, but an image with "
                 f"incompatible bands was encountered. First image type: {len(first)} bands "
@@ -54,7 +54,7 @@ def _composite(
     collection: Collection,
     make: Callable[[tuple[Band, ...]], tuple[PixelType, PixelSource]],
 ) -> Image:
-    """Returns the composite: unbounded, and in degrees until it is told another projection.
+    """Return the composite: unbounded, and in degrees until it gets another projection.
 
     Source: https://developers.google.com/earth-engine/guides/projections (2025-08).
     """
@@ -74,7 +74,7 @@ def _mosaic(session: Session, arguments: Arguments) -> Image:
 
 
 def _reducer(name: str, reduce: Reduce, kind: PixelType | None = None) -> Function:
-    """Returns a function that reduces a collection.
+    """Return a function that reduces a collection.
 
     :param kind: the type of its result; None for the type that holds all images' values.
     """
@@ -92,7 +92,7 @@ def _reducer(name: str, reduce: Reduce, kind: PixelType | None = None) -> Functi
 
 
 def _median(values: Numbers, is_valid: Validity) -> Numbers:
-    """Returns the middle of the valid values, or the mean of the two in the middle."""
+    """Return the middle of the valid values, or the mean of the two in the middle."""
     ordered = np.sort(np.where(is_valid, values, np.inf), axis=0)
     count = np.maximum(is_valid.sum(axis=0), 1)[np.newaxis]
     low = np.take_along_axis(ordered, (count - 1) // 2, axis=0)[0]
@@ -124,7 +124,7 @@ def _all_non_zero(values: Numbers, is_valid: Validity) -> Numbers:
 
 
 def _reduce_bands(session: Session, arguments: Arguments) -> Image:
-    """Returns one band of the bands of an image; it leaves masked values out."""
+    """Return one band computed from all bands of an image, without masked values."""
     image: Image = arguments["image"]
     reducer: Reducer = arguments["reducer"]
     if reducer != Reducer("allNonZero"):

@@ -26,9 +26,9 @@ _STEPS = {
 
 
 def read_date(value: Any) -> int:
-    """Returns the milliseconds since 1970 of a date, a number of them, or a text.
+    """Return the milliseconds since 1970 of a date, a number or a text.
 
-    :raises ApiError: with the real service's text, seen in public tracebacks.
+    :raises ApiError: if it is not a date; with the real service's text, seen in public tracebacks.
     """
     if isinstance(value, Date):
         return value.milliseconds
@@ -60,7 +60,7 @@ def _date(session: Session, arguments: Arguments) -> Date:
 
 
 def _date_range(session: Session, arguments: Arguments) -> DateRange:
-    """Returns a span; without an end it is a millisecond long, as the algorithm list says."""
+    """Return a span; without an end it is one millisecond long, according to the algorithm list."""
     _check_zone("DateRange", arguments)
     start = read_date(arguments["start"])
     end = arguments["end"]

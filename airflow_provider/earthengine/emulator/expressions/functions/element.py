@@ -62,7 +62,7 @@ def _copy_properties(session: Session, arguments: Arguments) -> Element:
 
 
 def _is_copied(name: str, names: list[str] | None) -> bool:
-    """Returns whether a property is copied; the system's own only when asked for by name."""
+    """Return whether a property is copied; system properties only if requested by name."""
     return name in names if names is not None else not name.startswith("system:")
 
 

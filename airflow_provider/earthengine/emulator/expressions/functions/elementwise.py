@@ -1,7 +1,7 @@
-"""Functions that compute each pixel from the same pixel of their operands: numbers in, numbers out.
+"""Functions that compute each pixel from the same pixel of their operands.
 
-The type of a result is that of the widest operand; of integers, it is the smallest type that holds
-every result that the operands' ranges allow.
+The type of a result is that of the widest operand; for integers, it is the smallest type that holds
+every result possible with the operands' ranges.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ Compute = Callable[[Any, Any], Any]
 def computed_band(
     name: str, operands: Sequence[Band], kind: PixelType, compute: Callable[..., Numbers]
 ) -> Band:
-    """Returns a band computed from others, on the projection of the first."""
+    """Return a band computed from others, on the projection of the first."""
     bands = tuple(operands)
     source = ComputedPixels(bands, kind, compute)
     return Band(name, kind, bands[0].projection, shared_footprint(bands), source)
 
 
 def matched_bands(function: str, first: Image, second: Image) -> list[tuple[str, Band, Band]]:
-    """Returns the pairs of bands that a function of two images works on, and their names.
+    """Return the pairs of bands for a function of two images, and their names.
 
-    One band goes with all of the other image's; otherwise bands of the same names, or, if the
-    names differ, of the same places. Source: the descriptions in the algorithm list.
+    A single band is paired with all bands of the other image; otherwise bands are paired by name
+    or, if the names differ, by position. Source: the descriptions in the algorithm list.
     """
     left, right = first.bands, second.bands
     if not left or not right:
@@ -78,7 +78,7 @@ def matched_bands(function: str, first: Image, second: Image) -> list[tuple[str,
 
 
 def _by_corners(compute: Compute) -> Typing:
-    """Returns the typing of a function whose extremes lie at the extremes of its operands."""
+    """Return the typing of a function whose extremes are at the extremes of its operands."""
 
     def kind_of(left: PixelType, right: PixelType) -> PixelType:
         if not (left.is_integer and right.is_integer):
@@ -104,7 +104,7 @@ def _bits(left: PixelType, right: PixelType) -> PixelType:
 
 
 def _divide(left: Numbers, right: Numbers) -> Numbers:
-    """Documented: division by zero is zero."""
+    """Divide; by zero gives zero, as documented."""
     divisor = np.where(right == 0, 1, right)
     return np.where(right == 0, 0.0, left / divisor)
 

@@ -1,4 +1,4 @@
-"""Functions that make filters: by property, by time, by place, and their combinations."""
+"""Functions that create filters: by property, time or place, and combinations of these."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _FIRST = {"year": -(1 << 31), "month": 1, "day_of_year": 1, "day_of_month": 1, "
 
 
 def _operands(name: str, arguments: Arguments) -> tuple[str, Any]:
-    """Returns the field of an element that is compared, and with what.
+    """Return the field of an element to compare, and the value to compare it with.
 
-    Filters of two fields are for joins, which have no known sender.
+    Filters on two fields are for joins, which no known client sends.
     """
     given = {key for key in _SIDES if arguments[key] is not None}
     if given == {"leftField", "rightValue"}:
@@ -49,7 +49,7 @@ def _is_field_left(arguments: Arguments) -> bool:
 
 
 def _comparison(name: str, compare: Compare) -> Function:
-    """Returns a filter function; an element without the property does not pass."""
+    """Return a filter function; an element without the property does not pass."""
     full_name = f"Filter.{name}"
 
     def call(session: Session, arguments: Arguments) -> Filter:
@@ -102,11 +102,11 @@ def _intersects(session: Session, arguments: Arguments) -> Filter:
     if not isinstance(geometry, Geometry):
         raise invalid_argument(f"{name}: Parameter 'rightValue' must be a geometry.")
 
-    known: dict[object, bool] = {}  # the images of a collection often share their outline
+    known: dict[object, bool] = {}  # images of a collection often share their outline
 
     def passes(element: Element) -> bool:
         own = geometry_of(element)
-        if own is None:  # an image without bounds is everywhere, a feature without nowhere
+        if own is None:  # an image without bounds is everywhere, a feature without is nowhere
             return not isinstance(element, Feature)
         outline = (own.projection, *(ring.tobytes() for ring in own.rings))
         if outline not in known:
@@ -135,7 +135,7 @@ def _calendar_range(session: Session, arguments: Arguments) -> Filter:
         if not isinstance(time, (int, float)):
             return False
         value = _part_of_time(datetime.fromtimestamp(time / 1000, UTC), field)
-        # A range that ends before it starts goes round: from November to February.
+        # A range that ends before it starts wraps around: from November to February.
         return bool(start <= value <= last if start <= last else value >= start or value <= last)
 
     return Filter(passes)

@@ -1,4 +1,4 @@
-"""Functions that make geometries from coordinates."""
+"""Functions that create geometries from coordinates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WGS84 = Projection("EPSG:4326", Affine.identity())
 
 
 def _make(kind: str, polygons: list[list[Coordinates]], arguments: Arguments) -> Geometry:
-    """Returns a geometry; edges of plain longitudes and latitudes are geodesic unless told."""
+    """Return a geometry; edges in longitude and latitude are geodesic by default."""
     projection = arguments["crs"] or WGS84
     is_geodesic = arguments.get("geodesic")
     if is_geodesic is None:
@@ -52,7 +52,7 @@ def _make(kind: str, polygons: list[list[Coordinates]], arguments: Arguments) ->
 
 
 def _points(kind: str, coordinates: Any, fewest: int) -> Coordinates:
-    """Returns a list of [x, y] pairs as an array."""
+    """Return a list of [x, y] pairs as an array."""
     problem = invalid_argument(f"GeometryConstructors.{kind}: Invalid coordinates.")
     try:
         points = np.array(coordinates, dtype=np.float64)
@@ -110,7 +110,7 @@ def _multi_polygon(session: Session, arguments: Arguments) -> Geometry:
 
 
 def _there_and_back(points: Coordinates) -> Coordinates:
-    """Returns a line as a ring: its vertices, and back over those between its ends."""
+    """Return a line as a ring: forward over its vertices, and back over the inner ones."""
     return np.concatenate([points, points[-2:0:-1]])
 
 
@@ -143,7 +143,7 @@ def _multi_geometry(session: Session, arguments: Arguments) -> Geometry:
 
 
 def _shape(kind: str, call: Callable[[Session, Arguments], Geometry]) -> Function:
-    """Returns a constructor from coordinates of a shape that has edges."""
+    """Return the constructor, from coordinates, of a shape with edges."""
     return Function(
         f"GeometryConstructors.{kind}",
         (Parameter("coordinates", "List<Object>"), _CRS, _GEODESIC, _MAX_ERROR),

@@ -1,4 +1,4 @@
-"""Functions that load, make and choose: images by id, constants, and their bands."""
+"""Functions that load images by id, create constants, and select bands."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from airflow_provider.earthengine.emulator.values.images import Band, Image, Pix
 from airflow_provider.earthengine.emulator.values.pixels import ConstantPixels
 from airflow_provider.earthengine.emulator.values.projections import Projection
 
-# Computed images have this projection until they are told another: pixels of one degree.
+# The projection of computed images until they get another: pixels of one degree.
 # Source: https://developers.google.com/earth-engine/guides/projections (2025-08).
 DEFAULT_PROJECTION = Projection("EPSG:4326", Affine.identity())
 
 
 def select_bands(image: Image, selectors: list[Any]) -> tuple[Band, ...]:
-    """Returns the bands that names, patterns and indexes select, in that order.
+    """Return the bands that names, patterns and indexes select, in that order.
 
-    A band that is selected again gets a numerical suffix.
+    A band that is selected again gets a numeric suffix.
 
-    :raises ApiError: where a selector finds nothing, with the bands there are.
+    :raises ApiError: if a selector finds nothing; names the available bands.
     """
     chosen: list[Band] = []
     for selector in selectors:
@@ -64,7 +64,7 @@ def _bands_by_pattern(image: Image, pattern: str) -> list[Band]:
 
 
 def _no_match(image: Image, pattern: str) -> ApiError:
-    """Both texts are the real service's, seen in public error reports up to 2026."""
+    """Return the refusal; both texts are the real service's, seen in public reports up to 2026."""
     if not image.bands:
         return invalid_argument(
             f"Image.select: Band pattern '{pattern}' was applied to an Image with no bands."

@@ -1,4 +1,4 @@
-"""Functions that say where an image's pixels are: projecting, clipping, scaling."""
+"""Functions that place an image's pixels: reprojecting, clipping, scaling."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _with_bands(image: Image, change: Callable[[Band], Band]) -> Image:
 
 
 def _asked_projection(function: str, arguments: Arguments) -> Projection:
-    """Returns the projection that crs, crsTransform and scale describe together."""
+    """Return the projection that crs, crsTransform and scale together describe."""
     crs: Projection = arguments["crs"]
     numbers, scale = arguments["crsTransform"], arguments["scale"]
     if numbers is not None and scale is not None:
@@ -47,8 +47,8 @@ def _scaled(function: str, projection: Projection, scale: float) -> Projection:
     if not (math.isfinite(scale) and scale > 0):
         raise invalid_argument(f"{function}: Scale must be a positive number, not {scale}.")
     if projection == DEFAULT_PROJECTION:
-        # The default projection counts rows northwards; every file that the real service made of
-        # a computed image with a scale alone counts them southwards.
+        # The default projection counts rows northwards, but every file of a computed image that the
+        # real service made with only a scale counts them southwards.
         projection = Projection(projection.crs, Affine.scale(1, -1))
     return projection.scaled_to(scale)
 
@@ -90,8 +90,8 @@ def _clip(session: Session, arguments: Arguments) -> Image:
             own = band.footprint.box_in(band.projection)
             box = box.intersection((own or box).snapped())
         footprint = Footprint(band.projection, box)
-        # Seen in real downloads: a rectangle crops and does not mask, though it is askew in the
-        # image's projection. That another polygon masks is documented.
+        # Seen in real downloads: a rectangle crops but does not mask, even if it is skewed in the
+        # image's projection. That other polygons mask is documented.
         shape = None if geometry.is_rectangle else geometry
         source = ClippedPixels(band.source, footprint, shape)
         return replace(band, footprint=footprint, source=source)
@@ -100,7 +100,7 @@ def _clip(session: Session, arguments: Arguments) -> Image:
 
 
 def _shape(value: object) -> Geometry:
-    """Returns the geometry that a geometry, a feature or a collection of features has."""
+    """Return the geometry of a geometry, a feature or a collection of features."""
     if isinstance(value, Feature) and value.geometry is not None:
         return value.geometry
     if isinstance(value, Collection):
@@ -141,7 +141,7 @@ def _clip_to_bounds_and_scale(session: Session, arguments: Arguments) -> Image:
 
 
 def _bounds(function: str, band: Band, geometry: Geometry | None, projection: Projection) -> Box:
-    """Returns the box of the geometry, or of the band where there is none."""
+    """Return the box of the geometry, or of the band if there is none."""
     box = None
     if geometry is not None:
         box = None if geometry.covers_the_globe else geometry.box_in(projection)
@@ -153,14 +153,17 @@ def _bounds(function: str, band: Band, geometry: Geometry | None, projection: Pr
 
 
 def _unbounded(function: str) -> ApiError:
-    """Source of the text: https://github.com/gee-community/geemap/issues/27 (2020)."""
+    """Return the refusal.
+
+    Source of the text: https://github.com/gee-community/geemap/issues/27 (2020).
+    """
     return invalid_argument(f"{function}: The geometry for image clipping must be bounded.")
 
 
 def _fitted(
     band: Band, geometry: Geometry | None, size: tuple[int, int] | None, side: float | None
 ) -> Footprint:
-    """Returns the footprint of exactly so many pixels over the bounds.
+    """Return the footprint of exactly ``size`` pixels over the bounds.
 
     :param size: (width, height); None to fit the longer side into ``side`` pixels.
     """

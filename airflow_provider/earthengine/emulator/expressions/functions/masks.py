@@ -1,4 +1,4 @@
-"""Functions that read, set and fill masks, and the index that masks by itself."""
+"""Functions that read, set and fill masks, and normalizedDifference, which masks by itself."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MASK_TYPE = PixelType("float32", 0, 1)
 
 
 def _one_for_each(function: str, image: Image, other: Image) -> Sequence[Band]:
-    """Returns a band of another image for each of an image's: its only one, or its own."""
+    """Return the other image's band for each band of an image: its only one, or the same."""
     if len(other.bands) == 1:
         return other.bands * len(image.bands)
     if len(other.bands) != len(image.bands):
@@ -101,7 +101,7 @@ def _unmask(session: Session, arguments: Arguments) -> Image:
 
 
 def _union(band: Band, filler: Band) -> Footprint | None:
-    """Returns the footprint around both; None if either is everywhere."""
+    """Return the footprint around both; None if either is everywhere."""
     if band.footprint is None or filler.footprint is None:
         return None
     other = filler.footprint.box_in(band.footprint.projection)
@@ -119,7 +119,7 @@ def _where(session: Session, arguments: Arguments) -> Image:
         kind = union_of([band.pixel_type, value.pixel_type])
         valid_test = replace(test, source=MaskedPixels(test, test))
         chosen = replace(value, source=MaskedPixels(value, valid_test))
-        # What is chosen, else the input; and nothing where the input is masked.
+        # The chosen value, else the input; masked where the input is masked.
         filled = replace(chosen, pixel_type=kind, source=FilledPixels(chosen, band, kind, None))
         presence = replace(band, pixel_type=BOOLEAN, source=Validity(band))
         source = MaskedPixels(filled, presence)

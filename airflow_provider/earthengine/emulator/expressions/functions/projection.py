@@ -1,4 +1,4 @@
-"""Functions that make projections."""
+"""Functions that create projections."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from airflow_provider.earthengine.emulator.values.projections import Projection,
 
 
 def read_transform(function: str, numbers: list[object]) -> Affine:
-    """Returns the affine map of six numbers: xScale, xShear, xTranslation, yShear, yScale,
+    """Return the affine map of six numbers: xScale, xShear, xTranslation, yShear, yScale,
     yTranslation.
 
-    :param function: whose argument it is, for the message.
+    :param function: the function that has this argument, for the message.
     """
     is_numbers = all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers)
     values = [float(n) for n in numbers] if is_numbers else []  # type: ignore[arg-type]  # checked above

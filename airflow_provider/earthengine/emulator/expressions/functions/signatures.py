@@ -1,7 +1,7 @@
-"""What a function takes: names, types and defaults, checked before it is called.
+"""The parameters of functions: names, types and defaults, checked before a call.
 
-Types are written as Earth Engine's algorithm list writes them, so that a test can compare the
-function table with the list that a client of the real service gets.
+Types are written as in Earth Engine's algorithm list, so that a test can compare the function table
+with the list that a client of the real service gets.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IMAGE = "Image<unknown bands>"
 _ITEM = re.compile(r"List<(.+)>")
 
 
-# What a parameter takes besides its own type.
+# The types that a parameter accepts in addition to its own.
 _ALSO = {
     "Element": (IMAGE, "Feature", "ImageCollection", "FeatureCollection"),
     "FeatureCollection": ("ImageCollection",),
@@ -41,7 +41,7 @@ _ALSO = {
 
 
 def _is_plain(value: object) -> bool:
-    """Returns whether a value can be shown as JSON."""
+    """Return whether a value can be shown as JSON."""
     try:
         json.dumps(value)
     except TypeError:
@@ -51,9 +51,9 @@ def _is_plain(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Session:
-    """What a function may look at besides its arguments.
+    """What a function may read in addition to its arguments.
 
-    :param caller: the e-mail of the service account that asks; None for anonymous.
+    :param caller: the e-mail of the calling service account; None for anonymous.
     :param now: the time of the request, in seconds since 1970: some images appear late.
     """
 
@@ -62,26 +62,26 @@ class Session:
     now: float
 
     def load_image(self, asset_id: str, version: float = -1) -> Image:
-        """Returns an image of the catalogue, of its present version (-1) or exactly this one."""
+        """Return an image of the catalog, in its current version (-1) or exactly this one."""
         return self.catalog.load_image(asset_id, int(version), self.caller, self.now)
 
     def find(self, asset_id: str) -> Asset | None:
-        """Returns an asset that the caller may see; None if there is none."""
+        """Return an asset that the caller may see; None if there is no such asset."""
         return self.catalog.find(asset_id, self.caller, self.now)
 
     def readable(self) -> list[Asset]:
-        """Returns the assets that the caller may see, images of collections aside."""
+        """Return the assets that the caller may see, except images of collections."""
         assets = self.catalog.assets.values()
         return [asset for asset in assets if asset.is_readable_by(self.caller, self.now)]
 
     def images_of(self, collection: Asset) -> list[Asset]:
-        """Returns the images of a collection that can be seen by now."""
+        """Return the images of a collection that are visible now."""
         return [image for image in collection.images if image.is_visible_at(self.now)]
 
     def load_collection(self, function: str, asset_id: str, version: float) -> Collection:
-        """Returns a collection of the catalogue.
+        """Return a collection of the catalog.
 
-        :param function: which kind is wanted: ``ImageCollection.load`` or
+        :param function: determines the kind: ``ImageCollection.load`` or
             ``Collection.loadTable``.
         """
         return self.catalog.load_collection(function, asset_id, int(version), self.caller, self.now)
@@ -94,9 +94,9 @@ Arguments = Mapping[str, Any]
 class Parameter:
     """One parameter.
 
-    :param default: its value when it is not given; ``REQUIRED`` if it must be.
-    :param is_served: False for a parameter that the real function has and this one refuses, if it
-        is given another value than its default.
+    :param default: its value if it is not given; ``REQUIRED`` if it must be.
+    :param is_served: False for a parameter of the real function that this one refuses unless it has
+        its default value.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Parameter:
 class Function:
     """One function of the table.
 
-    :param sent_by: which client sends it, and on what occasion.
+    :param sent_by: which client sends it, and when.
     :param call: computes the result from checked arguments.
     """
 
@@ -120,9 +120,9 @@ class Function:
     call: Callable[[Session, Arguments], Any]
 
     def invoke(self, session: Session, given: Mapping[str, Any]) -> Any:
-        """Returns the result for arguments as they came.
+        """Return the result for unchecked arguments.
 
-        :raises ApiError: for an unknown, missing or mistyped argument.
+        :raises ApiError: if an argument is unknown, missing or mistyped.
         """
         known = {parameter.name for parameter in self.parameters}
         for name in given:
@@ -145,11 +145,11 @@ class Function:
         return self.call(session, arguments)
 
     def fail(self, message: str) -> ApiError:
-        """Returns the refusal of arguments that are well typed and make no sense."""
+        """Return the refusal of arguments that are well typed but make no sense."""
         return invalid_argument(f"{self.name}: {message}")
 
     def as_algorithm(self) -> dict[str, Any]:
-        """Returns the entry of the algorithm list that describes this function."""
+        """Return the entry of the algorithm list that describes this function."""
         return {
             "name": f"algorithms/{self.name}",
             "description": f"Sent by {self.sent_by}.",
@@ -158,7 +158,10 @@ class Function:
         }
 
     def _invalid_type(self, parameter: Parameter, value: object) -> ApiError:
-        """Source of the text: https://github.com/google/earthengine-api/issues/159 (2021)."""
+        """Return the refusal.
+
+        Source of the text: https://github.com/google/earthengine-api/issues/159 (2021).
+        """
         message = (
             f"{self.name}, argument '{parameter.name}': Invalid type.\n"
             f"Expected type: {parameter.type}.\nActual type: {type_name(value)}."
@@ -180,7 +183,7 @@ def _as_argument(parameter: Parameter) -> dict[str, Any]:
 
 
 def type_name(value: object) -> str:
-    """Returns Earth Engine's name for the type of a value."""
+    """Return Earth Engine's name for the type of a value."""
     if isinstance(value, bool):
         return "Boolean"
     if isinstance(value, Collection):
