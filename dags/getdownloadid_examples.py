@@ -1,7 +1,8 @@
-"""The five downloads of the reference page of ``ee.data.getDownloadId``, as five tasks.
+"""The five downloads on the reference page of ``ee.data.getDownloadId``, as five tasks.
 
-One image, one small region: an array, a file per band, a file of several bands, bands each at its
-own scale, and a plain GeoTIFF. A last task opens what was published and compares. Run it with
+One image, one small region: an array, a file per band, a file with several bands, bands with their
+own scales, and a plain GeoTIFF. A last task opens the published files and compares them. Run it
+with
 
     airflow dags test getdownloadid_examples --conf '{"s3_bucket": "my-bucket"}'
 
@@ -31,9 +32,9 @@ BANDS = ["B3", "B8", "B11"]
 EXAMPLES: dict[str, dict[str, Any]] = {
     # A chunk of the image as a NumPy structured array.
     "array": {"bands": BANDS, "region": REGION, "scale": 20, "format": "NPY"},
-    # A GeoTIFF per band, each in its own resolution.
+    # A GeoTIFF per band, each at its own resolution.
     "single_band": {"name": "single_band", "bands": BANDS, "region": REGION},
-    # One GeoTIFF of all bands.
+    # One GeoTIFF with all bands.
     "multi_band": {
         "name": "multi_band",
         "bands": BANDS,
@@ -51,17 +52,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         ],
         "region": REGION,
     },
-    # One GeoTIFF of all bands, not wrapped in a zip file.
+    # One GeoTIFF with all bands, not wrapped in a zip file.
     "geotiff": {"bands": BANDS, "region": REGION, "scale": 20, "format": "GEO_TIFF"},
 }
 
 
 @task
 def check_pixels(uris: dict[str, list[str]], aws_conn_id: str = "aws_default") -> dict[str, str]:
-    """Open every published raster and compare what must be the same pixels.
+    """Open every published raster, and compare the pixels that must be equal.
 
-    :param uris: what each example published, by its name.
-    :return: band or file -> what it is, in a few words.
+    :param uris: the published URIs by example.
+    :return: band -> a short description.
     """
     import numpy as np
 
@@ -76,7 +77,7 @@ def check_pixels(uris: dict[str, list[str]], aws_conn_id: str = "aws_default") -
         np.testing.assert_array_equal(single[index], custom[index])
         np.testing.assert_array_equal(multi[index], geotiff[index])
         np.testing.assert_array_equal(multi[index], array[band])
-    # B11 is a band of 20 m, so that asking for 20 m changes nothing; B3 and B8 are finer.
+    # B11 has 20 m pixels, so requesting 20 m changes nothing; B3 and B8 are finer.
     np.testing.assert_array_equal(single[2], multi[2])
     described = {
         band: f"{pixels.dtype}, {pixels.shape[1]} x {pixels.shape[0]} px, mean {pixels.mean():.1f}"
@@ -85,14 +86,16 @@ def check_pixels(uris: dict[str, list[str]], aws_conn_id: str = "aws_default") -
     expected = {"B3": (170, 209), "B8": (170, 209), "B11": (86, 105)}
     shapes = {band: pixels.shape for band, pixels in zip(BANDS, single, strict=True)}
     if shapes != expected or any(pixels.std() == 0 for pixels in single):
-        raise ValueError(f"The bands are {described}; rows and columns of {expected} were expected")
+        raise ValueError(
+            f"The bands are {described}, but rows and columns of {expected} were expected"
+        )
     for band, text in described.items():
         log.info("%s: %s", band, text)
     return described
 
 
 def read_bands(uri: str, aws_conn_id: str) -> list[np.ndarray[Any, Any]]:
-    """Return the bands of a published GeoTIFF, where they are checked to be on their own grid."""
+    """Return the bands of a published GeoTIFF, after checking its CRS and pixel size."""
     with open_raster(uri, aws_conn_id=aws_conn_id) as raster:
         if raster.crs.to_string() != "EPSG:32610" or raster.res not in ((10, 10), (20, 20)):
             raise ValueError(f"{uri} is in {raster.crs}, with pixels of {raster.res}")
@@ -100,7 +103,7 @@ def read_bands(uri: str, aws_conn_id: str) -> list[np.ndarray[Any, Any]]:
 
 
 def read_array(uri: str, aws_conn_id: str) -> np.ndarray[Any, Any]:
-    """Return the structured array that was published: a field per band."""
+    """Return the published structured array: one field per band."""
     import io
 
     import numpy as np

@@ -1,6 +1,6 @@
-"""A Landsat 7 scene, one file per band, with a look at each file once it is in the bucket.
+"""A Landsat 7 scene, one file per band, with a quick-look of each file.
 
-Shows how a downstream task is mapped over what the operator returns. Run it with
+Shows how to map a downstream task over the URIs that the operator returns. Run it with
 
     airflow dags test landsat_to_s3 --conf '{"s3_bucket": "my-bucket"}'
 """
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @task(map_index_template="{{ task.op_kwargs['uri'].split('/')[-1] }}")
 def draw_quicklook(uri: str, aws_conn_id: str = "aws_default") -> str:
-    """Log what a raster holds and put a grey picture of its first band into the bucket.
+    """Log statistics of a raster, and write a grey picture of its first band to the bucket.
 
     :param uri: ``s3://`` URI of a GeoTIFF.
     :return: ``s3://`` URI of the PNG.

@@ -1,7 +1,7 @@
 """The greenness of a month: the median NDVI of a region's cloudless pixels, once a month.
 
-The image is made by a function, which runs on the worker with Earth Engine initialised. A scheduled
-run takes the month that has just ended. Run it by hand for any month with
+A function makes the image; it runs on the worker with Earth Engine initialised. A scheduled run
+takes the month that has just ended. Run it manually for any month with
 
     airflow dags test ndvi_composite --conf '{"s3_bucket": "my-bucket", "month": "2021-01"}'
 """
@@ -16,23 +16,23 @@ from airflow.sdk import Param, dag, task
 if TYPE_CHECKING:
     import ee
 
-# A scheduled run's interval ends with the month. A run by hand may have no dates at all.
+# A scheduled run's interval ends with the month. A manual run may have no dates at all.
 MONTH = "{{ params.month or (data_interval_end - macros.timedelta(days=1)).strftime('%Y-%m') }}"
 
 
 @task.earthengine_to_s3(
     download_params={
         "name": "ndvi",
-        # A composite of many images has no grid of its own: name one.
+        # A composite of many images has no grid of its own, so set one.
         "crs": "EPSG:32610",
         "scale": 20,
         "region": [-122.0859, 37.0436, -122.0626, 37.0586],
         "format": "GEO_TIFF",
     },
-    # What was cloudy all month. Zero is a valid NDVI.
+    # For pixels that were cloudy all month, because zero is a valid NDVI.
     nodata=-9999,
-    # A month without a single image is no failure. It is written down, and looked for again only
-    # when that is due.
+    # A month without any image is not a failure. It is marked, and checked again only when that is
+    # due.
     on_empty="mark",
     s3_bucket="{{ params.s3_bucket }}",
     s3_prefix=f"ndvi/{MONTH}",
@@ -49,7 +49,7 @@ def download_ndvi(collection: str, month: str) -> ee.Image:
     end = (start + timedelta(days=31)).replace(day=1)
 
     def to_ndvi(image: ee.Image) -> ee.Image:
-        # Scene classes 4, 5 and 6: vegetation, bare soil, water; the others are clouds and doubts.
+        # Scene classes 4, 5 and 6: vegetation, bare soil, water; the others are cloudy or unclear.
         scene = image.select("SCL")
         is_clear = scene.gte(4).And(scene.lte(6))
         return image.normalizedDifference(["B8", "B4"]).rename("ndvi").updateMask(is_clear)
@@ -70,7 +70,7 @@ def download_ndvi(collection: str, month: str) -> ee.Image:
             None,
             type=["null", "string"],
             pattern="^[0-9]{4}-[0-9]{2}$",
-            description="For example 2021-01; the month before the run's date where left empty",
+            description="For example 2021-01; if empty, the month before the run's date",
         ),
     },
     tags=["earthengine"],

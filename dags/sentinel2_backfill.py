@@ -1,10 +1,10 @@
-"""Five years of an area, a mosaic a day: a backfill that can be run again for nothing.
+"""Five years of an area, one mosaic per day: a backfill that costs nothing to run again.
 
     airflow backfill create --dag-id sentinel2_backfill --from-date 2019-01-01 --to-date 2023-12-31
 
-A date that is in the bucket already is one read and one listing of the bucket, and asks Earth
-Engine to compute nothing. A date without an image is marked, by ``mosaic.empty.json`` below its
-prefix, and not asked for again until that is due: the second DAG looks at what is, once a week.
+A date that is already in the bucket takes one read and one listing of the bucket, and no
+computation in Earth Engine. A date without an image is marked by ``mosaic.empty.json`` below its
+prefix, and not requested again until the marker is due; the second DAG checks due markers weekly.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 if TYPE_CHECKING:
     import ee
 
-# What bounds the requests of all tasks at once: a pool, made by
-# `airflow pools set earthengine 10 "Downloads from Earth Engine"` and named here. Its slots times
-# limits["max_concurrent_requests"] are what the project's quota must allow.
+# A pool limits the requests of all tasks together. Create it with
+# `airflow pools set earthengine 10 "Downloads from Earth Engine"`, and name it here. The project's
+# quota must allow its slots times limits["max_concurrent_requests"].
 POOL = os.environ.get("EARTHENGINE_POOL", "default_pool")
 AREA = [-122.0859, 37.0436, -122.0626, 37.0586]
 PREFIX = "sentinel2_by_day"
@@ -38,7 +38,7 @@ DOWNLOAD: dict[str, Any] = {
         "region": AREA,
         "format": "GEO_TIFF",
     },
-    # Looked for again after a fortnight, after another month, two months, ...
+    # Checked again after two weeks, then after four more, eight more, ...
     "on_empty": "mark",
     "recheck_days": 14,
     "s3_bucket": "{{ params.s3_bucket }}",
@@ -52,7 +52,7 @@ PARAMS = {
 
 
 def mosaic_of_day(collection: str, day: str) -> ee.Image:
-    """Return the images of a day that meet the area, the last on top.
+    """Return the mosaic of a day's images that intersect the area, the last on top.
 
     :param day: for example "2021-01-09", in UTC.
     """

@@ -1,6 +1,6 @@
-"""One Sentinel-2 scene a day, cut to a region: image and prefix follow the run's logical date.
+"""One Sentinel-2 scene per day, cropped to a region: image and prefix follow the logical date.
 
-There is an image of this place for some days only. Run it for one that has one, with
+This place has an image only on some days. Run it for one of these with
 
     airflow dags test sentinel2_daily 2021-01-09 --conf '{"s3_bucket": "my-bucket"}'
 """

@@ -1,8 +1,8 @@
-"""Every day what Sentinel-2 saw of an area: late images and re-processed ones are picked up.
+"""Daily Sentinel-2 mosaics of an area, including late and reprocessed images.
 
-Each run lists the last thirty days by date. A date that is in the bucket already costs nothing; a
-date for which an image came late is another mosaic, and replaces the old one. What Earth Engine has
-processed again since it was downloaded is found by comparing versions. Run it for a date with
+Each run lists the last thirty days by date. A date that is already in the bucket costs nothing; a
+date with a late image is a different mosaic, which replaces the old one. Images that Earth Engine
+has reprocessed since they were downloaded are found by comparing versions. Run it for a date with
 
     airflow dags test sentinel2_ingestion 2021-02-01 --conf '{"s3_bucket": "my-bucket"}'
 """
@@ -21,11 +21,11 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 
 AREA = [-122.0859, 37.0436, -122.0626, 37.0586]
 PREFIX = "sentinel2/%Y/%m"
-# What both tasks that download have in common; the rest comes from what they are expanded over.
+# The fields that both download tasks share; the others come from the lists they are expanded over.
 DOWNLOAD: dict[str, Any] = {
     "download_params": {
         "bands": ["B4", "B8"],
-        # A mosaic has no grid of its own: name one.
+        # A mosaic has no grid of its own, so set one.
         "crs": "EPSG:32610",
         "scale": 20,
         "region": AREA,
@@ -39,17 +39,17 @@ DOWNLOAD: dict[str, Any] = {
 def report(downloaded: Any) -> list[str]:
     """Return the URIs of all mapped downloads as one list.
 
-    :param downloaded: a list of URIs for each.
+    :param downloaded: a list of URIs per download.
     """
     return [uri for uris in downloaded for uri in uris]
 
 
 @dag(
-    # A cron text alone would give runs a data interval of no length.
+    # A plain cron expression would give runs a data interval without length.
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2021, 1, 1, tzinfo=UTC),
     catchup=False,
-    # Two runs would download the same dates at the same time, to no avail.
+    # Two concurrent runs would only download the same dates twice.
     max_active_runs=1,
     params={
         "s3_bucket": Param("demo", type="string", description="An existing bucket"),

@@ -1,4 +1,4 @@
-"""A throw-away Airflow: its own home and environment, SQLite, and the ``airflow`` command in it."""
+"""A temporary Airflow: its own home and environment, SQLite, and the ``airflow`` command in it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AirflowHome:
     def run(
         self, *arguments: str, timeout_seconds: float = 240
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``airflow ...`` and return its code and what it printed, both streams as one text."""
+        """Run ``airflow ...`` and return its exit code and output, both streams as one text."""
         with contextlib.ExitStack() as cleanup:
             with interrupts_wait():
                 process = subprocess.Popen(
@@ -59,7 +59,7 @@ class AirflowHome:
         return subprocess.CompletedProcess(arguments, process.returncode, output, None)
 
     def migrate(self) -> None:
-        """Make or upgrade the database."""
+        """Create or upgrade the database."""
         result = self.run("db", "migrate")
         if result.returncode != 0:
             raise StackError(f"airflow db migrate failed:\n{result.stdout[-2000:]}")
@@ -69,7 +69,7 @@ class AirflowHome:
 
         :param date: the logical date.
         :param conf: DAG params as JSON text.
-        :raises FailedRunError: with the log, when the run failed.
+        :raises FailedRunError: if the run failed; holds the log.
         """
         arguments = ["dags", "test", dag_id, *([date] if date else [])]
         result = self.run(*arguments, *(["--conf", conf] if conf else []))
@@ -81,8 +81,8 @@ class AirflowHome:
 class FailedRunError(StackError):
     """A DAG run failed.
 
-    :param command: what was run.
-    :param log: all that it printed; its end is a note of the error, for tests.
+    :param command: the command that was run.
+    :param log: its whole output; the end is added to the error as a note, for tests.
     """
 
     def __init__(self, command: str, log: str) -> None:
@@ -104,13 +104,13 @@ def airflow_home(
     program: Path | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> Iterator[AirflowHome]:
-    """Make an AIRFLOW_HOME with a migrated database; remove it when the block ends.
+    """Create an AIRFLOW_HOME with a migrated database; remove it when the block ends.
 
     :param connections: connection id -> JSON text.
     :param database_url: by default a SQLite file in the home; enough for ``airflow dags test``.
-    :param migrated_file: a SQLite file to copy, made by the same Airflow: saves the migration.
+    :param migrated_file: a SQLite file of the same Airflow to copy, which saves the migration.
     :param program: the ``airflow`` command of another virtual environment.
-    :param extra: further environment variables.
+    :param extra: additional environment variables.
     """
     folder = Path(tempfile.mkdtemp(prefix="airflow-home-"))
     try:

@@ -1,4 +1,4 @@
-"""Airflow's REST API, as the tests and the kept stack ask it."""
+"""A client of Airflow's REST API, for the tests and the kept stack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from stack.processes import StackError
 
 _REQUEST_SECONDS = 60
-# A scheduler that shares two cores with the tests takes minutes where it usually takes seconds.
+# A scheduler that shares two cores with the tests takes minutes instead of the usual seconds.
 PATIENCE_SECONDS = 600.0
 
 
@@ -26,10 +26,10 @@ class AirflowApi:
     url: str
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Return the JSON that the API answers; a new token is fetched for each request.
+        """Return the API's JSON answer; each request fetches a new token.
 
         :param path: from the first slash, for example "/api/v2/dags".
-        :raises urllib.error.URLError: the API refuses the request, or does not answer.
+        :raises urllib.error.URLError: if the API refuses the request or does not answer.
         """
         request = urllib.request.Request(f"{self.url}{path}", method=method)
         if path.startswith("/api/") and not path.startswith("/api/v2/monitor/"):
@@ -56,10 +56,10 @@ class AirflowApi:
 def wait_until(is_so: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until ``is_so()`` holds.
 
-    :raises StackError: it does not hold in time.
+    :raises StackError: if it does not hold in time.
     """
     deadline = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() >= deadline:
-            raise StackError(f"still waiting after {seconds:g} s")
+            raise StackError(f"the condition does not hold after {seconds:g} s")
         time.sleep(0.1)

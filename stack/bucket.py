@@ -1,4 +1,4 @@
-"""What is in a bucket? Its STAC items, and the rasters they name, read back and compared."""
+"""A bucket's STAC items and the rasters that they name, read back and compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stack.processes import StackError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# The STAC file extension writes a multihash: two bytes that say "sha2-256, 32 bytes", then those.
+# The STAC file extension writes a multihash: two bytes for "sha2-256, 32 bytes", then the digest.
 # Source: https://github.com/stac-extensions/file#checksums, https://github.com/multiformats/multicodec
 # (2026-11-22)
 _SHA256_MULTIHASH = "1220"
@@ -41,7 +41,7 @@ def list_keys(client: S3Client, bucket: str) -> list[str]:
 def read_rasters(client: S3Client, bucket: str) -> list[StoredRaster]:
     """Return every GeoTIFF that an item of this bucket names.
 
-    :raises StackError: the bytes are not those whose sha256 the item records.
+    :raises StackError: if the bytes do not have the sha256 that the item records.
     """
     items = [read_item(client, bucket, key) for key in list_keys(client, bucket) if _is_item(key)]
     return [
@@ -57,7 +57,7 @@ def _is_item(key: str) -> bool:
 
 
 def read_item(client: S3Client, bucket: str, key: str) -> dict[str, Any]:
-    """Return a STAC item as the dictionary it is."""
+    """Return a STAC item as a dictionary."""
     item: dict[str, Any] = json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())
     return item
 
@@ -68,9 +68,9 @@ def recorded_sha256(asset: dict[str, Any]) -> str:
 
 
 def read_raster(client: S3Client, uri: str, wanted_sha256: str) -> StoredRaster:
-    """Fetch one GeoTIFF, compare its bytes with the record, and read what it is.
+    """Fetch one GeoTIFF, compare its bytes with the record, and read its metadata.
 
-    :raises StackError: the digest differs.
+    :raises StackError: if the digest differs.
     """
     from rasterio.io import MemoryFile
 
@@ -78,7 +78,7 @@ def read_raster(client: S3Client, uri: str, wanted_sha256: str) -> StoredRaster:
     body = client.get_object(Bucket=address.netloc, Key=address.path.lstrip("/"))["Body"].read()
     sha256 = hashlib.sha256(body).hexdigest()
     if sha256 != wanted_sha256:
-        raise StackError(f"{uri} has the sha256 {sha256}, but its item says {wanted_sha256}")
+        raise StackError(f"{uri} has the sha256 {sha256}, but its item records {wanted_sha256}")
     with MemoryFile(body) as file, file.open() as raster:
         crs = str(raster.crs)
         return StoredRaster(uri, raster.count, raster.width, raster.height, crs, sha256)

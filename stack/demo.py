@@ -1,8 +1,8 @@
 """``make demo``: the example DAGs, from the Earth Engine emulator to an S3 bucket, on loopback.
 
 Everything it starts is stopped again; ``build/demo/`` keeps the quick-looks and the logs. The exit
-code is 0 when every file is in the bucket and is what its record says, 1 when something failed, and
-130 when it was interrupted.
+code is 0 if every file is in the bucket and matches its record, 1 if something failed, and 130 if
+it was interrupted.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ DAG_RUNS = (
 def main(output_folder: Path = OUTPUT_FOLDER, dag_runs: DagRuns = DAG_RUNS) -> int:
     """Run the demo and return the exit code.
 
-    :param output_folder: made anew; gets the quick-looks and a log per DAG.
-    :param dag_runs: DAG ids with logical dates, in their order.
+    :param output_folder: recreated; gets the quick-looks and a log per DAG.
+    :param dag_runs: DAG ids with logical dates, in order.
     """
     try:
         shutil.rmtree(output_folder, ignore_errors=True)
@@ -71,7 +71,7 @@ def run_demo(output_folder: Path, dag_runs: DagRuns) -> None:
             "earthengine_default": earth_engine.airflow_connection,
             "aws_default": s3.airflow_connection,
         }
-        with step("Airflow (a throw-away home)"):
+        with step("Airflow (temporary home)"):
             airflow = parts.enter_context(airflow_home(connections=connections))
         for dag_id, date in dag_runs:
             run_dag(airflow, dag_id, date, output_folder / f"{dag_id}.log")
@@ -79,7 +79,7 @@ def run_demo(output_folder: Path, dag_runs: DagRuns) -> None:
 
 
 def run_dag(airflow: AirflowHome, dag_id: str, date: str, log_path: Path) -> None:
-    """Run one DAG as ``airflow dags test`` does, and keep its log."""
+    """Run one DAG with ``airflow dags test``, and keep its log."""
     with step(f"airflow dags test {dag_id} {date}"):
         conf = json.dumps({"s3_bucket": BUCKET})
         try:
@@ -90,9 +90,9 @@ def run_dag(airflow: AirflowHome, dag_id: str, date: str, log_path: Path) -> Non
 
 
 def show_bucket(client: S3Client, output_folder: Path) -> None:
-    """Print what the rasters in the bucket are, read back from it, and fetch the quick-looks.
+    """Print the rasters in the bucket, read back from it, and fetch the quick-looks.
 
-    :raises StackError: the bucket holds no raster or no quick-look, or one that is not its record.
+    :raises StackError: if there is no raster or no quick-look, or a raster differs from its record.
     """
     rasters = read_rasters(client, BUCKET)
     pictures = fetch_quicklooks(client, output_folder)
@@ -107,7 +107,7 @@ def show_bucket(client: S3Client, output_folder: Path) -> None:
 
 
 def fetch_quicklooks(client: S3Client, output_folder: Path) -> list[Path]:
-    """Copy every PNG of the bucket to a folder and return where they are."""
+    """Copy every PNG of the bucket to a folder, and return their paths."""
     pictures = []
     for key in list_keys(client, BUCKET):
         if key.endswith(".png"):
@@ -123,7 +123,7 @@ def _shown(path: Path) -> Path:
 
 @contextlib.contextmanager
 def step(text: str) -> Iterator[None]:
-    """Say what is being done, and how long it took."""
+    """Print what is being done, and how long it took."""
     print(f"{text:<48}", end="", flush=True)
     started = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""The Earth Engine emulator as a process of its own."""
+"""The Earth Engine emulator as a child process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _READY = re.compile(r"^Earth Engine emulator ready at (http://\S+)$", re.MULTILI
 
 @dataclass(frozen=True)
 class Emulator:
-    """Where the emulator answers, and for which Google Cloud project."""
+    """The emulator's URL and Google Cloud project."""
 
     url: str
     project: str
@@ -47,8 +47,8 @@ def emulator(
 ) -> Iterator[Emulator]:
     """Run the emulator on a free loopback port until the block ends.
 
-    :param folder: gets its log; also its home.
-    :param options: of its command line, besides.
+    :param folder: its home, where its log is written.
+    :param options: additional command-line options.
     """
     module = "airflow_provider.earthengine.emulator"
     command: list[str | Path] = [sys.executable, "-m", module, "--port", "0"]

@@ -1,4 +1,4 @@
-"""Which environment does a child get? A small one: nothing of the caller's accounts or proxies."""
+"""The environment of child processes: minimal, without the caller's accounts or proxies."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 
-# Everything else of the caller's environment stays outside: credentials, proxies, AIRFLOW__*, and
-# PYTHONDONTWRITEBYTECODE, with which every start of the airflow command costs three seconds more.
+# Everything else of the caller's environment is left out: credentials, proxies, AIRFLOW__*, and
+# PYTHONDONTWRITEBYTECODE, which slows down every start of the airflow command by three seconds.
 _INHERITED = ("LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -18,7 +18,7 @@ def child_environment(home: Path, extra: Mapping[str, str] | None = None) -> dic
     """Return the environment of a child whose home is this folder.
 
     :param home: becomes HOME, so that no configuration or credential file of the user is read.
-    :param extra: what this child needs besides.
+    :param extra: additional variables for this child.
     """
     scripts = Path(sys.executable).parent
     return {
@@ -26,27 +26,27 @@ def child_environment(home: Path, extra: Mapping[str, str] | None = None) -> dic
         "HOME": str(home),
         "PATH": os.pathsep.join([str(scripts), "/usr/local/bin", "/usr/bin", "/bin"]),
         "PYTHONUNBUFFERED": "1",
-        # Loopback is reached directly; anything else meets a port where nobody listens.
+        # Loopback is reached directly; anything else goes to a port where nobody listens.
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
         "HTTP_PROXY": "http://127.0.0.1:9",
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "http_proxy": "http://127.0.0.1:9",
         "https_proxy": "http://127.0.0.1:9",
-        # boto3 must not look for an instance role, nor in the user's files.
+        # boto3 must not look for an instance role.
         "AWS_EC2_METADATA_DISABLED": "true",
         **(extra or {}),
     }
 
 
 def installed_program(name: str) -> Path:
-    """Return the path of a program that the virtual environment holds.
+    """Return the path of a program in the virtual environment.
 
-    :raises FileNotFoundError: it is not installed.
+    :raises FileNotFoundError: if it is not installed.
     """
     path = Path(sys.executable).parent / name
     if not path.exists():
         raise FileNotFoundError(
-            f"{name} is not installed beside {sys.executable}: run `make install`"
+            f"{name} is not installed next to {sys.executable}: run `make install`"
         )
     return path

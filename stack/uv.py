@@ -1,4 +1,4 @@
-"""Virtual environments besides the project's own, made by uv."""
+"""Additional virtual environments, created by uv."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from stack.processes import StackError
 def run_uv(*arguments: str) -> None:
     """Run uv.
 
-    :raises StackError: it could not do it; the error holds what it said.
+    :raises StackError: if it fails; holds its output.
     """
     command = [str(installed_program("uv")), *arguments]
-    # The caller's environment, unlike that of all other children: it may name the package index.
+    # Unlike all other children, it gets the caller's environment, which may name a package index.
     result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if result.returncode != 0:
         raise StackError(f"uv {arguments[0]} failed: {result.stderr.strip()}")

@@ -1,7 +1,7 @@
-"""A virtual environment as a user has it: the project's wheel, what that requires, and pytest.
+"""A virtual environment like a user's: the project's wheel, its requirements, and pytest.
 
-The wheel is built anew each time, from a source distribution, so that a file which one of both
-leaves out is missed. Everything else is as in ``constraints.txt`` and stays, below ``build/``.
+The wheel is rebuilt each time, from a source distribution, so that a file missing from either is
+noticed. Everything else is as in ``constraints.txt`` and is kept, below ``build/``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _INSTALLED = ".installed"
 
 
 def environment_folder() -> Path:
-    """Return where the virtual environment is, or will be."""
+    """Return the path of the virtual environment."""
     wanted = b"".join(
         (PROJECT_FOLDER / name).read_bytes() for name in ("setup.cfg", "constraints.txt")
     )
@@ -29,14 +29,14 @@ def environment_folder() -> Path:
 
 
 def is_installed() -> bool:
-    """Say whether the virtual environment is complete."""
+    """Return whether the virtual environment is complete."""
     return (environment_folder() / _INSTALLED).exists()
 
 
 def install() -> None:
-    """Build the wheel and put it into its environment; remove those of other requirements.
+    """Build the wheel and install it into its environment; remove those for other requirements.
 
-    :raises StackError: uv could not; the error holds what it said.
+    :raises StackError: if uv fails; holds its output.
     """
     folder = environment_folder()
     if not is_installed():
