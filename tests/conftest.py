@@ -128,7 +128,7 @@ def _session_emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def emulator(_session_emulator: Emulator) -> Emulator:
-    """The session's emulator with the catalogue of tests/data, its request log empty."""
+    """The session's emulator with the catalog of tests/data, its request log empty."""
     _session_emulator.clear_requests()
     return _session_emulator
 

@@ -32,7 +32,7 @@ from tests.benchmarks.place import BUCKET, Place
 from tests.benchmarks.reading_back import WrongRasterError, check_stored
 from tests.benchmarks.results import Results
 from tests.benchmarks.s3fs_environment import s3fs_python
-from tests.benchmarks.scenes import CELLS, Cell, quick_cells, write_catalogue
+from tests.benchmarks.scenes import CELLS, Cell, quick_cells, write_catalog
 
 # Earth Engine's own default, in requests at a time.
 # Source: https://developers.google.com/earth-engine/guides/usage (2025-08)
@@ -57,13 +57,13 @@ class Bench:
         """Run the cells; those of one scene share their servers."""
         for number, scene in enumerate(dict.fromkeys(cell.scene for cell in cells), 1):
             folder = self._folder / f"scene-{number}"
-            catalogue, kept = folder / "catalogue", folder / "kept"
+            catalog, kept = folder / "catalog", folder / "kept"
             kept.mkdir(parents=True)
-            write_catalogue(catalogue, scene)
+            write_catalog(catalog, scene)
             options = ["--deflate-level", "1", "--keep-files", str(kept)]
             options += ["--max-concurrent-requests", str(_QUOTA)]
             with (
-                emulator(folder, catalog=catalogue, options=options) as earthengine,
+                emulator(folder, catalog=catalog, options=options) as earthengine,
                 SeaweedFS([BUCKET]) as s3,
             ):
                 ids = {"emulator": earthengine.process_id, "S3 server": s3.process_id}

@@ -53,7 +53,7 @@ class Scene:
         return f"{self.band_count} x {self.dtype}, {self.byte_count / GIBIBYTE:.3g} GiB"
 
     def description(self) -> dict[str, Any]:
-        """Return the asset as the emulator's catalogue describes it."""
+        """Return the asset as the emulator's catalog describes it."""
         grid = {
             "dtype": self.dtype,
             "crs": CRS,
@@ -105,7 +105,7 @@ def quick_cells(mebibytes: int) -> tuple[Cell, ...]:
     )
 
 
-def write_catalogue(folder: Path, scene: Scene) -> None:
+def write_catalog(folder: Path, scene: Scene) -> None:
     """Write the description of a scene into a new folder."""
     path = folder / f"{scene.asset_id}.json"
     path.parent.mkdir(parents=True)

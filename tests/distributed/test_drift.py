@@ -46,7 +46,7 @@ def test_a_scene_that_was_processed_again_is_found_and_downloaded_again(
     changed = {key for key in after if after[key] != before[key]}
     assert changed == {f"scenes/{CHANGED}.tif", f"scenes/{CHANGED}.tif.json"}
 
-    # And now it is what the catalogue has.
+    # And now it is what the catalog has.
     stack.forget_requests()
     run = stack.run("drift")
     assert stack.states_of_tasks(run)["download", "skipped"] == 1

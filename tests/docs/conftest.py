@@ -28,7 +28,7 @@ _RUN_SECONDS = 480
 # A task that fails is tried again at once, not after five minutes.
 _NO_WAITING = {"AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "0"}
 
-# What the pages name besides the assets of the test catalogue.
+# What the pages name besides the assets of the test catalog.
 _FIELDS = {
     "type": "FeatureCollection",
     "features": [

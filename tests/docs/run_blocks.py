@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-# The test catalogue has an image of this day.
+# The test catalog has an image of this day.
 LOGICAL_DATE = datetime(2021, 1, 9, tzinfo=UTC)
 
 

@@ -54,7 +54,7 @@ def builtin_of(error: type[Exception]) -> str:
     ("heading", "root"),
     [("Waiting does not help", PermanentError), ("Waiting may help", TransientError)],
 )
-def test_the_catalogue_has_every_error_in_the_branch_where_it_belongs(
+def test_the_catalog_has_every_error_in_the_branch_where_it_belongs(
     heading: str, root: type[Exception]
 ) -> None:
     rows = table_rows(section("errors", heading), "| class")

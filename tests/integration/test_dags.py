@@ -51,7 +51,7 @@ def test_importing_a_dag_file_loads_nothing_heavy(dag_file: Path, tmp_path: Path
     assert result.stdout.strip().split("\n")[-1] == "", "loaded by this DAG file"
 
 
-# The grid of the region at 20 m, as its first pixel's corner and its size; and what the catalogue
+# The grid of the region at 20 m, as its first pixel's corner and its size; and what the catalog
 # says of the collection: the classes of SCL, and where the grids of its bands begin.
 CORNER, WIDTH, HEIGHT = (581260, 4101800), 105, 86
 ORIGIN = (499980, 4200000)

@@ -126,9 +126,9 @@ def test_an_image_that_appeared_is_downloaded_where_it_belongs(
     assert drift(bucket, **WINDOW) == ([], [])
 
 
-@pytest.mark.parametrize("asks_catalogue", [False, True])
+@pytest.mark.parametrize("asks_catalog", [False, True])
 def test_a_date_is_made_again_of_what_there_is_now(
-    series: Emulator, bucket: str, s3: SeaweedFS, asks_catalogue: bool
+    series: Emulator, bucket: str, s3: SeaweedFS, asks_catalog: bool
 ) -> None:
     """By date: one of two images of a day processed again, another day's second image gone."""
     series.put_asset(collection(count=8, step_days=0.5))
@@ -136,7 +136,7 @@ def test_a_date_is_made_again_of_what_there_is_now(
     before = etags(s3, bucket)
     again = [{"image": 3, "visible_from": PAST}]  # the upper one
     series.put_asset(collection(count=8, step_days=0.5, reprocessed=again, gaps=[7]))
-    query = WINDOW if asks_catalogue else {}
+    query = WINDOW if asks_catalog else {}
     downloads, vanished = drift(bucket, by="date", **query)
     assert vanished == []
     assert [fields["source"]["name"] for fields in downloads] == [day(1), day(3)]

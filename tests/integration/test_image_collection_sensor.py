@@ -336,8 +336,8 @@ def test_a_field_that_ends_like_a_file_is_not_read_as_one() -> None:
     assert sensor.start == "x.json"
 
 
-def test_the_catalogues_own_late_image_is_not_there_before_its_time(emulator: Emulator) -> None:
-    """The catalogue says when an image appears; here its time has come long ago."""
+def test_the_catalogs_own_late_image_is_not_there_before_its_time(emulator: Emulator) -> None:
+    """The catalog says when an image appears; here its time has come long ago."""
     assert (CATALOG_FOLDER / "projects/demo/assets/s2_daily.json").exists()
     sensor = make_sensor(
         collection="projects/demo/assets/s2_daily", start="2021-12-27", end="2021-12-28"

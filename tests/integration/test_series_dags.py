@@ -39,7 +39,7 @@ def series(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def catalogue(emulator: Emulator) -> Iterator[Emulator]:
+def catalog(emulator: Emulator) -> Iterator[Emulator]:
     with emulator.restored_assets():
         emulator.put_asset(series())
         yield emulator
@@ -69,16 +69,16 @@ def keys_of(*days: int) -> set[str]:
 
 
 def test_daily_ingestion_picks_up_late_and_processed_again_images(
-    catalogue: Emulator, home: AirflowHome, conf: str, s3: SeaweedFS, bucket: str
+    catalog: Emulator, home: AirflowHome, conf: str, s3: SeaweedFS, bucket: str
 ) -> None:
-    catalogue.put_asset(series(late=[{"image": 3, "visible_from": FUTURE}]))
+    catalog.put_asset(series(late=[{"image": 3, "visible_from": FUTURE}]))
     home.test_dag("sentinel2_ingestion", "2021-01-17", conf)
     first = items(s3, bucket)
     assert set(first) == keys_of(1, 6, 11)
 
     changes = {"late": [{"image": 3, "visible_from": PAST}]}
     again = [{"image": 1, "visible_from": PAST}]
-    catalogue.put_asset(series(**changes, reprocessed=again))
+    catalog.put_asset(series(**changes, reprocessed=again))
     home.test_dag("sentinel2_ingestion", "2021-01-18", conf)
     second = items(s3, bucket)
     assert set(second) == keys_of(1, 6, 11, 16)
@@ -90,24 +90,24 @@ def test_daily_ingestion_picks_up_late_and_processed_again_images(
 
 @pytest.mark.slow  # six commands of Airflow, one after another
 def test_a_backfilled_date_is_free_and_a_gap_is_looked_at_again_when_it_is_due(
-    catalogue: Emulator, home: AirflowHome, conf: str, s3: SeaweedFS, bucket: str
+    catalog: Emulator, home: AirflowHome, conf: str, s3: SeaweedFS, bucket: str
 ) -> None:
-    catalogue.put_asset(series(late=[{"image": 1, "visible_from": FUTURE}]))
+    catalog.put_asset(series(late=[{"image": 1, "visible_from": FUTURE}]))
     prefix = "sentinel2_by_day/2021/2021-01"
     item, marker = f"{prefix}-01/mosaic.tif.json", f"{prefix}-06/mosaic.empty.json"
     for date in ("2021-01-01", "2021-01-06"):
         home.test_dag("sentinel2_backfill", date, conf)
     first = items(s3, bucket)
     assert set(first) == {item, marker}
-    catalogue.clear_requests()
+    catalog.clear_requests()
     for date in ("2021-01-01", "2021-01-06"):
         home.test_dag("sentinel2_backfill", date, conf)
-    assert catalogue.counts().get("value:compute", 0) == 0
+    assert catalog.counts().get("value:compute", 0) == 0
     assert items(s3, bucket) == first
 
     due = {**first[marker], "recheck_after": "2021-01-20T00:00:00+00:00"}
     s3.client().put_object(Bucket=bucket, Key=marker, Body=json.dumps(due).encode())
-    catalogue.put_asset(series())
+    catalog.put_asset(series())
     home.test_dag("sentinel2_recheck", "2021-02-07", conf)
     assert set(items(s3, bucket)) == {item, f"{prefix}-06/mosaic.tif.json"}
 

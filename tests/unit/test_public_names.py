@@ -53,7 +53,7 @@ PUBLIC = {
 }  # fmt: skip
 # Named by users in a shell, not imported.
 PROGRAMS = {"emulator", "plan"}
-# Their pages are the catalogue of errors and the page of the emulator.
+# Their pages are the catalog of errors and the page of the emulator.
 NOT_IN_REFERENCE = {"emulator.faults", "emulator.pytest_plugin", "emulator.server", "exceptions"}
 PRIVATE_ROOMS = ("catalog", "download", "task")
 

@@ -180,7 +180,7 @@ def test_an_endpoint_that_never_answers_ends_within_the_deadline(
     assert 0.9 <= time.monotonic() - started < 60
 
 
-def test_a_catalogue_address_that_never_answers_is_not_waited_for(
+def test_a_catalog_address_that_never_answers_is_not_waited_for(
     hook: EarthEngineHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with silent_listener() as listener:

@@ -90,7 +90,7 @@ class Attempt:
 
     @contextmanager
     def own_uploads(self) -> Iterator[None]:
-        """Always abort the uploads that are still open at the end of the block."""
+        """Abort the uploads that are still open at the end of the block, even if it fails."""
         try:
             yield
         finally:
