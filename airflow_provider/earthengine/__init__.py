@@ -1,3 +1,3 @@
-"""Takes rasters out of Earth Engine and puts them, checked and recorded, into object storage."""
+"""Download rasters from Google Earth Engine, verify them, and publish them to S3 with a record."""
 
 __version__ = "0.1.0"
