@@ -241,8 +241,9 @@ class EarthEngineToS3Operator(BaseOperator):
         from airflow_provider.earthengine.download.fetch.scratch import scratch_directory
         from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
         from airflow_provider.earthengine.download.publish.commit import publish_files
-        from airflow_provider.earthengine.download.publish.files import assemble_files, tags_of
+        from airflow_provider.earthengine.download.publish.files import assemble_files
         from airflow_provider.earthengine.download.publish.item import Source, build_item
+        from airflow_provider.earthengine.download.raster.property_tags import encode_properties
 
         started = time.monotonic()
         with scratch_directory(scratch_place()) as scratch:
@@ -250,7 +251,7 @@ class EarthEngineToS3Operator(BaseOperator):
             stage = open_stage(
                 target.bucket, job.limits, job.identity, plan.download, plan.info.version
             )
-            tags = tags_of(plan.info.properties)
+            tags = encode_properties(plan.info.properties)
             fetched = self._fetch(plan, hook, scratch, stage, tags)
             # The check takes a request; files are assembled and uploaded in the meantime.
             with ThreadPoolExecutor(1, "earthengine-check") as checker:

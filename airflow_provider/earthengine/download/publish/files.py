@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import rasterio
 
@@ -138,12 +137,3 @@ def write_nodata(path: Path, nodata: float) -> None:
     """Write the nodata tag into a GeoTIFF; its pixels do not change."""
     with rasterio.open(path, "r+", driver="GTiff") as dataset:
         dataset.nodata = nodata
-
-
-def tags_of(properties: Mapping[str, Any]) -> dict[str, str]:
-    """Return the image properties that a GeoTIFF can hold as tags: text and numbers."""
-    return {
-        key: str(value)
-        for key, value in properties.items()
-        if isinstance(value, str | int | float) and "=" not in key
-    }
