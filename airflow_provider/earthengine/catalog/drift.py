@@ -18,9 +18,10 @@ from airflow_provider.earthengine.catalog.listed_downloads import (
     mosaic_of,
 )
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.fields.layout import base_of_item
 from airflow_provider.earthengine.download.fields.source import ListedImage
 from airflow_provider.earthengine.download.publish.markers import MARKER_SUFFIX
-from airflow_provider.earthengine.download.publish.record import FINGERPRINT
+from airflow_provider.earthengine.download.publish.record import FINGERPRINT, TIME_SOURCE
 
 _READERS = 8
 _ITEM_SUFFIX = ".json"
@@ -159,10 +160,12 @@ def _read_item(key: str, content: bytes) -> RecordedDownload | None:
                 for each in properties.get("earthengine:source_images", ())
             ]
         time = properties.get("datetime") or properties.get("start_datetime")
+        if properties.get(TIME_SOURCE, "image") not in ("image", "listing"):
+            time = None  # It is not that of the images.
         return RecordedDownload(
             item_key=key,
             prefix=key.rpartition("/")[0],
-            base=item["id"],
+            base=base_of_item(key),
             images=tuple(images),
             is_mosaic=asset_id is None,
             start=None if time is None else datetime.fromisoformat(time),

@@ -33,12 +33,14 @@ class ListedDownload:
     :param name: the image's own name, or its date.
     :param image: an asset id, or a program as JSON text.
     :param start: the time of the image, or the start of its day in UTC.
+    :param end: the end of the day; None for a single image.
     """
 
     name: str
     image: str
     start: datetime | None
     images: tuple[ListedImage, ...]
+    end: datetime | None = None
 
     def to_fields(self, prefix: PrefixPattern | None = None) -> dict[str, Any]:
         """Return the fields of ``EarthEngineToS3Operator`` as plain JSON values.
@@ -46,15 +48,15 @@ class ListedDownload:
         :param prefix: the pattern of ``s3_prefix``; None: it is not among the fields.
         """
         updates = [update_time(each.version) for each in self.images if each.version is not None]
-        fields: dict[str, Any] = {
-            "image": keep_from_templates(self.image),
-            "source": {
-                "name": self.name,
-                "start_time": _text_of(self.start),
-                "update_time": _text_of(max((each for each in updates if each), default=None)),
-                "images": [[each.asset_id, each.version] for each in self.images],
-            },
+        source = {
+            "name": self.name,
+            "start_time": _text_of(self.start),
+            "update_time": _text_of(max((each for each in updates if each), default=None)),
+            "images": [[each.asset_id, each.version] for each in self.images],
         }
+        if self.end is not None:
+            source["end_time"] = _text_of(self.end)
+        fields = {"image": keep_from_templates(self.image), "source": source}
         return fields if prefix is None else {**fields, "s3_prefix": prefix.at(self.start)}
 
 
@@ -87,9 +89,10 @@ def each_date(images: Iterable[ListedImage]) -> list[ListedDownload]:
 
 
 def mosaic_of(name: str, start: datetime | None, images: Sequence[ListedImage]) -> ListedDownload:
-    """Return the download of the mosaic of these images, the last on top."""
+    """Return the download of the mosaic of these images of one day, the last on top."""
     program = _mosaic_program([image.asset_id for image in images], start)
-    return ListedDownload(name, json.dumps(program, sort_keys=True), start, tuple(images))
+    end = None if start is None else start + timedelta(days=1)
+    return ListedDownload(name, json.dumps(program, sort_keys=True), start, tuple(images), end)
 
 
 def _mosaic_program(asset_ids: Sequence[str], start: datetime | None) -> dict[str, Any]:

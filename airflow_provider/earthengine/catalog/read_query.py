@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from airflow_provider.earthengine.catalog.image_query import TIME_START, ImageQuery
 from airflow_provider.earthengine.catalog.property_conditions import read_conditions
 from airflow_provider.earthengine.download.fields.region import Region, is_region_file, read_region
-from airflow_provider.earthengine.download.fields.values import read_number, read_text, shown
+from airflow_provider.earthengine.download.fields.values import (
+    read_number,
+    read_text,
+    read_time,
+    shown,
+)
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 _ASSET_ID = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*")
@@ -46,24 +51,6 @@ def read_query(
         sort=TIME_START if sort in (None, "") else _read_sort(sort),
         limit=None if limit in (None, "") else read_count("limit", limit),
     )
-
-
-def read_time(field: str, value: Any) -> datetime:
-    """Return the time; UTC unless it has an offset.
-
-    :raises DownloadParamsError: if the value is not a date or time.
-    """
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
-    except (AttributeError, ValueError):
-        raise DownloadParamsError(
-            f"{field} is {shown(value)}; write a date or time such as '2021-01-09' or "
-            "'2021-01-09T00:00:00Z'.",
-            field=field,
-        ) from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    # Airflow's own datetimes are a subclass that prints differently.
-    return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
 def check_window(start: datetime, end: datetime) -> None:

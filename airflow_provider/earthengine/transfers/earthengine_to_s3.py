@@ -77,7 +77,9 @@ class EarthEngineToS3Operator(BaseOperator):
         base if download_params has none, and its images are recorded in the item. Never rendered.
     :param nodata: the value for masked pixels, which distinguishes them from valid zeros; None:
         Earth Engine's own. (templated)
-    :param record: what to add to the item: ``licence``, ``attribution``. (templated)
+    :param record: what to add to the item: ``licence``, ``attribution``, and the time of data that
+        has none of its own: ``datetime``, or ``start_datetime`` and ``end_datetime``, or all three.
+        (templated)
     :param s3_extra_args: how objects are written: ServerSideEncryption, SSEKMSKeyId,
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
     :param limits: hard limits, and how large downloads are split and resumed: max_requests,
@@ -262,7 +264,7 @@ class EarthEngineToS3Operator(BaseOperator):
                     build_item,
                     job.destination,
                     job.identity,
-                    Source(job.image, plan.info, job.params, job.record),
+                    Source(job.image, plan.info, job.params, job.record, job.source),
                     run_of(context, job.source, is_conditional=target.bucket.is_conditional),
                     files,
                 )

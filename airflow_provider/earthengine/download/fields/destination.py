@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from string import ascii_letters, digits
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,8 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, read 2026-11.
 _MAX_KEY_BYTE_COUNT = 1024
+
+_ID_TEXT = {ord(each): each for each in f"{ascii_letters}{digits}._-"} | {ord("/"): "~"}
 
 # Encryption, tags, storage class and access; nothing that affects content, keys or conditions.
 _EXTRA_ARGS = (
@@ -80,6 +83,20 @@ class Destination:
     def item_uri(self) -> str:
         """The item's URI."""
         return self.uri(self.item_key)
+
+    @property
+    def item_id(self) -> str:
+        """The item's id: its key without ".json", of characters that a URL holds as they are.
+
+        Each ``/`` becomes ``~``, and each byte of UTF-8 that is no letter, digit, ``.``, ``_`` or
+        ``-`` of ASCII ``~~`` and two hexadecimal digits. No two keys become one id: between two
+        slashes of a key there is always something. STAC advises against ``/``, ``:`` and whatever
+        else is percent-encoded. Source:
+        https://github.com/radiantearth/stac-spec/blob/v1.1.0/best-practices.md#item-ids, read
+        2026-11.
+        """
+        path = self.item_key.removesuffix(".json")
+        return "".join(_ID_TEXT.get(byte, f"~~{byte:02X}") for byte in path.encode())
 
     def uri(self, key: str) -> str:
         """Return ``s3://bucket/key``."""

@@ -38,6 +38,7 @@ from airflow_provider.earthengine.download.fields.on_empty import (
 )
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.read_params import read_params
+from airflow_provider.earthengine.download.fields.record import read_record
 from airflow_provider.earthengine.download.fields.region import is_region_file, parse_region_file
 from airflow_provider.earthengine.download.fields.source import KnownSource, read_source
 from airflow_provider.earthengine.download.fields.values import (
@@ -50,9 +51,6 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 if TYPE_CHECKING:
     pass
-
-
-_RECORD_KEYS = {"licence": "license", "attribution": "attribution"}
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
     source = read_source(fields.source)
     checked: dict[str, Any] = {
         "compression": read_compression(fields.compression, layout),
-        "record": _read_record(fields.record),
+        "record": read_record(fields.record),
         "on_empty": read_on_empty(fields.on_empty),
         "recheck_days": read_recheck_days(fields.recheck_days),
         "extra_args": read_extra_args(fields.s3_extra_args),
@@ -226,13 +224,3 @@ def _read_nodata(value: Any, layout: str) -> float | None:
             field="nodata",
         )
     return read_number("nodata", value)
-
-
-def _read_record(value: Any) -> dict[str, str]:
-    given = read_json("record", value) or {}
-    if not isinstance(given, Mapping) or not set(given) <= set(_RECORD_KEYS):
-        raise DownloadParamsError(
-            f"record is {shown(given)}; write a dict with the keys {' or '.join(_RECORD_KEYS)}.",
-            field="record",
-        )
-    return {_RECORD_KEYS[key]: read_text(key, text) for key, text in given.items()}

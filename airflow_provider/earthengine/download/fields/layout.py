@@ -19,6 +19,13 @@ LAYOUTS = (COG, AS_SERVED, ZIP)
 DEFLATE, ZSTD, LZW, NONE = "deflate", "zstd", "lzw", "none"
 COMPRESSIONS = (DEFLATE, ZSTD, LZW, NONE)
 
+_ITEM_SUFFIXES = _ZIP_ITEM, _NPY_ITEM, _BANDS_ITEM, _TIF_ITEM = (
+    ".zip.json",
+    ".npy.json",
+    ".bands.json",
+    ".tif.json",
+)
+
 
 def read_layout(value: object, params: DownloadParams) -> str:
     """Return the layout, checked against the format; the default supports downloads of any size.
@@ -49,10 +56,17 @@ def read_layout(value: object, params: DownloadParams) -> str:
 def item_suffix(params: DownloadParams, layout: str) -> str:
     """Return the suffix of the item's key; known before anything is planned."""
     if layout == ZIP:
-        return ".zip.json"
+        return _ZIP_ITEM
     if params.file_format == NPY:
-        return ".npy.json"
-    return ".bands.json" if params.file_format == ZIPPED_GEO_TIFF_PER_BAND else ".tif.json"
+        return _NPY_ITEM
+    return _BANDS_ITEM if params.file_format == ZIPPED_GEO_TIFF_PER_BAND else _TIF_ITEM
+
+
+def base_of_item(key: str) -> str:
+    """Return the base name in the key of an item."""
+    name = key.rpartition("/")[2]
+    suffix = next((each for each in _ITEM_SUFFIXES if name.endswith(each)), ".json")
+    return name.removesuffix(suffix)
 
 
 def read_compression(value: object, layout: str) -> str:

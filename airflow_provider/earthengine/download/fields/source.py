@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider.earthengine.download.fields.read_params import read_name
-from airflow_provider.earthengine.download.fields.values import read_text, shown
+from airflow_provider.earthengine.download.fields.values import read_text, read_time, shown
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
 )
@@ -42,11 +42,15 @@ class KnownSource:
 
     :param name: the base of the objects' names, unless ``download_params`` has one.
     :param images: the images that it is made of, with their versions at the time of the listing.
+    :param start: the time of the image, or the start of its day in UTC.
+    :param end: the end of the day; None for a single image.
     :param given: the field as given, for the marker of an empty date.
     """
 
     name: str | None = None
     images: tuple[ListedImage, ...] = ()
+    start: datetime | None = None
+    end: datetime | None = None
     given: Mapping[str, Any] | None = None
 
     def to_item(self) -> dict[str, Any]:
@@ -70,9 +74,15 @@ def read_source(value: Any) -> KnownSource:
             )
             for asset_id, version in images
         )
+        start, end = (_read_moment(value.get(key)) for key in ("start_time", "end_time"))
     except (AttributeError, TypeError, ValueError):
         raise DownloadParamsError(
             f"source is {shown(value)}; pass it as EarthEngineListImagesOperator returned it.",
             field="source",
         ) from None
-    return KnownSource(None if name is None else read_name("source name", name), listed, value)
+    base = None if name is None else read_name("source name", name)
+    return KnownSource(base, listed, start, end, value)
+
+
+def _read_moment(value: Any) -> datetime | None:
+    return None if value is None else read_time("source", value)

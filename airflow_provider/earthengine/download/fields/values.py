@@ -1,4 +1,4 @@
-"""What users and templates write -> plain values: numbers, booleans, JSON.
+"""What users and templates write -> plain values: numbers, booleans, times, JSON.
 
 Templates give text: ``"20"``, ``"true"``, ``'["B3", "B8"]'``. Each function returns the intended
 value, or raises an error that names the field and says what to write instead.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider.earthengine.exceptions import DownloadParamsError
@@ -79,6 +80,25 @@ def read_boolean(field: str, value: Any) -> bool:
     if text in _FALSE:
         return False
     raise DownloadParamsError(f"{field} is {shown(value)}; write true or false.", field=field)
+
+
+def read_time(field: str, value: Any) -> datetime:
+    """Return the moment in UTC, which it is in where it does not say.
+
+    :param value: a datetime, or text such as "2021-01-09" or "2021-01-09T00:00:00+00:00".
+    :raises DownloadParamsError: when it is none.
+    """
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        # Airflow's own datetimes are a subclass that prints otherwise.
+        return datetime.fromtimestamp(moment.timestamp(), UTC)
+    except (AttributeError, ValueError, OverflowError):
+        raise DownloadParamsError(
+            f"{field} is {shown(value)}; write a date or time such as '2021-01-09' or "
+            "'2021-01-09T00:00:00Z'.",
+            field=field,
+        ) from None
 
 
 def read_text(field: str, value: Any) -> str:

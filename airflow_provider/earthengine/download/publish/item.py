@@ -7,9 +7,11 @@ Source: https://github.com/radiantearth/stac-spec/blob/v1.1.0/item-spec/item-spe
 from __future__ import annotations
 
 import json
+import logging
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -17,25 +19,31 @@ from typing import Any
 import pystac
 from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
+from rasterio.enums import WktVersion
 
 from airflow_provider.earthengine import __version__
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.image import ImageSource
 from airflow_provider.earthengine.download.fields.params import DownloadParams
-from airflow_provider.earthengine.download.fields.source import update_time
-from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.fields.record import RECORD_TIMES
+from airflow_provider.earthengine.download.fields.source import KnownSource, update_time
 from airflow_provider.earthengine.download.plan.image_info import ImageInfo
 from airflow_provider.earthengine.download.publish.files import GrowingFile, LocalFile
+from airflow_provider.earthengine.download.publish.footprint import footprint
 from airflow_provider.earthengine.download.publish.record import (
     ETAG,
     FINGERPRINT,
     GENERATION,
     SHA256_MULTIHASH,
+    TIME_SOURCE,
     StoredObject,
 )
-from airflow_provider.earthengine.download.raster.facts import BandFacts, RasterFacts
+from airflow_provider.earthengine.download.publish.times import choose_times, remarks_on_times
+from airflow_provider.earthengine.download.raster.facts import BandFacts, crs_named
 
-_WGS84 = "EPSG:4326"
+_CODE = re.compile(r"[A-Za-z][\w-]*:\w+")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,14 @@ class Source:
     """What was downloaded: the program, Earth Engine's description of it, and the parameters.
 
     :param record: what the user adds, under STAC's names, for example ``license``.
+    :param listed: what a listing reported about it.
     """
 
     image: ImageSource
     info: ImageInfo
     params: DownloadParams
     record: Mapping[str, str]
+    listed: KnownSource = field(default_factory=KnownSource)
 
 
 def build_item(
@@ -76,17 +86,29 @@ def build_item(
     :param files: in the order of the bands.
     :param stored: the object of each file.
     """
-    created = datetime.now(UTC)
     rasters = [raster for file in files for raster in file.rasters]
-    geometry, bbox = _footprint([raster.grid for raster in rasters if raster.grid])
+    geometry, bbox = footprint(raster.grid for raster in rasters if raster.grid)
+    properties = source.info.properties
+    times = choose_times(properties, source.listed, source.record, run.window)
+    remarks = remarks_on_times(times, properties, source.record)
+    for remark in remarks:
+        log.warning(remark)
+    described = _describe(identity, source, run)
+    warnings = [*(warning for raster in rasters for warning in raster.warnings), *remarks]
     item = pystac.Item(
-        id=destination.base,
+        id=destination.item_id,
         geometry=geometry,
         bbox=bbox,
-        properties=_describe(identity, source, run, rasters),
-        **_times(source.info.properties, run, created),
+        properties={
+            **described,
+            TIME_SOURCE: times.source,
+            **({"earthengine:warnings": warnings} if warnings else {}),
+        },
+        datetime=times.moment,
+        start_datetime=times.start,
+        end_datetime=times.end,
     )
-    item.common_metadata.created = created
+    item.common_metadata.created = datetime.now(UTC)
     for file, each in zip(files, stored, strict=True):
         name = file.rasters[0].bands[0].id if len(stored) > 1 else "data"
         asset = pystac.Asset(destination.uri(each.key), media_type=file.media_type, roles=["data"])
@@ -96,9 +118,7 @@ def build_item(
     return json.dumps(content, indent=2, allow_nan=False).encode()
 
 
-def _describe(
-    identity: Identity, source: Source, run: Run, rasters: Sequence[RasterFacts]
-) -> dict[str, Any]:
+def _describe(identity: Identity, source: Source, run: Run) -> dict[str, Any]:
     described = {
         FINGERPRINT: identity.fingerprint,
         GENERATION: identity.generation,
@@ -111,12 +131,9 @@ def _describe(
             "airflow-provider-earthengine": __version__,
             "earthengine-api": version("earthengine-api"),
         },
-        "earthengine:warnings": [
-            warning for raster in rasters for warning in raster.warnings
-        ],
-        **source.record,
+        **{key: text for key, text in source.record.items() if key not in RECORD_TIMES},
         **run.facts,
-    }  # fmt: skip
+    }
     return {
         key: value
         for key, value in described.items()
@@ -146,12 +163,21 @@ def _describe_asset(
     grid = grids.pop() if len(grids) == 1 else None
     if grid:
         projected = ProjectionExtension.ext(asset, add_if_missing=True)
-        if grid.crs.startswith("EPSG:"):
-            projected.code = grid.crs
-        elif grid.crs:
-            projected.wkt2 = grid.crs
+        _describe_crs(projected, grid.crs)
         projected.shape = [grid.height, grid.width]
         projected.transform = list(grid.transform)
+
+
+def _describe_crs(projected: ProjectionExtension[pystac.Asset], name: str) -> None:
+    """Record the crs by its EPSG code, else as WKT2, else by the code that PROJ does not know.
+
+    Source: https://github.com/stac-extensions/projection#projcode, read 2026-11.
+    """
+    crs = crs_named(name)
+    if name.startswith("EPSG:") or (crs is None and _CODE.fullmatch(name)):
+        projected.code = name
+    elif crs:
+        projected.wkt2 = crs.to_wkt(version=WktVersion.WKT2_2019)
 
 
 def _describe_band(band: BandFacts) -> dict[str, Any]:
@@ -176,52 +202,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return _json_number(value) if isinstance(value, float) else value
-
-
-def _times(properties: Mapping[str, Any], run: Run, created: datetime) -> dict[str, Any]:
-    """Return the image's own time, else the run's window, else the time of the download."""
-    start, end = (_time(properties.get(f"system:time_{name}")) for name in ("start", "end"))
-    if start and end and end > start:
-        return {"datetime": start, "start_datetime": start, "end_datetime": end}
-    if start:
-        return {"datetime": start}
-    if run.window and run.window[1] > run.window[0]:
-        return {
-            "datetime": None, "start_datetime": run.window[0], "end_datetime": run.window[1]
-        }  # fmt: skip
-    return {"datetime": run.window[0] if run.window else created}
-
-
-def _time(milliseconds: Any) -> datetime | None:
-    if not isinstance(milliseconds, int | float):
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def _footprint(
-    grids: Sequence[PixelGrid],
-) -> tuple[dict[str, Any] | None, list[float] | None]:
-    """Return the outline of the largest grid in longitude and latitude, and its bounds."""
-    grids = [grid for grid in grids if grid.crs]
-    if not grids:
-        return None, None
-    largest = max(grids, key=lambda grid: grid.width * grid.height)
-    geometry = largest.outline_in(_WGS84)
-    if geometry is None:
-        return None, None
-    geometry = {"type": geometry["type"], "coordinates": _as_lists(geometry["coordinates"])}
-    positions = list(_positions(geometry["coordinates"]))
-    longitudes, latitudes = zip(*positions, strict=True)
-    return geometry, [min(longitudes), min(latitudes), max(longitudes), max(latitudes)]
-
-
-def _as_lists(value: Any) -> Any:
-    return [_as_lists(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _positions(value: Any) -> Any:
-    if isinstance(value[0], int | float):
-        yield value[:2]
-    else:
-        for item in value:
-            yield from _positions(item)

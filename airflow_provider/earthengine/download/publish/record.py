@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 FINGERPRINT = "earthengine:fingerprint"
 GENERATION = "earthengine:generation"
 ETAG = "earthengine:etag"
+TIME_SOURCE = "earthengine:time_source"
 SHA256_MULTIHASH = "1220"
 """The prefix of a sha256 in a multihash. Source:
 https://github.com/stac-extensions/file#checksums, read 2026-11."""

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyproj
 import pystac
 import pytest
 from pystac.validation import JsonSchemaSTACValidator
@@ -60,7 +61,6 @@ def test_what_was_recorded_is_read_again() -> None:
     assert record.uris == ("s3://demo/a/b/scene.tif",)
 
 
-DAY = "2026-01-01T00:00:00Z"
 MILLISECONDS = 1610218671000  # 2021-01-09T18:57:51Z
 
 
@@ -78,8 +78,6 @@ MILLISECONDS = 1610218671000  # 2021-01-09T18:57:51Z
             ("2021-01-09T18:57:51Z", None, None),
         ),
         ({}, Run({}, WINDOW), (None, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")),
-        ({}, Run({}, (WINDOW[0], WINDOW[0])), (DAY, None, None)),
-        ({"system:time_start": "soon"}, Run({}, (WINDOW[0],) * 2), (DAY, None, None)),
     ],
 )
 def test_the_time_is_the_images_else_the_runs(
@@ -90,28 +88,23 @@ def test_the_time_is_the_images_else_the_runs(
     assert tuple(built.get(name) for name in names) == times
 
 
-def test_without_any_other_time_it_is_the_downloads() -> None:
-    built = item()["properties"]
-    assert built["datetime"] == built["created"]
+@pytest.mark.parametrize("window", [None, (WINDOW[0], WINDOW[0]), (WINDOW[1], WINDOW[0])])
+def test_a_time_that_nobody_knows_is_said_to_be_unknown(window: Any) -> None:
+    """A cron schedule's data interval has no length: it is the day of the run, not of the data."""
+    built = item(properties={"system:time_start": "soon"}, run=Run({}, window))["properties"]
+    assert (built["datetime"], built["start_datetime"], built["end_datetime"]) == (
+        None, "1678-01-01T00:00:00Z", "2262-01-01T00:00:00Z",
+    )  # fmt: skip
+    assert built["earthengine:time_source"] == "unknown"
+    (warning,) = built["earthengine:warnings"]
+    assert warning.startswith("system:time_start of the image is 'soon', which is no time")
 
 
 def test_the_footprint_is_the_grids_outline_in_degrees() -> None:
     built = item()
     assert built["bbox"] == pytest.approx([-122.0859, 37.0436, -122.0622, 37.0589], abs=2e-3)
     assert shape(built["geometry"]).is_valid
-
-
-def test_a_footprint_across_the_antimeridian_is_split() -> None:
-    # UTM zone 60 south, whose eastern edge is 180 degrees: 40 km on either side of it.
-    grid = PixelGrid("EPSG:32760", (1000.0, 0.0, 760000.0, 0.0, -1000.0, 6200000.0), 160, 50)
-    geometry = item(grid)["geometry"]
-    assert geometry["type"] == "MultiPolygon"
-    parts = [shape({"type": "Polygon", "coordinates": part}) for part in geometry["coordinates"]]
-    west, east = sorted(parts, key=lambda part: part.bounds[0])
-    assert west.bounds[0] == pytest.approx(-180)
-    assert east.bounds[2] == pytest.approx(180)
-    assert west.bounds[2] < -178
-    assert east.bounds[0] > 177
+    assert len(built["geometry"]["coordinates"][0]) == 5
 
 
 def test_a_raster_without_a_place_has_no_footprint() -> None:
@@ -129,12 +122,26 @@ def test_a_nodata_value_is_written_as_stac_writes_it(nodata: Any, written: Any) 
     assert band["statistics"] == {"minimum": 1, "maximum": 9, "mean": 5, "valid_percent": 50}
 
 
-def test_a_crs_without_a_code_is_written_as_wkt() -> None:
-    from rasterio.crs import CRS
+SINUSOIDAL = "+proj=sinu +R=6371007.181 +units=m"
 
-    wkt = CRS.from_proj4("+proj=laea +lat_0=10 +lon_0=20 +datum=WGS84").to_wkt()
-    grid = PixelGrid(wkt, (1000.0, 0.0, 0.0, 0.0, -1000.0, 0.0), 10, 10)
-    assert item(grid)["assets"]["data"]["proj:wkt2"] == wkt
+
+@pytest.mark.parametrize("version", ["WKT1_GDAL", "WKT2_2019"])
+def test_a_crs_without_a_code_is_written_as_wkt2(version: str) -> None:
+    crs = pyproj.CRS.from_proj4(SINUSOIDAL)
+    grid = PixelGrid(crs.to_wkt(version), (1000.0, 0.0, 0.0, 0.0, -1000.0, 0.0), 10, 10)
+    asset = item(grid)["assets"]["data"]
+    assert "proj:code" not in asset
+    # The keyword is WKT2's; WKT1 has PROJCS.
+    assert asset["proj:wkt2"].startswith("PROJCRS[")
+    assert pyproj.CRS.from_wkt(asset["proj:wkt2"]).equals(crs, ignore_axis_order=True)
+
+
+@pytest.mark.parametrize("code", ["EPSG:32610", "SR-ORG:0"])
+def test_a_crs_with_a_code_is_written_as_that(code: str) -> None:
+    grid = PixelGrid(code, (1000.0, 0.0, 0.0, 0.0, -1000.0, 0.0), 10, 10)
+    asset = item(grid)["assets"]["data"]
+    assert asset["proj:code"] == code
+    assert "proj:wkt2" not in asset
 
 
 def test_what_earth_engine_and_the_user_said_is_kept() -> None:

@@ -1,0 +1,70 @@
+"""The field ``record`` -> what the item says of the data beside the facts, under STAC's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider.earthengine.download.fields.values import (
+    read_json,
+    read_text,
+    read_time,
+    shown,
+)
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+RECORD_TIMES = ("datetime", "start_datetime", "end_datetime")
+
+_TEXTS = {"licence": "license", "attribution": "attribution"}
+
+
+def read_record(value: Any) -> dict[str, str]:
+    """Return what the user adds to the item; times in UTC, in ISO 8601.
+
+    :param value: a dict, or JSON text of one; times are texts or datetimes.
+    :raises DownloadParamsError: for an unknown key, and for times that STAC does not take.
+    """
+    given = read_json("record", value) or {}
+    known = (*_TEXTS, *RECORD_TIMES)
+    if not isinstance(given, Mapping) or not set(given) <= set(known):
+        raise DownloadParamsError(
+            f"record is {shown(given)}; write a dict with any of {', '.join(known)}.",
+            field="record",
+        )
+    texts = {_TEXTS[key]: read_text(key, given[key]) for key in _TEXTS if key in given}
+    return {**texts, **_read_times(given)}
+
+
+def _read_times(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the times, each with the others that it needs.
+
+    Source: https://github.com/radiantearth/stac-spec/blob/v1.1.0/commons/common-metadata.md
+    #date-and-time-range, read 2026-11: start and end come together.
+    """
+    times = {
+        key: read_time(f"record['{key}']", given[key])
+        for key in RECORD_TIMES
+        if given.get(key) is not None
+    }
+    start, end = times.get("start_datetime"), times.get("end_datetime")
+    if (start is None) != (end is None):
+        raise DownloadParamsError(
+            f"record has {' and '.join(times)}; write start_datetime and end_datetime together, or "
+            "datetime alone.",
+            field="record",
+        )
+    if start and end:
+        if start > end:
+            raise DownloadParamsError(
+                f"record has start_datetime {start.isoformat()}, after its end_datetime "
+                f"{end.isoformat()}; exchange them.",
+                field="record",
+            )
+        moment = times.get("datetime", start)
+        if not start <= moment <= end:
+            raise DownloadParamsError(
+                f"record has datetime {moment.isoformat()}, which is not between start_datetime "
+                f"{start.isoformat()} and end_datetime {end.isoformat()}; correct one of them.",
+                field="record",
+            )
+    return {key: moment.isoformat().replace("+00:00", "Z") for key, moment in times.items()}
