@@ -219,10 +219,13 @@ class EarthEngineToS3Operator(BaseOperator):
         )
 
     def _worker(self, hook: EarthEngineHook, context: Context) -> Worker:
+        ti = context["ti"]
         return Worker(
             connect=hook.get_conn,
             read_uri=lambda uri: read_uri(self._s3_client(), uri),
             run_values=context,
+            task_id=ti.task_id,
+            map_index=-1 if ti.map_index is None else ti.map_index,
         )
 
     def _push_plan(self, plan: Plan, context: Context) -> list[str]:

@@ -109,11 +109,17 @@ class Identity:
 
     :param fingerprint: the same for the same program, parameters, layout, nodata and compression.
     :param generation: the same for all tries of one run of the task.
+    :param task_id: "" outside of Airflow.
+    :param map_index: -1 for a task that is not mapped.
+    :param collections: those that a listing found the images in; none without a listing.
     """
 
     fingerprint: str
     generation: str
     if_exists: IfExists
+    task_id: str = ""
+    map_index: int = -1
+    collections: frozenset[str] = frozenset()
 
     def owns(self, fingerprint: str, generation: str) -> bool:
         """Return whether an object with these values is what this attempt would have written."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider.earthengine.download.fields.destination import (
     Destination,
@@ -49,9 +49,6 @@ from airflow_provider.earthengine.download.fields.values import (
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class DownloadFields:
@@ -84,11 +81,15 @@ class Worker:
     :param connect: opens the Earth Engine session; called only if the image is a function.
     :param read_uri: returns the content of an ``s3://`` URI.
     :param run_values: values of the run that an image function may take as parameters.
+    :param task_id: "" outside Airflow.
+    :param map_index: -1 for a task that is not mapped.
     """
 
     connect: Callable[[], object]
     read_uri: Callable[[str], bytes]
     run_values: Mapping[str, Any]
+    task_id: str = ""
+    map_index: int = -1
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,14 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
             base=params.name or source.name or image.name,
             item_suffix=item_suffix(params, layout),
         ),
-        identity=Identity(fingerprint, generation, if_exists),
+        identity=Identity(
+            fingerprint,
+            generation,
+            if_exists,
+            worker.task_id,
+            worker.map_index,
+            source.collections,
+        ),
         **checked,
     )
 

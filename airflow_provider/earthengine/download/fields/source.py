@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +31,11 @@ class ListedImage:
     version: int | None
 
 
+def collections_of(asset_ids: Iterable[str]) -> frozenset[str]:
+    """Return the collections, or folders, of assets."""
+    return frozenset(asset_id.rpartition("/")[0] for asset_id in asset_ids)
+
+
 def update_time(version: float | None) -> datetime | None:
     """Return when the asset of this version was ingested; None if there is no version."""
     return None if version is None else _EPOCH + timedelta(microseconds=int(version))
@@ -52,6 +57,11 @@ class KnownSource:
     start: datetime | None = None
     end: datetime | None = None
     given: Mapping[str, Any] | None = None
+
+    @property
+    def collections(self) -> frozenset[str]:
+        """The collections, or folders, of the images."""
+        return collections_of(each.asset_id for each in self.images)
 
     def to_item(self) -> dict[str, Any]:
         """Return the properties that the item records."""

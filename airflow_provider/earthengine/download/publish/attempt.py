@@ -35,6 +35,12 @@ from airflow_provider.earthengine.download.publish.record import (
     parse_record,
     read_record,
 )
+from airflow_provider.earthengine.download.publish.writers import (
+    Writer,
+    check_no_rival,
+    check_no_rival_at_work,
+    task_metadata,
+)
 from airflow_provider.earthengine.exceptions import (
     ObjectExistsError,
     ServiceUnavailableError,
@@ -81,11 +87,14 @@ class Attempt:
                 f"{self._destination.item_uri}; use another name or s3_prefix, "
                 "or remove it."
             )
+        writer = Writer.of_object(head.metadata)
+        check_no_rival_at_work(self._destination.uri(key), writer, self._identity)
         if self._identity.if_exists is IfExists.FAIL:
             raise ObjectExistsError(
                 f"{self._destination.uri(key)} holds an object of another download, but if_exists "
                 "is 'fail'; use another name or s3_prefix, or if_exists='replace_changed'."
             )
+        log.info("%s is of %s, and will be replaced.", self._destination.uri(key), writer)
         return Precondition(head.etag)
 
     @contextmanager
@@ -102,6 +111,7 @@ class Attempt:
             "fingerprint": self._identity.fingerprint,
             "generation": self._identity.generation,
             "item": quote(self._destination.item_key),
+            **task_metadata(self._identity),
         }
         if isinstance(file, LocalFile):
             # Metadata is sent before the first byte, when a growing file has no digest yet.
@@ -232,6 +242,7 @@ class Attempt:
         """
         record = read_record(self._target)
         if record and not self._identity.owns(record.fingerprint, record.generation):
+            check_no_rival(record.item_uri, record.writer, self._identity)
             raise ObjectExistsError(
                 f"{record.item_uri} was written by another download while this one was being "
                 "published; use another name or s3_prefix for one of them."
@@ -249,6 +260,8 @@ class Attempt:
         if adopted := self._adopt(key, head):
             log.info("%s was published by another attempt.", self._destination.uri(key))
             return adopted
+        writer = Writer.of_object(head.metadata)
+        check_no_rival_at_work(self._destination.uri(key), writer, self._identity)
         raise ObjectExistsError(
             f"{self._destination.uri(key)} was written by another download while this one was "
             "being published; use another name or s3_prefix for one of them."

@@ -17,6 +17,7 @@ its own open uploads.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from airflow_provider.earthengine.download.publish.attempt import Attempt
@@ -27,6 +28,9 @@ from airflow_provider.earthengine.download.publish.record import (
     StoredObject,
     Target,
 )
+from airflow_provider.earthengine.download.publish.writers import writer_of
+
+log = logging.getLogger(__name__)
 
 
 def publish_files(
@@ -55,8 +59,13 @@ def publish_files(
                 attempt.upload(key, file)
         if confirm is not None:
             confirm()
-        if standing.previous and (winner := attempt.retire(standing.previous)):
-            return winner
+        if standing.previous:
+            log.info(
+                "Replacing %s, of %s, by %s",
+                destination.item_uri, standing.previous.writer, writer_of(target.identity),
+            )  # fmt: skip
+            if winner := attempt.retire(standing.previous):
+                return winner
         stored = [
             attempt.complete(destination.key(file.suffix), file, states)
             for file in files

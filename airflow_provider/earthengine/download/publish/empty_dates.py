@@ -11,6 +11,7 @@ from airflow_provider.earthengine.download.fields.on_empty import MARK
 from airflow_provider.earthengine.download.publish import markers
 from airflow_provider.earthengine.download.publish.markers import StoredMarker
 from airflow_provider.earthengine.download.publish.record import Standing, Target
+from airflow_provider.earthengine.download.publish.writers import check_no_rival_at_work
 from airflow_provider.earthengine.exceptions import EmptyImageError
 
 log = logging.getLogger(__name__)
@@ -20,11 +21,14 @@ def check_due(target: Target, job: Job, standing: Standing) -> StoredMarker | No
     """Return the marker at the destination, if there is one.
 
     :raises EmptyImageError: if the job respects markers and this one is not due yet.
+    :raises ObjectExistsError: if another task of this run wrote it.
     """
     key = _key(target)
     if key not in standing.listed or standing.done:
         return None
     found = markers.read_marker(target.bucket, key)
+    if found:
+        check_no_rival_at_work(target.bucket.uri(key), found.marker.writer, target.identity)
     # "replace" requests a check now.
     if found and job.on_empty == MARK and target.identity.if_exists is not IfExists.REPLACE:
         marker = found.marker
@@ -44,20 +48,26 @@ def write_marker(target: Target, job: Job, found: StoredMarker | None, reason: s
     """Mark the download as empty, if the job requests it.
 
     :param found: the marker to replace, if there is one.
+    :raises ObjectExistsError: if another task of this run has written one meanwhile.
     """
     if job.on_empty != MARK:
         return
     key = _key(target)
     marker = markers.make_marker(
         target.destination,
-        target.identity.fingerprint,
+        target.identity,
         job.image,
         job.source.given,
         reason,
         job.recheck_days,
         found.marker if found else None,
     )
-    markers.write_marker(target.bucket, key, marker, found)
+    if not markers.write_marker(target.bucket, key, marker, found):
+        if other := markers.read_marker(target.bucket, key):
+            check_no_rival_at_work(target.bucket.uri(key), other.marker.writer, target.identity)
+        return
+    if found and found.marker.fingerprint != marker.fingerprint:
+        log.info("Replaced %s, of %s", target.bucket.uri(key), found.marker.writer)
     log.info(
         "Wrote marker %s; the next check is due after %s",
         target.bucket.uri(key),

@@ -19,13 +19,14 @@ from airflow_provider.earthengine.download.bucket.errors import (
     ConditionFailedError,
     UploadConflictError,
 )
-from airflow_provider.earthengine.download.fields.destination import Destination
+from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.image import ImageSource
 from airflow_provider.earthengine.download.fields.templates import (
     check_no_template,
     keep_from_templates,
 )
 from airflow_provider.earthengine.download.publish.record import FINGERPRINT
+from airflow_provider.earthengine.download.publish.writers import Writer
 from airflow_provider.earthengine.exceptions import ObjectExistsError
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,9 @@ class Marker:
     :param source: the operator's field ``source``, as given.
     :param looks: the number of checks so far.
     :param recheck_after: when to check again.
+    :param generation: the run that checked last; "" in markers of earlier versions.
+    :param task_id: of the task that did; "" likewise.
+    :param map_index: -1 for a task that is not mapped.
     """
 
     fingerprint: str
@@ -57,6 +61,14 @@ class Marker:
     looks: int
     looked_at: datetime
     recheck_after: datetime
+    generation: str = ""
+    task_id: str = ""
+    map_index: int = -1
+
+    @property
+    def writer(self) -> Writer:
+        """Who wrote it."""
+        return Writer(self.fingerprint, self.generation, self.task_id, self.map_index)
 
     def is_due(self, now: datetime) -> bool:
         """Return whether it is time to check again."""
@@ -116,7 +128,7 @@ def read_marker(bucket: Bucket, key: str) -> StoredMarker | None:
 
 def make_marker(
     destination: Destination,
-    fingerprint: str,
+    identity: Identity,
     image: ImageSource,
     source: Any,
     reason: str,
@@ -129,9 +141,10 @@ def make_marker(
     arrives is rarely requested.
     """
     now = datetime.now(UTC)
-    looks = previous.looks + 1 if previous and previous.fingerprint == fingerprint else 1
+    is_again = previous is not None and previous.fingerprint == identity.fingerprint
+    looks = previous.looks + 1 if previous and is_again else 1
     return Marker(
-        fingerprint=fingerprint,
+        fingerprint=identity.fingerprint,
         base=destination.base,
         prefix=destination.prefix,
         image=image.asset_id or json.dumps(image.expression, sort_keys=True),
@@ -140,13 +153,16 @@ def make_marker(
         looks=looks,
         looked_at=now,
         recheck_after=now + timedelta(days=recheck_days * 2 ** min(looks - 1, 10)),
+        generation=identity.generation,
+        task_id=identity.task_id,
+        map_index=identity.map_index,
     )
 
 
-def write_marker(bucket: Bucket, key: str, marker: Marker, previous: StoredMarker | None) -> None:
-    """Write the marker in place of ``previous``, or where there was none.
+def write_marker(bucket: Bucket, key: str, marker: Marker, previous: StoredMarker | None) -> bool:
+    """Write the marker in place of ``previous``, or where there was none; return whether it did.
 
-    If two attempts write at once, the first marker stays: both hold the same.
+    If two attempts write at once, the first marker stays.
     """
     bucket.find_out_conditions(marker.prefix)
     try:
@@ -155,6 +171,8 @@ def write_marker(bucket: Bucket, key: str, marker: Marker, previous: StoredMarke
         bucket.create_object(key, marker.to_json(), _MEDIA_TYPE)
     except (ConditionFailedError, UploadConflictError):
         log.info("%s was written by another attempt.", bucket.uri(key))
+        return False
+    return True
 
 
 def remove_marker(bucket: Bucket, key: str, etag: str) -> None:

@@ -15,6 +15,8 @@ from airflow_provider.earthengine.download.bucket.objects import (
     ListedObject,
 )
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity, IfExists
+from airflow_provider.earthengine.download.fields.source import collections_of
+from airflow_provider.earthengine.download.publish.writers import Writer, check_no_rival
 from airflow_provider.earthengine.exceptions import (
     ObjectExistsError,
 )
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 FINGERPRINT = "earthengine:fingerprint"
 GENERATION = "earthengine:generation"
 ETAG = "earthengine:etag"
+SOURCE_IMAGES = "earthengine:source_images"
 TIME_SOURCE = "earthengine:time_source"
 SHA256_MULTIHASH = "1220"
 """The prefix of a sha256 in a multihash. Source:
@@ -51,7 +54,12 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class CommitRecord:
-    """A published download, as its item records it."""
+    """A published download, as its item records it.
+
+    :param task_id: of the task that published it; "" if the item does not say.
+    :param map_index: -1 for a task that is not mapped.
+    :param collections: those in which a listing found the images.
+    """
 
     item_uri: str
     item_etag: str
@@ -59,6 +67,16 @@ class CommitRecord:
     generation: str
     objects: tuple[StoredObject, ...]
     uris: tuple[str, ...]
+    task_id: str = ""
+    map_index: int = -1
+    collections: frozenset[str] = frozenset()
+
+    @property
+    def writer(self) -> Writer:
+        """Who published it."""
+        return Writer(
+            self.fingerprint, self.generation, self.task_id, self.map_index, self.collections
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +107,8 @@ def read_record(target: Target) -> CommitRecord | None:
 def look_at_destination(target: Target) -> Standing:
     """Return what exists at the destination, with one read and one listing.
 
-    :raises ObjectExistsError: if it holds another download that must not be replaced.
+    :raises ObjectExistsError: if it holds another download that must not be replaced, or one that
+        another task of this run published.
     """
     record = read_record(target)
     identity = target.identity
@@ -97,6 +116,7 @@ def look_at_destination(target: Target) -> Standing:
     if record is None:
         return Standing(None, None, listed)
     if not identity.owns(record.fingerprint, record.generation):
+        check_no_rival(record.item_uri, record.writer, identity)
         if identity.if_exists is IfExists.FAIL:
             raise ObjectExistsError(
                 f"{record.item_uri} records another download, but if_exists is 'fail'; use "
@@ -121,12 +141,12 @@ def parse_record(destination: Destination, content: bytes, etag: str) -> CommitR
     """
     try:
         item = json.loads(content)
-        assets = item["assets"].values()
+        assets, properties = item["assets"].values(), item["properties"]
         return CommitRecord(
             item_uri=destination.item_uri,
             item_etag=etag,
-            fingerprint=item["properties"][FINGERPRINT],
-            generation=item["properties"][GENERATION],
+            fingerprint=properties[FINGERPRINT],
+            generation=properties[GENERATION],
             objects=tuple(
                 StoredObject(
                     key=asset["href"].removeprefix(destination.uri("")),
@@ -137,6 +157,11 @@ def parse_record(destination: Destination, content: bytes, etag: str) -> CommitR
                 for asset in assets
             ),
             uris=tuple(asset["href"] for asset in assets),
+            task_id=str(properties.get("airflow:task_id", "")),
+            map_index=int(properties.get("airflow:map_index", -1)),
+            collections=collections_of(
+                each["asset_id"] for each in properties.get(SOURCE_IMAGES, ())
+            ),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ObjectExistsError(
