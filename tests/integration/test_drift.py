@@ -10,10 +10,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.operators.drift import EarthEngineDriftOperator
+from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.bucket import list_keys, read_item
 from stack.seaweedfs import SeaweedFS
 from tests.integration.series import (
     COLLECTION,
+    GRID,
     PIXELS,
     collection,
     day,
@@ -210,3 +212,31 @@ def test_a_computed_image_is_not_compared(bucket: str) -> None:
 def test_a_window_of_no_length_is_told_which_timetable_to_use(bucket: str) -> None:
     with pytest.raises(AirflowFailException, match="CronDataIntervalTimetable"):
         drift(bucket, collection=COLLECTION, start=day(1), end=day(1))
+
+
+def test_a_drifted_image_without_a_time_stays_without_one(
+    series: Emulator, bucket: str, s3: SeaweedFS
+) -> None:
+    """The times of its item span all that there can be; they are not the image's."""
+    asset = {
+        "id": "projects/demo/assets/timeless",
+        "kind": "formula",
+        "bands": [{"id": "b", "dtype": "uint16", **GRID}],
+    }
+    series.put_asset({**asset, "version": 1})
+    context = {**task_context(), "data_interval_start": None}
+    operator = EarthEngineToS3Operator(
+        task_id="download",
+        image=asset["id"],
+        download_params={"format": "GEO_TIFF", "name": "named"},
+        s3_bucket=bucket,
+        s3_prefix="s2/2021",
+    )
+    operator.execute(context)  # type: ignore[arg-type]  # a stand-in
+    key = "s2/2021/named.tif.json"
+    assert read_item(s3.client(), bucket, key)["properties"]["earthengine:time_source"] == "unknown"
+    series.put_asset({**asset, "version": 2})
+    (fields,), _ = drift(bucket)
+    assert fields["source"]["name"] == "named"
+    assert fields["source"]["start_time"] is None
+    assert fields["s3_prefix"] == "s2/2021"

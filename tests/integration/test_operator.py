@@ -175,7 +175,7 @@ def test_the_item_is_valid_and_says_what_is_stored(
     JsonSchemaSTACValidator().validate_core(
         item.to_dict(transform_hrefs=False), pystac.STACObjectType.ITEM, "1.1.0"
     )
-    assert item.id == "scene"
+    assert item.id == "a~b~scene.bands"
     assert item.datetime is not None
     assert item.datetime.isoformat() == "2021-01-09T18:57:51+00:00"
     assert item.properties["airflow:dag_id"] == "a_dag"

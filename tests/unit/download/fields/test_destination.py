@@ -1,4 +1,9 @@
+import re
+from urllib.parse import unquote
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider.earthengine.download.fields.destination import (
     Destination,
@@ -62,6 +67,41 @@ def test_keys_are_put_together_from_prefix_base_and_suffix() -> None:
     assert destination.key(".tif") == "a/b/scene.tif"
     assert destination.item_uri == "s3://demo/a/b/scene.tif.json"
     assert Destination("demo", "", "scene", ".tif.json").key(".tif") == "scene.tif"
+
+
+def key_of(item_id: str) -> str:
+    """Return the item's key, as the page on items says."""
+    escaped = re.sub(r"~~([0-9A-F]{2})|~", lambda part: f"%{part[1]}" if part[1] else "/", item_id)
+    return f"{unquote(escaped)}.json"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "base", "item_id"),
+    [
+        ("", "scene", "scene.tif"),
+        ("composites/2026/01", "santa_cruz", "composites~2026~01~santa_cruz.tif"),
+        ("a-b", "c", "a-b~c.tif"),
+        ("a", "b-c", "a~b-c.tif"),
+        ("x=1", "a b:c~20", "x~~3D1~a~~20b~~3Ac~~7E20.tif"),
+        ("São", "~", "S~~C3~~A3o~~~7E.tif"),
+    ],
+)
+def test_an_id_is_the_items_key_in_characters_that_a_url_holds_as_they_are(
+    prefix: str, base: str, item_id: str
+) -> None:
+    destination = Destination("demo", prefix, base, ".tif.json")
+    assert destination.item_id == item_id
+    assert key_of(item_id) == destination.item_key
+
+
+PARTS = st.text("ab~-. %é2F7E", min_size=1)
+
+
+@given(st.lists(PARTS, max_size=3), PARTS, st.sampled_from([".tif.json", ".bands.json"]))
+def test_no_two_keys_have_one_id(prefix: list[str], base: str, suffix: str) -> None:
+    destination = Destination("demo", "/".join(prefix), base, suffix)
+    assert re.fullmatch(r"[A-Za-z0-9._~-]+", destination.item_id)
+    assert key_of(destination.item_id) == destination.item_key
 
 
 def test_an_unknown_mode_is_refused() -> None:
