@@ -167,7 +167,7 @@ class TestTimes:
         item = publish(cron_context(), record={"datetime": "2021-01-09"})
         assert times(item) == ("record", "2021-01-09T00:00:00Z", None, None)
         (warning,) = item["properties"]["earthengine:warnings"]
-        assert "1610218671000000, which is no time in milliseconds since 1970" in warning
+        assert "1610218671000000, not a time in milliseconds since 1970" in warning
 
 
 def degrees(west: float, north: float, step: float, width: int, height: int) -> dict[str, Any]:

@@ -31,7 +31,7 @@ REGIONS = [
     [-122.0659, 37.0436, -122.0626, 37.0456],
 ]
 DAILY, WEEKLY = "scheduled__2026-01-02T00:00:00+00:00", "scheduled__2026-01-09T00:00:00+00:00"
-FIRST = "is of another task of this run, download, map index 0"
+FIRST = "was written by another task of this run (download, map index 0)"
 
 
 def constant() -> Any:
@@ -90,7 +90,7 @@ def test_the_second_mapped_task_of_a_run_names_the_first(
     emulator.clear_requests()
     for number in (1, 2):
         said = refused(download, number)
-        assert f"{uri}.json {FIRST}, and download, map index {number} would replace it" in said
+        assert f"{uri}.json {FIRST}, and this one (download, map index {number})" in said
         assert "own name in download_params, or its own s3_prefix" in said
         assert "'regions/{{ ti.map_index }}'" in said
     assert "value:compute" not in emulator.counts()
@@ -100,7 +100,7 @@ def test_the_second_mapped_task_of_a_run_names_the_first(
 def test_two_tasks_of_a_run_are_no_better(download: Download, stands: Callable[[], Any]) -> None:
     download(0, facts={"task_id": "one", "map_index": -1})
     said = refused(download, 1, facts={"task_id": "other", "map_index": -1})
-    assert "is of another task of this run, one, and other would replace it" in said
+    assert "was written by another task of this run (one), and this one (other) would" in said
     assert stands()[0] == 0
 
 
@@ -247,7 +247,7 @@ def test_of_two_that_find_nothing_the_one_that_comes_second_fails(
         thread.join()
     (winner,) = [number for number, outcome in outcomes.items() if isinstance(outcome, list)]
     said = outcomes[1 - winner]
-    assert f"is of another task of this run, download, map index {winner}," in said
+    assert f"was written by another task of this run (download, map index {winner})," in said
     assert stands()[0] == winner
 
 
@@ -310,7 +310,7 @@ def test_three_regions_without_a_name_are_one_file_and_two_failures_in_airflow(
     with pytest.raises(FailedRunError) as caught:
         numbered.test_dag("unnamed", "2021-01-01")
     for number in (1, 2):
-        assert f"{FIRST}, and download, map index {number} would replace it" in caught.value.log
+        assert f"{FIRST}, and this one (download, map index {number})" in caught.value.log
     assert list_keys(s3.client(), bucket) == ["download.tif", "download.tif.json"]
     numbered.test_dag("numbered", "2021-01-01")
     assert list_keys(s3.client(), bucket)[2:] == [

@@ -1,4 +1,4 @@
-"""The field ``record`` -> what the item says of the data beside the facts, under STAC's names."""
+"""The operator's field ``record`` -> what the user adds to the item, under STAC's names."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _TEXTS = {"licence": "license", "attribution": "attribution"}
 
 
 def read_record(value: Any) -> dict[str, str]:
-    """Return what the user adds to the item; times in UTC, in ISO 8601.
+    """Return what the user adds to the item; times are in UTC, in ISO 8601.
 
-    :param value: a dict, or JSON text of one; times are texts or datetimes.
-    :raises DownloadParamsError: for an unknown key, and for times that STAC does not take.
+    :param value: a dict, or JSON text of one; times are text or datetimes.
+    :raises DownloadParamsError: for an unknown key, or times that STAC does not allow.
     """
     given = read_json("record", value) or {}
     known = (*_TEXTS, *RECORD_TIMES)
     if not isinstance(given, Mapping) or not set(given) <= set(known):
         raise DownloadParamsError(
-            f"record is {shown(given)}; write a dict with any of {', '.join(known)}.",
+            f"record is {shown(given)}; write a dict with any of the keys {', '.join(known)}.",
             field="record",
         )
     texts = {_TEXTS[key]: read_text(key, given[key]) for key in _TEXTS if key in given}
@@ -36,10 +36,10 @@ def read_record(value: Any) -> dict[str, str]:
 
 
 def _read_times(given: Mapping[str, Any]) -> dict[str, str]:
-    """Return the times, each with the others that it needs.
+    """Return the times; start and end come together.
 
     Source: https://github.com/radiantearth/stac-spec/blob/v1.1.0/commons/common-metadata.md
-    #date-and-time-range, read 2026-11: start and end come together.
+    #date-and-time-range, read 2026-11.
     """
     times = {
         key: read_time(f"record['{key}']", given[key])
@@ -49,8 +49,8 @@ def _read_times(given: Mapping[str, Any]) -> dict[str, str]:
     start, end = times.get("start_datetime"), times.get("end_datetime")
     if (start is None) != (end is None):
         raise DownloadParamsError(
-            f"record has {' and '.join(times)}; write start_datetime and end_datetime together, or "
-            "datetime alone.",
+            f"record has {' and '.join(times)} only; write start_datetime and end_datetime "
+            "together, or datetime alone.",
             field="record",
         )
     if start and end:

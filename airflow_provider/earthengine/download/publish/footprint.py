@@ -1,7 +1,7 @@
-"""Grids of pixels -> the geometry and the bbox of an item, as GeoJSON wants them.
+"""Grids of pixels -> geometry and bbox of an item, as GeoJSON requires them.
 
-Rings run counter-clockwise, longitudes end at 180 degrees, and what crosses the antimeridian is cut
-there and has a bbox whose west is greater than its east.
+Rings run counter-clockwise, longitudes are within 180 degrees, and what crosses the antimeridian is
+cut there and has a bbox whose west is greater than its east.
 Source: https://www.rfc-editor.org/rfc/rfc7946, sections 3.1.6, 3.1.9 and 5, read 2026-11.
 """
 
@@ -38,7 +38,7 @@ class _Outline:
 def footprint(grids: Iterable[PixelGrid]) -> tuple[dict[str, Any] | None, list[float] | None]:
     """Return the outline of all grids in longitude and latitude, and its bounds.
 
-    :return: None for both where no grid has a place.
+    :return: None and None if no grid has a place on the globe.
     """
     outlines = [each for grid in dict.fromkeys(grids) if (each := _outline(grid)) is not None]
     if not outlines:
@@ -65,7 +65,7 @@ def _outline(grid: PixelGrid) -> _Outline | None:
 def _cut(piece: Any, least_width: float) -> list[Any]:
     """Return the parts of an outline on either side of the antimeridian.
 
-    :param least_width: in degrees; parts below are what rounding left there.
+    :param least_width: in degrees; narrower parts are rounding errors.
     """
     west, _, east, _ = piece.bounds
     parts = []
@@ -77,7 +77,7 @@ def _cut(piece: Any, least_width: float) -> list[Any]:
 
 
 def _join(outlines: Sequence[_Outline]) -> Any:
-    """Return the largest outline, with whatever others have beyond a pixel beside it."""
+    """Return the union of the largest outline and those that exceed it by more than a pixel."""
     largest = max(outlines, key=lambda outline: outline.shape.area)
     beyond = [
         each.shape for each in outlines if not _about_covers(largest, each)
@@ -87,15 +87,15 @@ def _join(outlines: Sequence[_Outline]) -> Any:
 
 def _about_covers(outline: _Outline, other: _Outline) -> bool:
     _, south, _, north = other.shape.bounds
-    # A pixel is the wider in longitude the nearer it is to a pole.
+    # The nearer to a pole, the more degrees of longitude a pixel has.
     narrowing = max(math.cos(math.radians(max(abs(south), abs(north)))), 0.01)
     margin = max(outline.pixel, other.pixel) / narrowing
     return bool(outline.shape.buffer(margin, join_style="mitre").covers(other.shape))
 
 
 def _tidy(shape: Any) -> list[Any]:
-    """Return the polygons, rounded, without points on straight edges, counter-clockwise."""
-    # Normalised, a ring begins in a corner, which simplifying keeps.
+    """Return the polygons: rounded, counter-clockwise, without points on straight edges."""
+    # A normalised ring starts at a corner, so that simplifying keeps it.
     rounded = set_precision(shape, 10**-_DECIMALS).normalize().simplify(0)
     polygons = [part for part in get_parts(rounded) if isinstance(part, Polygon)]
     return [orient(polygon) for polygon in polygons]
@@ -128,7 +128,7 @@ def _longitudes(spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
     first, last = joined[0], joined[-1]
     if first[0] > -180 or last[1] < 180 or len(joined) == 1:
         return first[0], last[1]
-    # What is on neither side is the widest gap between them.
+    # The bbox leaves out the widest gap.
     gaps = [(after[0] - before[1], after[0], before[1]) for before, after in pairwise(joined)]
     _, west, east = max(gaps)
     return west, east

@@ -93,17 +93,12 @@ def build_item(
     remarks = remarks_on_times(times, properties, source.record)
     for remark in remarks:
         log.warning(remark)
-    described = _describe(identity, source, run)
     warnings = [*(warning for raster in rasters for warning in raster.warnings), *remarks]
     item = pystac.Item(
         id=destination.item_id,
         geometry=geometry,
         bbox=bbox,
-        properties={
-            **described,
-            TIME_SOURCE: times.source,
-            **({"earthengine:warnings": warnings} if warnings else {}),
-        },
+        properties={TIME_SOURCE: times.source, **_describe(identity, source, run, warnings)},
         datetime=times.moment,
         start_datetime=times.start,
         end_datetime=times.end,
@@ -118,7 +113,9 @@ def build_item(
     return json.dumps(content, indent=2, allow_nan=False).encode()
 
 
-def _describe(identity: Identity, source: Source, run: Run) -> dict[str, Any]:
+def _describe(
+    identity: Identity, source: Source, run: Run, warnings: Sequence[str]
+) -> dict[str, Any]:
     described = {
         FINGERPRINT: identity.fingerprint,
         GENERATION: identity.generation,
@@ -131,6 +128,7 @@ def _describe(identity: Identity, source: Source, run: Run) -> dict[str, Any]:
             "airflow-provider-earthengine": __version__,
             "earthengine-api": version("earthengine-api"),
         },
+        "earthengine:warnings": warnings,
         **{key: text for key, text in source.record.items() if key not in RECORD_TIMES},
         **run.facts,
     }
@@ -169,7 +167,7 @@ def _describe_asset(
 
 
 def _describe_crs(projected: ProjectionExtension[pystac.Asset], name: str) -> None:
-    """Record the crs by its EPSG code, else as WKT2, else by the code that PROJ does not know.
+    """Record the crs as an EPSG code, as WKT2, or as a code that PROJ does not know.
 
     Source: https://github.com/stac-extensions/projection#projcode, read 2026-11.
     """

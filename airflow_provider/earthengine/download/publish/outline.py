@@ -1,6 +1,6 @@
-"""A grid of pixels -> polygons of longitude and latitude that make up its outline.
+"""A grid of pixels -> polygons in longitude and latitude that make up its outline.
 
-They are not cut at the antimeridian: where the outline crosses it, longitudes go on beyond 180
+They are not cut at the antimeridian: where the outline crosses it, longitudes continue beyond 180
 degrees. An outline around a pole is closed along the pole.
 """
 
@@ -29,20 +29,19 @@ Points = npt.NDArray[np.float64]
 _WGS84 = "EPSG:4326"
 _METRES_PER_DEGREE = 111_320
 _POINTS_PER_SIDE = 64
-# More degrees of longitude lie between two points of a side only near a pole. There, further points
-# are put between them.
+# Only near a pole are two points of a side more degrees of longitude apart; points are added there.
 _LONGITUDE_STEP = 45
 _MOST_POINTS = 4096
-# A side that runs through a pole is moved into the grid by so much of the grid's size.
+# A side that runs through a pole is moved into the grid by this share of the grid's size.
 _BESIDE_POLE = 1e-6
-# Of a grid that is not on the globe as a whole: so many cells on the longer side.
+# The cells on the longer side, for a grid that is only partly on the globe.
 _CELLS = 1440
 _SAMPLES = 64
 
 
 @dataclass(frozen=True)
 class _Rectangle:
-    """Some of a grid's pixels; sides may lie between pixels."""
+    """A rectangle of a grid's pixels; its sides may cut pixels."""
 
     left: float
     top: float
@@ -50,7 +49,7 @@ class _Rectangle:
     bottom: float
 
     def ring(self) -> Points:
-        """Return (column, row) along its sides, from the upper-left corner back to it."""
+        """Return points along the sides as (column, row), from the upper-left corner back to it."""
         corners = [
             (self.left, self.top), (self.left, self.bottom),
             (self.right, self.bottom), (self.right, self.top), (self.left, self.top),
@@ -60,7 +59,7 @@ class _Rectangle:
         return np.vstack([*points, corners[-1:]])
 
     def holds(self, point: Points, margin: float = 0.0) -> bool:
-        """Return whether a (column, row) lies in it, or beside it by less than the margin."""
+        """Return whether a (column, row) lies in the rectangle widened by the margin."""
         column, row = point
         return bool(
             self.left - margin <= column <= self.right + margin
@@ -68,7 +67,7 @@ class _Rectangle:
         )
 
     def beside(self, point: Points) -> _Rectangle:
-        """Return the rectangle without the point, if that lies on a side."""
+        """Return the rectangle, with its sides moved off the point if that lies on one."""
         margin = _BESIDE_POLE * max(self.right - self.left, self.bottom - self.top)
         if not self.holds(point, margin):
             return self
@@ -83,9 +82,9 @@ class _Rectangle:
 
 @dataclass(frozen=True)
 class _Place:
-    """A grid, and where on the globe its pixels are; NaN stands for nowhere.
+    """A grid and its place on the globe; NaN if some of what is asked for has no place.
 
-    :param crs: rasterio's, of the grid.
+    :param crs: the grid's, as rasterio's object.
     """
 
     grid: PixelGrid
@@ -105,7 +104,7 @@ class _Place:
         return pixels
 
     def poles(self) -> list[tuple[float, Points]]:
-        """Return the latitude and the (column, row) of each pole that has one."""
+        """Return the latitude and the (column, row) of each pole that the crs reaches."""
         found = [(latitude, self.to_pixels(np.array([[0.0, latitude]]))) for latitude in (90, -90)]
         return [
             (latitude, pixels[0])
@@ -115,9 +114,9 @@ class _Place:
 
 
 def outline_pieces(grid: PixelGrid, crs: Any) -> list[Any]:
-    """Return polygons that together are the outline; none where it has no place on the globe.
+    """Return polygons that together are the outline; none if the grid is nowhere on the globe.
 
-    :param crs: rasterio's, of the grid.
+    :param crs: the grid's, as rasterio's object.
     """
     place = _Place(grid, crs)
     if crs.is_geographic:
@@ -130,16 +129,16 @@ def outline_pieces(grid: PixelGrid, crs: Any) -> list[Any]:
 
 
 def pixel_degrees(grid: PixelGrid, crs: Any) -> float:
-    """Return about how many degrees of latitude the shorter side of a pixel has."""
+    """Return the shorter side of a pixel in degrees of latitude, approximately."""
     a, b, _, d, e, _ = grid.transform
     side = min(math.hypot(a, d), math.hypot(b, e))
     return side if crs.is_geographic else side * crs.linear_units_factor[1] / _METRES_PER_DEGREE
 
 
 def _geographic_outline(place: _Place) -> list[Any]:
-    """Return the outline of a grid of degrees, whose longitudes may go on beyond 180 as they are.
+    """Return the outline of a grid in degrees, whose longitudes may exceed 180.
 
-    Its first and last rows may reach beyond a pole, where their centres are at 90 degrees.
+    If the centres of its first or last row are at a pole, the grid reaches beyond it, and is cut.
     """
     outline = Polygon(place.grid.outline(1))
     on_globe = outline.intersection(box(outline.bounds[0], -90, outline.bounds[2], 90))
@@ -147,13 +146,13 @@ def _geographic_outline(place: _Place) -> list[Any]:
         return []
     corners = np.array(on_globe.exterior.coords)
     degrees = _transform(place.crs, _WGS84, corners)
-    # Another datum moves points by seconds, and may take whole turns off.
+    # A change of datum moves points by seconds, and may remove whole turns.
     degrees[:, 0] += 360 * np.round((corners[:, 0] - degrees[:, 0]) / 360)
     return [] if np.isnan(degrees).any() else [Polygon(degrees)]
 
 
 def _project(place: _Place, rectangle: _Rectangle) -> Any:
-    """Return the polygon of a rectangle of pixels; None if it is not on the globe as a whole."""
+    """Return the polygon of a rectangle of pixels; None if it is not entirely on the globe."""
     pixels = rectangle.ring()
     degrees = place.to_degrees(pixels)
     if not _comes_back(place, pixels, degrees):
@@ -165,6 +164,8 @@ def _project(place: _Place, rectangle: _Rectangle) -> Any:
         between = (pixels[before] + pixels[before + 1]) / 2
         pixels = np.insert(pixels, before + 1, between, axis=0)
         degrees = np.insert(degrees, before + 1, place.to_degrees(between), axis=0)
+    if np.isnan(degrees).any():
+        return None
     degrees[:, 0] = np.unwrap(degrees[:, 0], period=360)
     if abs(degrees[-1, 0] - degrees[0, 0]) > 180:
         poles = [latitude for latitude, pole in place.poles() if rectangle.holds(pole)]
@@ -176,10 +177,10 @@ def _project(place: _Place, rectangle: _Rectangle) -> Any:
 
 
 def _comes_back(place: _Place, pixels: Points, degrees: Points) -> bool:
-    """Return whether the pixels have places of their own on the globe.
+    """Return whether each pixel has a place of its own on the globe.
 
-    Beyond its edge, a projection may fold back. A cylinder may be unrolled further: then all that
-    is beyond comes back at one distance, the length of the equator.
+    Beyond the edge of its domain, a projection may fold back onto itself. A cylindrical one goes
+    round again: then all points beyond the edge come back shifted by the length of the equator.
     """
     if np.isnan(degrees).any():
         return False
@@ -199,9 +200,9 @@ def _wide_steps(longitudes: Points) -> npt.NDArray[np.bool_]:
 
 
 def _outline_in_cells(place: _Place) -> list[Any]:
-    """Return polygons of cells of longitude and latitude that lie in the grid.
+    """Return the outline in cells of longitude and latitude, each of which is in the grid or not.
 
-    Each has one place in the grid or none, whatever the projection does elsewhere.
+    This direction is well defined wherever the projection is.
     """
     found = _cells_within(place, box(-180, -90, 180, 90))
     if not found:
@@ -211,7 +212,7 @@ def _outline_in_cells(place: _Place) -> list[Any]:
 
 
 def _cells_within(place: _Place, area: Any) -> list[Any]:
-    """Return polygons of those cells within the bounds of an area that lie in the grid."""
+    """Return polygons of the cells in the bounds of an area whose centres are in the grid."""
     west, south, east, north = area.bounds
     cell = max(east - west, north - south) / _CELLS
     width, height = math.ceil((east - west) / cell), math.ceil((north - south) / cell)
@@ -235,26 +236,13 @@ def _cells_within(place: _Place, area: Any) -> list[Any]:
 
 
 def _transform(source: Any, target: Any, points: Points) -> Points:
-    """Return the points in another crs, as (x, y); NaN for those that have no place there."""
-    result = np.full(points.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(points).all(axis=1))
-    _transform_some(source, target, points, known, result)
-    result[~np.isfinite(result).all(axis=1)] = np.nan
-    return result
-
-
-def _transform_some(
-    source: Any, target: Any, points: Points, chosen: npt.NDArray[np.intp], result: Points
-) -> None:
-    """Write the chosen points' places into the result. One that has none fails all of a call."""
-    if not len(chosen):
-        return
+    """Return the points in another crs as (x, y); all NaN if one of them has no place there."""
+    nowhere = np.full(points.shape, np.nan)
+    if not np.isfinite(points).all():
+        return nowhere
     try:
-        xs, ys = transform(source, target, points[chosen, 0], points[chosen, 1])
+        moved = np.column_stack(transform(source, target, points[:, 0], points[:, 1]))
     except (RasterioError, CPLE_BaseError, SystemError):
-        # The last is rasterio's word for a failure of which GDAL says nothing.
-        if len(chosen) > 1:
-            for half in np.array_split(chosen, 2):
-                _transform_some(source, target, points, half, result)
-        return
-    result[chosen] = np.column_stack([xs, ys])
+        # SystemError: rasterio's for a failure that GDAL does not explain.
+        return nowhere
+    return moved if np.isfinite(moved).all() else nowhere

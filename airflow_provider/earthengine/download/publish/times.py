@@ -1,7 +1,7 @@
-"""Which time is an item's? That of the data, from whoever knows it; never that of the run.
+"""The time of an item: that of the data, never that of the run.
 
-STAC wants a ``datetime``, or null with ``start_datetime`` and ``end_datetime``. Where nobody knows
-the time, these two span all times, and ``earthengine:time_source`` says "unknown".
+STAC requires a ``datetime``, or null with ``start_datetime`` and ``end_datetime``. If the time is
+unknown, these two span all times, and ``earthengine:time_source`` is "unknown".
 Source: https://github.com/radiantearth/stac-spec/blob/v1.1.0/item-spec/item-spec.md#datetime, read
 2026-11.
 """
@@ -20,17 +20,18 @@ from airflow_provider.earthengine.download.fields.values import shown
 TIME_START, TIME_END = "system:time_start", "system:time_end"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# The whole years that 64 bits hold as nanoseconds since 1970: what numpy and pandas can read.
+# The whole years that fit into 64 bits as nanoseconds since 1970, so that numpy and pandas can read
+# them.
 _ANY_TIME = datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class DataTimes:
-    """When the data is from.
+    """The time of the data.
 
-    :param source: who says so: "image", "listing", "record", "data_interval", or "unknown".
-    :param moment: its nominal time; None where only start and end are known.
-    :param start: comes with ``end``, or both are None.
+    :param source: where it is from: "image", "listing", "record", "data_interval" or "unknown".
+    :param moment: the nominal time; None if only start and end are known.
+    :param start: None if, and only if, ``end`` is None.
     """
 
     source: str
@@ -45,17 +46,17 @@ def choose_times(
     record: Mapping[str, str],
     data_interval: tuple[datetime, datetime] | None,
 ) -> DataTimes:
-    """Return the first times that there are: the image's, the listing's, the user's, the run's.
+    """Return the first known of: the image's times, the listing's, the user's, the run's.
 
-    :param properties: the image's.
-    :param listed: what a listing said of the image.
-    :param record: what the user says of it, under STAC's names.
-    :param data_interval: the run's; a cron schedule gives runs one that has no length, which says
-        nothing of the data.
+    :param properties: of the image.
+    :param listed: what a listing reported about the image.
+    :param record: what the user adds, under STAC's names.
+    :param data_interval: of the run. Under a cron schedule it has no length, and says nothing about
+        the data.
     """
     start, end = (read_milliseconds(properties.get(name)) for name in (TIME_START, TIME_END))
     if start is not None:
-        # The mosaic of a date has the date's beginning among its properties, and no end.
+        # The mosaic of a date has the start of the date among its properties, but no end.
         by_listing = listed.end if listed.start == start else None
         return _since("image", start, end or by_listing)
     if listed.start is not None:
@@ -74,24 +75,22 @@ def choose_times(
 def remarks_on_times(
     times: DataTimes, properties: Mapping[str, Any], record: Mapping[str, str]
 ) -> list[str]:
-    """Return what is odd about the times that were chosen, one sentence each."""
+    """Return warnings about the chosen times, one sentence each."""
     remarks = [
-        f"{name} of the image is {shown(properties[name])}, which is no time in milliseconds since "
-        "1970; the item does not go by it."
+        f"{name} of the image is {shown(properties[name])}, not a time in milliseconds since 1970, "
+        "and is ignored."
         for name in (TIME_START, TIME_END)
         if properties.get(name) is not None and read_milliseconds(properties[name]) is None
     ]
     if times.source in ("image", "listing") and any(name in record for name in RECORD_TIMES):
-        remarks.append(
-            f"The {times.source} has a time of its own, so that of record is not in the item."
-        )
+        remarks.append(f"The {times.source} has a time, so that the time in record is ignored.")
     return remarks
 
 
 def read_milliseconds(value: Any) -> datetime | None:
-    """Return the time that Earth Engine means; None for what is none, or no date of STAC's.
+    """Return the time; None if the value is not one, or outside the years 1 to 9999.
 
-    :param value: milliseconds since 1970, or an ``ee.Date`` as it arrives.
+    :param value: milliseconds since 1970, or an ``ee.Date`` as ``getInfo`` returns it.
     """
     if isinstance(value, Mapping) and value.get("type") == "Date":
         value = value.get("value")
@@ -99,7 +98,7 @@ def read_milliseconds(value: Any) -> datetime | None:
         return None
     try:
         return _EPOCH + timedelta(milliseconds=value)
-    except (OverflowError, ValueError):  # The latter is for NaN.
+    except (OverflowError, ValueError):  # ValueError: NaN.
         return None
 
 

@@ -1,7 +1,7 @@
-"""Which task wrote what is at a download's keys, and may this task replace it?
+"""Which task wrote what a download's keys hold, and may this task replace it?
 
-Two tasks of one run that want the same keys for different downloads are a mistake: each would
-replace what the other has just published, and both would succeed.
+If two tasks of one run write different downloads to the same keys, each replaces what the other has
+just published, and both succeed. So the second one fails instead.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _TASK = re.compile(r"(.+)/(-?\d{1,9})")
 
 @dataclass(frozen=True)
 class Writer:
-    """A download that was written, and the task that wrote it.
+    """The task that wrote a download.
 
-    :param generation: the DAG, its run, and how often that had been cleared.
-    :param task_id: "" where nothing says it.
+    :param generation: the DAG, its run, and how often the run had been cleared.
+    :param task_id: "" if unknown.
     :param map_index: -1 for a task that is not mapped.
-    :param collections: those that a listing found the images in.
+    :param collections: those in which a listing found the images.
     """
 
     fingerprint: str
@@ -35,7 +35,7 @@ class Writer:
 
     @classmethod
     def of_object(cls, metadata: Mapping[str, str]) -> Writer:
-        """Return who wrote an object, as its metadata says."""
+        """Return who wrote an object, by its metadata."""
         task = _TASK.fullmatch(metadata.get("task", ""))
         return cls(
             metadata.get("fingerprint", ""),
@@ -46,17 +46,17 @@ class Writer:
 
     @property
     def task(self) -> str:
-        """The task's name, as messages show it."""
+        """The task as messages show it."""
         return (
             f"{self.task_id}, map index {self.map_index}" if self.map_index >= 0 else self.task_id
         )
 
     def is_rival_of(self, identity: Identity) -> bool:
-        """Return whether it is another download by another task of the same run.
+        """Return whether this is another download by another task of the same run.
 
-        A run that was cleared is still the same: also where only the second of two tasks runs
-        again, it must not replace what the first one published. A listing may number its downloads
-        anew then. Its names tell them apart, within the same collections.
+        A cleared run is still the same run: if only the second of two tasks runs again, it must
+        not replace what the first one published. But a listing that runs again may give a download
+        another map index; its names are unique within the same collections.
         """
         mine = writer_of(identity)
         if self.fingerprint == mine.fingerprint or not self.task_id or not mine.task_id:
@@ -66,17 +66,17 @@ class Writer:
         if self.generation == mine.generation:
             return True
         is_same_run = _run_of(self.generation) == _run_of(mine.generation)
-        is_numbered_anew = bool(mine.collections) and self.collections == mine.collections
-        return is_same_run and not is_numbered_anew
+        is_renumbered = bool(mine.collections) and self.collections == mine.collections
+        return is_same_run and not is_renumbered
 
     def __str__(self) -> str:
-        """Return the download, the task and the run, as logs show them."""
+        """Return the download, the task and the run as logs show them."""
         task = f" by task {self.task}" if self.task_id else ""
         return f"download {self.fingerprint}{task} of run {self.generation}"
 
 
 def writer_of(identity: Identity) -> Writer:
-    """Return who this task is to others."""
+    """Return the task that makes a download."""
     return Writer(
         identity.fingerprint,
         identity.generation,
@@ -87,32 +87,33 @@ def writer_of(identity: Identity) -> Writer:
 
 
 def task_metadata(identity: Identity) -> dict[str, str]:
-    """Return what an object says of the task that writes it: ASCII, which S3 takes."""
+    """Return the task as an object's metadata: in ASCII, as S3 requires."""
     if not identity.task_id:
         return {}
     return {"task": f"{quote(identity.task_id)}/{identity.map_index}"}
 
 
 def check_no_rival(uri: str, writer: Writer, identity: Identity) -> None:
-    """Raise if another task of this run published what is there.
+    """Raise if another task of this run wrote another download.
 
-    :raises ObjectExistsError: names the task, and says how to tell the two apart.
+    :raises ObjectExistsError: if it did; names that task, and says how to separate the two.
     """
     if writer.is_rival_of(identity):
         raise ObjectExistsError(
-            f"{uri} is of another task of this run, {writer.task}, and {writer_of(identity).task} "
-            "would replace it: both have the same name; give each task its own name in "
-            "download_params, or its own s3_prefix, for example 'regions/{{ ti.map_index }}' in a "
-            "mapped task.",
+            f"{uri} was written by another task of this run ({writer.task}), and this one "
+            f"({writer_of(identity).task}) would replace it: both have the same name; give each "
+            "task its own name in download_params, or its own s3_prefix, for example "
+            "'regions/{{ ti.map_index }}' in a mapped task.",
             task_id=writer.task_id,
             map_index=writer.map_index,
         )
 
 
 def check_no_rival_at_work(uri: str, writer: Writer, identity: Identity) -> None:
-    """Raise for what is no result, of another task of this run, unless that was cleared since.
+    """Raise if another task of this run wrote it, unless the run has been cleared since.
 
-    An object without an item is no result, nor is a marker: after a clear, they may be replaced.
+    This is for an object without an item and for a marker: they are not results, and may be
+    replaced after a clear.
 
     :raises ObjectExistsError: as :func:`check_no_rival`.
     """

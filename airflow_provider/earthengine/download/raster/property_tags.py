@@ -1,9 +1,9 @@
-"""An image's properties -> tags of a GeoTIFF, from which they can be read back exactly.
+"""An image's properties -> GeoTIFF tags, from which they can be read back exactly.
 
 GDAL takes a tag as one text NAME=VALUE. The first "=" or ":" ends the name, so that all properties
-``system:...`` would be one tag, ``system``; names that differ only by case are one; spaces around
-a value, control characters and empty texts get lost. Therefore one tag holds all properties as
-JSON, and those that GDAL stores exactly as they are have a tag of their own besides.
+``system:...`` become one tag, ``system``; names that differ only in case become one; spaces around
+a value, control characters and empty texts are lost. So one tag holds all properties as JSON, and
+those that GDAL stores unchanged also have a tag each.
 Source: ``CPLParseNameValue``, https://gdal.org/en/stable/api/cpl.html, read 2026-11, and measured
 with GDAL 3.10.
 """
@@ -28,13 +28,12 @@ _MEANT_FOR_RASTERIO = frozenset({"ns", "bidx", "self"})
 
 
 def encode_properties(properties: Mapping[str, Any]) -> dict[str, str]:
-    """Return tags that GDAL stores as they are, by name.
+    """Return tags that GDAL stores unchanged, by name.
 
     ``json.loads(tags["EARTHENGINE_PROPERTIES"])`` is the inverse. The JSON is ASCII, whatever the
-    properties hold; a float that is no number is NaN or Infinity, as Python and JavaScript
-    write it.
+    properties hold. Floats that are not finite are written as Python does: NaN, Infinity.
 
-    :param properties: as Earth Engine gives them: names and JSON values.
+    :param properties: as Earth Engine returns them: names and JSON values.
     """
     if not properties:
         return {}
@@ -56,7 +55,7 @@ def _has_plain_name(name: str) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether the value is a number, or a text that a tag holds as it is."""
+    """Return whether the value is a number, or text that GDAL stores unchanged."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return False
     text = str(value)

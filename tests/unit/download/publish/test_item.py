@@ -97,7 +97,7 @@ def test_a_time_that_nobody_knows_is_said_to_be_unknown(window: Any) -> None:
     )  # fmt: skip
     assert built["earthengine:time_source"] == "unknown"
     (warning,) = built["earthengine:warnings"]
-    assert warning.startswith("system:time_start of the image is 'soon', which is no time")
+    assert warning.startswith("system:time_start of the image is 'soon', not a time")
 
 
 def test_the_footprint_is_the_grids_outline_in_degrees() -> None:

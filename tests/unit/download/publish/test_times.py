@@ -134,7 +134,7 @@ def test_a_time_in_record_that_is_not_used_is_said() -> None:
     properties = {"system:time_start": MILLISECONDS}
     times = choose_times(properties, NOTHING, MONTH, None)
     (remark,) = remarks_on_times(times, properties, MONTH)
-    assert remark == "The image has a time of its own, so that of record is not in the item."
+    assert remark == "The image has a time, so that the time in record is ignored."
     assert remarks_on_times(times, properties, {"license": "CC0-1.0"}) == []
 
 
@@ -172,7 +172,7 @@ def test_a_record_may_hold_times(given: Any, wanted: dict[str, str]) -> None:
         ({"datetime": ""}, "write a date or time"),
         ({"datetime": 1610218671000}, "write a date or time"),
         ({"datetime": datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))}, "write a date"),
-        ({"date": "2026-01-01"}, "any of licence, attribution, datetime, start_datetime, end_dat"),
+        ({"date": "2026-01-01"}, "any of the keys licence, attribution, datetime, start_datetime"),
         (["2026-01-01"], "write a dict"),
     ],
 )
@@ -183,5 +183,5 @@ def test_times_that_stac_does_not_take_are_refused(given: Any, told: str) -> Non
 
 @pytest.mark.parametrize("field", ["start_time", "end_time"])
 def test_a_listing_whose_time_is_none_is_refused(field: str) -> None:
-    with pytest.raises(DownloadParamsError, match="leave it to what EarthEngineListImagesOperator"):
+    with pytest.raises(DownloadParamsError, match="pass it as EarthEngineListImagesOperator"):
         read_source({"name": "a", field: "soon"})
