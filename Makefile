@@ -1,7 +1,9 @@
-# Needs: make, and a Python >= 3.11 with venv. Everything else comes into .venv, from constraints.txt.
+# Needs: make, and a Python >= 3.11 with venv. Everything else comes into .venv, from constraints.txt;
+# the network is needed for that, and for what `make test-slow` installs besides, but not afterwards.
 #
 #   make demo       one Earth Engine download after the other, through real Airflow, into real S3
-#   make test       lint, types, import contracts, documentation, tests
+#   make test       lint, types, import contracts, documentation, tests: minutes
+#   make test-slow  all other tests: most of an hour
 #   make up / down  the same stack, kept, with Airflow's user interface
 #   make help       all commands
 
@@ -9,6 +11,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .SUFFIXES:
 
+# make test PYTHON=python3.13: with this interpreter, whose .venv takes the place of another's.
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,25 +25,36 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport VIRTUAL_ENV
 
-.PHONY: help install demo test lint docs oldest-airflow wheel test-slow reliability-page live bench bench-compressions up down lock clean
+comma := ,
+# Why .venv has to be made anew: it is another interpreter's, or its programs name another folder.
+STALE := $(shell [ -x $(BIN)/python ] || exit 0; \
+  grep -qF "$$(pwd -P)/$(VENV)" $(VENV)/pyvenv.cfg || { echo "it was made in another folder"; exit; }; \
+  [ -n "$(PYTHON)" ] || exit 0; \
+  version='import sys; print(sys.version)'; \
+  [ "$$("$(PYTHON)" -c "$$version" 2>&1)" = "$$($(BIN)/python -c "$$version")" ] || \
+  echo "it is not $(PYTHON)'s but $$($(BIN)/python --version)'s")
+
+.PHONY: FORCE help install demo test lint docs oldest-airflow wheel test-slow fuzz reliability-page live bench bench-compressions up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-20s%s\n", name, $$0 }'
 
 install: $(STAMP) ## make .venv from constraints.txt
 
-$(STAMP): setup.cfg pyproject.toml constraints.txt
-	@if [ ! -x $(BIN)/python ]; then \
-	  for candidate in "$(PYTHON)" python3 python3.13 python3.12 python3.11; do \
-	    [ -n "$$candidate" ] || continue; \
+$(STAMP): setup.cfg pyproject.toml constraints.txt $(if $(STALE),FORCE)
+	@if [ -n "$(STALE)" ] || [ ! -x $(BIN)/python ]; then \
+	  for candidate in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11); do \
 	    "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
 	      2>/dev/null && found="$$candidate" && break; \
 	  done; \
 	  if [ -z "$$found" ]; then \
-	    echo "Python 3.11 or newer with venv is needed: on Debian or Ubuntu, apt-get install python3 python3-venv; elsewhere, name one with make PYTHON=/path/to/python3 install" >&2; \
+	    candidate="$(or $(PYTHON),python3)"; \
+	    is="$$("$$candidate" --version 2>/dev/null)" && is="$$candidate is $$is, and " || is="$(if $(PYTHON),$(PYTHON) does not run$(comma) and )"; \
+	    echo "$${is}Python 3.11 or newer with venv is needed: on Debian or Ubuntu, apt-get install python3 python3-venv; elsewhere, name one with make PYTHON=/path/to/python3 install" >&2; \
 	    exit 1; \
 	  fi; \
-	  "$$found" -m venv $(VENV); \
+	  [ -z "$(STALE)" ] || echo "$(VENV) is made anew: $(STALE)"; \
+	  "$$found" -m venv --clear $(VENV); \
 	fi
 	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt uv
@@ -51,7 +65,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 demo: $(STAMP) ## run three example DAGs against the emulator, then show what is in the bucket
 	$(BIN)/python -m stack.demo
 
-test: lint docs oldest-airflow ## lint, strict types, import contracts, documentation, tests
+test: lint docs ## lint, strict types, import contracts, documentation, tests: before every commit
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(STAMP) ## the same without the tests
@@ -67,12 +81,15 @@ docs: $(STAMP) ## build the documentation into build/docs; a warning is an error
 oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest Airflow
 	$(BIN)/python -m stack.oldest
 
-# Test by test: the fault matrix is one file. What shares a stack is a group, which stays together.
 wheel: $(STAMP) ## build the wheel and install it where its tests find it
 	$(BIN)/python -m stack.wheel
 
-test-slow: wheel ## the tests that take minutes: every cell of the fault and crash matrices
-	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadgroup --junit-xml=build/test-slow.xml
+# Test by test: the fault matrix is one file. What shares a stack is a group, which stays together.
+test-slow: wheel oldest-airflow ## all tests that `make test` leaves out, for they take too long
+	$(BIN)/python -m pytest -m "slow and not live" -n $(JOBS) --dist loadgroup --junit-xml=build/test-slow.xml
+
+fuzz: $(STAMP) ## the drawn tests with new examples, twenty times as many; prints what failed
+	$(BIN)/python -m pytest -m "hypothesis and not live" --hypothesis-profile=fuzz -n $(JOBS)
 
 reliability-page: $(STAMP) ## write the fault matrix, and the last test-slow's figures, into its page
 	$(BIN)/python -m tests.reliability.reliability_page

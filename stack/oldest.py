@@ -2,7 +2,8 @@
 
 Every direct requirement of ``setup.cfg`` is installed at the lowest version in its range, and
 everything else as of a day when that Airflow was current, because an old Airflow does not run with
-newer libraries. It is created once per content of ``setup.cfg``, below ``build/``.
+newer libraries. It is created below ``build/``, once per
+content of ``setup.cfg`` and interpreter.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _INSTALLED = ".installed"
 
 def environment_folder() -> Path:
     """Return the path of the virtual environment for the current ``setup.cfg``."""
-    wanted = (PROJECT_FOLDER / "setup.cfg").read_bytes() + f"{AIRFLOW_VERSION} {_LAST_DAY}".encode()
+    here = f"{AIRFLOW_VERSION} {_LAST_DAY} {sys.version} {PROJECT_FOLDER}"
+    wanted = (PROJECT_FOLDER / "setup.cfg").read_bytes() + here.encode()
     return _FOLDERS / hashlib.sha256(wanted).hexdigest()[:12]
 
 

@@ -22,9 +22,10 @@ _INSTALLED = ".installed"
 
 def environment_folder() -> Path:
     """Return the path of the virtual environment."""
-    wanted = b"".join(
+    requirements = [
         (PROJECT_FOLDER / name).read_bytes() for name in ("setup.cfg", "constraints.txt")
-    )
+    ]
+    wanted = b"".join([*requirements, f"{sys.version} {PROJECT_FOLDER}".encode()])
     return _FOLDERS / hashlib.sha256(wanted).hexdigest()[:12]
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from traceback import walk_stack
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from stack.live import IS_LIVE
+from tests.support.drawn import register_profiles
 
-# How long an example takes says something of the machine, not of the code.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+register_profiles()
 
 # Airflow reads its home once, when it is first imported, and creates it: set before anything else.
 _AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))
@@ -95,8 +99,28 @@ def closed_network() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[SeaweedFS]:
     """One S3 server for the whole session; tests keep apart by buckets of their own."""
-    with SeaweedFS() as server:
+    with SeaweedFS() as server, _cheap_aws_clients():
         yield server
+
+
+@contextmanager
+def _cheap_aws_clients() -> Iterator[None]:
+    """Make what each operator does to open an S3 client cost a tenth, with the same outcome.
+
+    Each has a session of its own, which reads botocore's models anew; and Airflow's hook looks for
+    the name of its caller with the source line of every frame, of which pytest has sixty.
+    """
+    import botocore.session
+    from airflow.providers.amazon.aws.hooks import base_aws
+
+    def stack() -> list[inspect.FrameInfo]:
+        frames = [frame for frame, _ in walk_stack(sys._getframe(1))]
+        return [inspect.FrameInfo(each, "", 0, each.f_code.co_name, None, None) for each in frames]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        patch.setattr(base_aws, "inspect", SimpleNamespace(**{**vars(inspect), "stack": stack}))
+        yield
 
 
 @pytest.fixture

@@ -18,16 +18,6 @@ MAX_GRID_SIDE = 32_768
 MAX_BANDS = 1_024
 """Bands in one request. Source: as MAX_REQUEST_BYTE_COUNT."""
 
-TILE_BYTE_COUNT = 33_554_432
-"""32 MiB, the default size of a tile: the limit that the client's documentation still states.
-
-Source: ``ee.Image.getDownloadURL``, https://developers.google.com/earth-engine/apidocs/
-ee-image-getdownloadurl, read 2025-08.
-"""
-
-TILE_SIDE = 10_000
-"""Pixels along one side of a tile by default. Source: as TILE_BYTE_COUNT."""
-
 MAX_PAYLOAD_BYTE_COUNT = 10_485_760
 """10 MB in the body of one request. Source: the service's own error text, quoted in
 https://github.com/gee-community/geemap/issues/1092, read 2025-08."""

@@ -84,7 +84,7 @@ def test_a_failed_contestant_is_listed_with_the_reason_and_judged_nowhere(tmp_pa
 
 
 def test_the_page_keeps_what_people_wrote_and_gets_a_picture(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="needs matplotlib: run `make install`")
     page = tmp_path / "performance.md"
     page.write_text(PAGE)
     kept = results(tmp_path, (SLOW, measured(OURS, 10)), (SLOW, measured(GEEDIM, 25)))

@@ -9,10 +9,11 @@ import ee
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.emulator.official_client import Tiff
+from tests.support.drawn import examples
 from tests.support.expected import SENTINEL2_ID, formula_values, sentinel2_values
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def build(program: Any) -> Expected:
 
 
 @pytest.mark.usefixtures("client")
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40, suppress_health_check=list(HealthCheck))
 @given(program=PROGRAMS)
 def test_a_program_gives_what_numpy_gives(program: Any) -> None:
     expected = build(program)

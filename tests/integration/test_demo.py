@@ -65,7 +65,8 @@ def test_a_failing_dag_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
 
 
 on_linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="children are looked for in /proc"
+    not sys.platform.startswith("linux"),
+    reason="needs Linux, whose /proc shows the demo's children",
 )
 
 

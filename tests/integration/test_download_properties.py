@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.common.compat.sdk import AirflowFailException
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from rasterio.io import MemoryFile
 
 from airflow_provider.earthengine.exceptions import PermanentError
@@ -22,6 +22,7 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 from stack.seaweedfs import SeaweedFS
 from tests.integration.drawn_params import expected_grids, is_per_band, legal, spoiled
 from tests.support.airflow_task import task_context
+from tests.support.drawn import examples
 from tests.support.expected import SENTINEL2_ID
 from tests.support.expected_grids import Grid, sentinel2_pixels
 
@@ -29,10 +30,8 @@ BASE = SENTINEL2_ID.rsplit("/", 1)[-1]
 
 Download = Callable[[dict[str, Any]], dict[str, bytes] | str]
 
-# The fixture is a place to publish to; every example takes a prefix of its own in it.
-examples = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+# It is a place to publish to; every example takes a prefix of its own in it.
+ONE_FIXTURE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ def assert_is_what_its_item_says(published: dict[str, bytes]) -> None:
                 assert raster.count == len(asset["bands"])
 
 
-@settings(examples, max_examples=30)
+@examples(30, suppress_health_check=ONE_FIXTURE)
 @given(params=legal)
 def test_parameters_that_go_together_give_the_pixels_that_the_formula_says(
     download: Download, params: dict[str, Any]
@@ -123,7 +122,7 @@ def test_parameters_that_go_together_give_the_pixels_that_the_formula_says(
         assert_holds(content, band_ids, grids[band_ids[0]])
 
 
-@settings(examples, max_examples=100)
+@examples(100, suppress_health_check=ONE_FIXTURE)
 @given(params=spoiled)
 def test_one_odd_value_is_refused_by_name_or_does_what_it_says(
     download: Download, params: dict[str, Any]

@@ -1,8 +1,8 @@
 """What the real service answered to the reference page's examples, published byte for byte.
 
 The five examples run as tasks of a real Airflow, against an emulator whose scene holds the pixels
-of the real answers. The files are kept beside the repository, not in it; without them these tests
-are skipped.
+of the real answers. EARTHENGINE_GOLDEN_FILES names the folder that holds them; without it these
+tests are skipped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,12 +47,7 @@ ZIPS: dict[str, dict[str, Any]] = {
 }
 
 golden_catalog = golden_answers.golden_catalog
-pytestmark = [
-    golden_answers.pytestmark,
-    pytest.mark.skipif(
-        "zlib-ng" in zlib.ZLIB_RUNTIME_VERSION, reason="another zlib compresses otherwise"
-    ),
-]
+pytestmark = [golden_answers.pytestmark, golden_answers.needs_zlib]
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,8 @@ def has_namespaces() -> bool:
 
 
 needs_namespaces = pytest.mark.skipif(
-    not has_namespaces(), reason="this machine lets nobody mount a disk of one's own"
+    not has_namespaces(),
+    reason="needs a disk of one's own: `unshare --user --map-root-user --mount` must work here",
 )
 
 

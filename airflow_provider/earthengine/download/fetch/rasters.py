@@ -19,8 +19,9 @@ from airflow_provider.earthengine.download.fields.image import prepare_request
 from airflow_provider.earthengine.download.fields.layout import AS_SERVED, ZIP
 from airflow_provider.earthengine.download.fields.params import NPY
 from airflow_provider.earthengine.download.plan.clipping import clip_to_region
+from airflow_provider.earthengine.download.plan.cutting import cut_tile
 from airflow_provider.earthengine.download.plan.requests import Download
-from airflow_provider.earthengine.download.plan.tiles import Tile, TileBudget, cut_tile
+from airflow_provider.earthengine.download.plan.tiles import Tile, TileBudget
 from airflow_provider.earthengine.download.raster.canvas import Canvas, GeoTiffCanvas, NpyCanvas
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
 from airflow_provider.earthengine.download.raster.integrity import check_body

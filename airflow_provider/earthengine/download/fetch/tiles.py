@@ -22,13 +22,13 @@ from airflow_provider.earthengine.download.fetch.gate import RequestGate
 from airflow_provider.earthengine.download.fetch.progress import Progress
 from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
 from airflow_provider.earthengine.download.fields.params import GEO_TIFF, NPY
+from airflow_provider.earthengine.download.plan.cutting import cut_tile
 from airflow_provider.earthengine.download.plan.requests import Download, max_body_byte_count
 from airflow_provider.earthengine.download.plan.tiles import (
     MAX_SPLIT_DEPTH,
     BandGroup,
     Tile,
     TileBudget,
-    cut_tile,
 )
 from airflow_provider.earthengine.download.raster.canvas import Canvas
 from airflow_provider.earthengine.download.raster.decode import (

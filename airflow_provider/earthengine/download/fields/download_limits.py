@@ -40,7 +40,7 @@ class DownloadLimits:
         "never".
     :param staging_prefix: where in the bucket to keep them.
     :param tile_byte_count: the most bytes in one request, as Earth Engine counts them; None: Earth
-        Engine's own limit for a single request, and 32 MiB for tiles.
+        Engine's own limit.
     """
 
     max_requests: int = 10_000

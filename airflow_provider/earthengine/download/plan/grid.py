@@ -80,7 +80,7 @@ class PixelGrid:
 
         outline = {"type": "Polygon", "coordinates": [self.outline()]}
         try:
-            geometry = transform_geom(self.crs, crs, outline, antimeridian_cutting=True)
+            geometry = transform_geom(self.crs, crs, outline)
         except (RasterioError, CRSError, CPLE_BaseError, SystemError):
             # rasterio raises SystemError if GDAL fails without a message.
             return None

@@ -19,6 +19,7 @@ from airflow_provider.earthengine.download.fields.params import (
     ZIPPED_GEO_TIFF_PER_BAND,
     DownloadParams,
 )
+from airflow_provider.earthengine.download.plan.cutting import cut_group
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.raster_plan import (
     RasterPlan,
@@ -31,7 +32,6 @@ from airflow_provider.earthengine.download.plan.tiles import (
     TileBudget,
     bytes_per_pixel,
     bytes_per_sample,
-    cut_group,
 )
 from airflow_provider.earthengine.exceptions import EmptyImageError, PlanError
 from airflow_provider.earthengine.limits import MAX_BANDS, MAX_GRID_SIDE

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider.earthengine.download.fields.params import FORMATS
 from airflow_provider.earthengine.download.fields.read_params import read_params
 from airflow_provider.earthengine.exceptions import DownloadParamsError
+from tests.support.drawn import examples
 
 KEYS = (
     "name", "bands", "crs", "crs_transform", "dimensions", "scale", "region", "filePerBand",
@@ -94,7 +95,7 @@ mixed = st.builds(lambda known, odd: {**known, **odd}, tame, st.dictionaries(
     st.sampled_from(KEYS), anything, max_size=1))  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.one_of(wild, tame, mixed))
 def test_any_dict_is_read_or_refused_in_one_short_sentence(given: dict[str, Any]) -> None:
     before, refusal = repr(given), "said nothing"
@@ -110,7 +111,7 @@ def test_any_dict_is_read_or_refused_in_one_short_sentence(given: dict[str, Any]
     assert repr(given) == before
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.one_of(sensible, tame))
 def test_what_is_sent_is_read_as_the_same_again(given: dict[str, Any]) -> None:
     try:
@@ -121,7 +122,7 @@ def test_what_is_sent_is_read_as_the_same_again(given: dict[str, Any]) -> None:
     assert again.to_request() == request
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.one_of(sensible, tame))
 def test_json_text_of_every_value_means_the_same(given: dict[str, Any]) -> None:
     try:

@@ -6,22 +6,20 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from airflow_provider.earthengine.download.plan.cutting import cut_group, cut_tile
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.image_info import BandInfo
 from airflow_provider.earthengine.download.plan.tiles import (
     BandGroup,
     Tile,
     TileBudget,
-    bytes_per_pixel,
-    cut_group,
-    cut_tile,
 )
 from airflow_provider.earthengine.exceptions import PlanError, RequestTooLargeError
+from tests.support.drawn import examples
 
-DTYPES = ("uint8", "int16", "uint16", "int32", "float32", "float64")
 TRANSFORM = (10.0, 0.0, 499980.0, 0.0, -10.0, 4200000.0)
 
 
@@ -58,65 +56,165 @@ def assert_cover_once(tiles: list[Tile], extent: Tile) -> None:
     )
 
 
-@settings(max_examples=1000)
+MEBIBYTE = 1 << 20
+# Bytes of a value and of its mask, as Earth Engine counts them.
+COUNTED = {"uint8": 2, "int16": 3, "uint16": 3, "int32": 5, "float32": 5, "float64": 9}
+SIDES = st.integers(1, 40_000) | st.integers(1, 3_000)
+
+
+def counted(dtypes: list[str]) -> int:
+    return sum(COUNTED[dtype] for dtype in dtypes)
+
+
+def tiles_for_sides(width: int, height: int) -> int:
+    """Return how many tiles there must be because no side may be longer than 32,768 pixels."""
+    return ceil(width / 32_768) * ceil(height / 32_768)
+
+
+def assert_are_whole_blocks(tiles: list[Tile], width: int, height: int) -> None:
+    for tile in tiles:
+        assert tile.column % 512 == tile.row % 512 == 0
+        assert tile.width % 512 == 0 or tile.column + tile.width == width
+        assert tile.height % 512 == 0 or tile.row + tile.height == height
+
+
+def assert_are_parts_of_blocks(tiles: list[Tile]) -> None:
+    for tile in tiles:
+        assert tile.column // 512 == (tile.column + tile.width - 1) // 512
+        assert tile.row // 512 == (tile.row + tile.height - 1) // 512
+
+
+@examples(1000)
+@example(width=30_691, height=30_689, dtypes=["uint8"])
+@example(width=30_873, height=30_794, dtypes=["uint8"])
+@example(width=32_769, height=513, dtypes=["uint8", "int16"])
 @given(
-    width=st.integers(1, 40_000),
-    height=st.integers(1, 40_000),
-    dtypes=st.lists(st.sampled_from(DTYPES), min_size=1, max_size=20),
+    width=SIDES,
+    height=SIDES,
+    dtypes=st.lists(st.sampled_from(sorted(COUNTED)), min_size=1, max_size=20),
 )
-def test_tiles_cover_a_raster_once_within_the_budget_and_near_the_minimum(
+def test_tiles_are_whole_blocks_that_cover_a_raster_once_and_hardly_more_than_there_must_be(
     width: int, height: int, dtypes: list[str]
 ) -> None:
-    of, budget = group(width, height, *dtypes), TileBudget()
-    tiles = cut_group(0, of, budget)
+    of = group(width, height, *dtypes)
+    tiles = cut_group(0, of, TileBudget())
     assert_cover_once(tiles, whole(of))
-    assert all(budget.holds(tile, of) for tile in tiles)
-    least = max(
-        ceil(width * height * bytes_per_pixel(of.bands) / budget.byte_count),
-        ceil(width / budget.side) * ceil(height / budget.side),
-    )
-    assert len(tiles) <= max(1.05 * least, least + 1)
+    assert_are_whole_blocks(tiles, width, height)
+    assert max(max(tile.width, tile.height) for tile in tiles) <= 32_768
+    for tile in tiles:
+        bands = dtypes[tile.first_band : tile.first_band + tile.band_count]
+        assert tile.width * tile.height * counted(bands) <= 48 * MEBIBYTE
+    blocks = ceil(width / 512) * ceil(height / 512)
+    blocks_a_tile = 48 * MEBIBYTE // (512 * 512 * counted(dtypes))
+    assert len(tiles) <= 1.25 * max(blocks / blocks_a_tile, tiles_for_sides(width, height)) + 1
 
 
-@settings(max_examples=300)
+@examples(300)
+@example(width=902, height=2558, dtype="uint8", band_count=62)
+@example(width=6658, height=851, dtype="int32", band_count=60)
+@example(width=10_980, height=10_980, dtype="float64", band_count=64)
+@given(
+    width=SIDES,
+    height=SIDES,
+    dtype=st.sampled_from(sorted(COUNTED)),
+    band_count=st.integers(1, 100),
+)
+def test_bands_of_one_type_take_at_most_twice_the_tiles_that_their_bytes_need(
+    width: int, height: int, dtype: str, band_count: int
+) -> None:
+    of = group(width, height, *[dtype] * band_count)
+    tiles = cut_group(0, of, TileBudget())
+    assert_cover_once(tiles, whole(of))
+    assert_are_whole_blocks(tiles, width, height)
+    least = ceil(width * height * COUNTED[dtype] * band_count / (48 * MEBIBYTE))
+    assert len(tiles) <= 2 * max(least, tiles_for_sides(width, height))
+
+
+@pytest.mark.parametrize(
+    ("side", "dtypes", "tile_count", "least"),
+    [
+        (30_691, ["uint8"], 38, 38),
+        (10_980, ["uint16"] * 4, 30, 29),
+        (10_980, ["uint16"] * 13, 116, 94),
+        (7_681, ["uint16"] * 7, 25, 25),
+        (10_980, ["float32"] * 24, 316, 288),
+        (10_980, ["float64"] * 64, 1653, 1380),
+        (300, ["float64"] * 64, 2, 2),
+        (513, ["float64"] * 21, 1, 1),
+    ],
+)
+def test_rasters_that_there_are_take_so_many_tiles(
+    side: int, dtypes: list[str], tile_count: int, least: int
+) -> None:
+    assert least == ceil(side * side * counted(dtypes) / (48 * MEBIBYTE))
+    assert len(cut_group(0, group(side, side, *dtypes), TileBudget())) == tile_count
+
+
+@examples(300)
 @given(
     width=st.integers(1, 3_000),
     height=st.integers(1, 3_000),
     column=st.integers(0, 5_000),
     row=st.integers(0, 5_000),
-    bands=st.integers(1, 8),
+    dtypes=st.lists(st.sampled_from(["uint16", "float64"]), min_size=1, max_size=8),
     budget=st.builds(
         TileBudget,
-        byte_count=st.integers(20_000, 1_000_000),
+        byte_count=st.integers(20_000, 20_000_000),
         side=st.integers(100, 10_000),
         band_count=st.integers(1, 8),
     ),
 )
-def test_what_is_cut_again_covers_what_it_was_cut_from(
-    width: int, height: int, column: int, row: int, bands: int, budget: TileBudget
+def test_what_is_cut_again_covers_what_it_was_cut_from_in_whole_blocks_or_parts_of_one(
+    width: int, height: int, column: int, row: int, dtypes: list[str], budget: TileBudget
 ) -> None:
-    of = group(10_000, 10_000, *["uint16"] * bands)
-    tile = Tile(0, 0, bands, column, row, width, height)
+    of = group(10_000, 10_000, *dtypes)
+    tile = Tile(0, 0, len(dtypes), column, row, width, height)
     pieces = cut_tile(tile, of, budget)
     assert_cover_once(pieces, tile)
     assert all(budget.holds(piece, of) for piece in pieces)
+    for piece in pieces:
+        ends = [
+            (piece.column, column, column + width),
+            (piece.column + piece.width, column, column + width),
+            (piece.row, row, row + height),
+            (piece.row + piece.height, row, row + height),
+        ]
+        if any(end % 512 and end not in (first, last) for end, first, last in ends):
+            assert_are_parts_of_blocks([piece])
 
 
-def test_columns_begin_where_blocks_begin() -> None:
-    of = group(10_980, 10_980, *["uint16"] * 4)
+def test_a_raster_of_one_pixel_by_any_number_is_cut_too() -> None:
+    for width, height in ((2**31 - 1, 1), (1, 2**31 - 1)):
+        tiles = cut_group(0, group(width, height, "uint8"), TileBudget())
+        assert len(tiles) == 2**31 // 32_768
+        assert sum(tile.width * tile.height for tile in tiles) == 2**31 - 1
+
+
+def test_bands_of_one_type_part_before_a_block_does() -> None:
+    of = group(1024, 1024, *["float64"] * 64)
     tiles = cut_group(0, of, TileBudget())
-    assert {tile.column % 512 for tile in tiles} == {0}
-    assert len(tiles) == 45
+    assert {(tile.width, tile.height, tile.band_count) for tile in tiles} == {(512, 512, 16)}
+    assert len(tiles) == 16
+
+
+def test_bands_of_unlike_types_stay_together_in_parts_of_a_block() -> None:
+    of = group(1024, 1024, *["float64", "float32"] * 32)
+    tiles = cut_group(0, of, TileBudget())
+    assert_cover_once(tiles, whole(of))
+    assert {(tile.width, tile.height, tile.band_count) for tile in tiles} == {
+        (512, 170, 64),
+        (512, 171, 64),
+    }
 
 
 def test_bands_stay_together_until_a_strip_of_a_block_does_not_fit() -> None:
-    of = group(600, 10, *["float64"] * 1000)
+    of = group(600, 10, *["float64", "float32"] * 500)
     assert {t.band_count for t in cut_group(0, of, TileBudget())} == {1000}
-    # 512 pixels of 9 bytes for each of so many bands are a byte too many.
-    small = TileBudget(byte_count=512 * 9 * 1000 - 1)
+    # 512 pixels of 9 and 5 bytes for each two of so many bands are a byte too many.
+    small = TileBudget(byte_count=512 * 7 * 1000 - 1)
     assert sorted({t.band_count for t in cut_group(0, of, small)}) == [1, 999]
     many = group(600, 10, *["uint8"] * 1500)
-    assert {t.band_count for t in cut_group(0, many, TileBudget())} == {1024, 476}
+    assert {t.band_count for t in cut_group(0, many, TileBudget())} == {750}
 
 
 def test_a_pixel_that_fits_no_request_is_refused() -> None:
@@ -124,13 +222,27 @@ def test_a_pixel_that_fits_no_request_is_refused() -> None:
         cut_group(0, group(10, 10, "float64"), TileBudget(byte_count=8))
 
 
-@given(width=st.integers(1, 100), height=st.integers(1, 100))
-def test_quarters_cover_their_tile(width: int, height: int) -> None:
-    tile = Tile(0, 0, 1, 7, 9, width, height, depth=1)
+@examples(200)
+@given(
+    column=st.integers(0, 2_000),
+    row=st.integers(0, 2_000),
+    width=st.integers(1, 100) | st.integers(1, 10_000),
+    height=st.integers(1, 100) | st.integers(1, 10_000),
+)
+def test_quarters_cover_their_tile(column: int, row: int, width: int, height: int) -> None:
+    tile = Tile(0, 0, 1, column, row, width, height, depth=1)
     pieces = list(tile.quarters())
     assert_cover_once(pieces, tile)
     assert {piece.depth for piece in pieces} == {2}
     assert len(pieces) == min(width, 2) * min(height, 2)
+    assert max(piece.width for piece in pieces) <= max(1, ceil(width * 2 / 3))
+    assert max(piece.height for piece in pieces) <= max(1, ceil(height * 2 / 3))
+
+
+def test_quarters_of_several_blocks_are_whole_blocks() -> None:
+    pieces = Tile(0, 0, 1, 1024, 512, 3 * 512, 2 * 512).quarters()
+    assert_are_whole_blocks(list(pieces), 5 * 512, 3 * 512)
+    assert {(piece.width, piece.height) for piece in pieces} == {(512, 512), (1024, 512)}
 
 
 def test_a_refusal_lowers_the_budget_by_its_own_numbers() -> None:
