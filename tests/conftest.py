@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import inspect
 import os
 import shutil
@@ -144,9 +145,13 @@ def _delete_bucket(s3: SeaweedFS, name: str) -> None:
 
 @pytest.fixture(scope="session")
 def _session_emulator() -> Iterator[Emulator]:
+    from airflow_provider.earthengine.emulator.api.downloads import Encoding
+    from airflow_provider.earthengine.emulator.formats.geotiff import RUNS_ONLY
     from airflow_provider.earthengine.emulator.server import serve
 
-    with serve(catalog=CATALOG_FOLDER, project="demo") as server:
+    # The real service's level takes seconds for floating-point bands, and no pixel depends on it.
+    quick = Encoding(deflate_level=RUNS_ONLY)
+    with serve(catalog=CATALOG_FOLDER, project="demo", encoding=quick) as server:
         yield server
 
 
@@ -176,6 +181,26 @@ def aws_default(s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> str:
 def connections(earthengine_default: str, aws_default: str) -> tuple[str, str]:
     """Both default connections, set; return their ids."""
     return earthengine_default, aws_default
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a SQLite file with Airflow's tables to copy, as a migration takes many seconds.
+
+    The first of the test processes that needs it makes it for all of them.
+    """
+    from stack import airflow
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    copy = folder / airflow.SQLITE_FILE
+    with (folder / "migration").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not copy.exists():
+            with airflow.airflow_home(connections={}) as home:
+                shutil.move(home.folder / airflow.SQLITE_FILE, copy)
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider.earthengine.emulator.api.downloads import Encoding
+from airflow_provider.earthengine.emulator.formats.geotiff import RUNS_ONLY
 from airflow_provider.earthengine.emulator.server import serve
 from stack.airflow import AirflowHome, airflow_home
 from stack.emulator import CATALOG_FOLDER, earthengine_connection
@@ -66,7 +68,8 @@ def docs_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator
     fields = {"id": f"projects/{PROJECT}/assets/fields", "kind": "table", "file": "fields.geojson"}
     (catalog / "fields.json").write_text(json.dumps(fields))
     (catalog / "fields.geojson").write_text(json.dumps(_FIELDS))
-    with serve(catalog=catalog, project=PROJECT) as emulator:
+    quick = Encoding(deflate_level=RUNS_ONLY)
+    with serve(catalog=catalog, project=PROJECT, encoding=quick) as emulator:
         yield emulator
 
 
@@ -87,8 +90,9 @@ class DocsRun:
 
 @pytest.fixture(scope="session")
 def docs_run(
-    tmp_path_factory: pytest.TempPathFactory, docs_emulator: Emulator, iam_s3: SeaweedFS
-) -> Iterator[DocsRun]:
+    tmp_path_factory: pytest.TempPathFactory, docs_emulator: Emulator, iam_s3: SeaweedFS,
+    migrated_file: Path,
+) -> Iterator[DocsRun]:  # fmt: skip
     folder = tmp_path_factory.mktemp("blocks")
     dags_folder = folder / "dags"
     dags_folder.mkdir()
@@ -103,7 +107,10 @@ def docs_run(
         "earthengine_default": earthengine_connection(docs_emulator.url, PROJECT),
         "aws_default": iam_s3.airflow_connection,
     }
-    with airflow_home(dags_folder=dags_folder, connections=connections, extra=_NO_WAITING) as home:
+    with airflow_home(
+        dags_folder=dags_folder, connections=connections, migrated_file=migrated_file,
+        extra=_NO_WAITING,
+    ) as home:  # fmt: skip
         errors, output = _run(home, folder)
         yield DocsRun(errors, output, buckets, home)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stack.airflow import SQLITE_FILE, AirflowHome, airflow_home
+from stack.airflow import AirflowHome, airflow_home
 from stack.emulator import earthengine_connection
 
 if TYPE_CHECKING:
@@ -18,15 +17,6 @@ if TYPE_CHECKING:
     from stack.seaweedfs import SeaweedFS
 
 MakeAirflow = Callable[..., AirflowHome]
-
-
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a SQLite file with Airflow's tables, to be copied: migrating takes seconds."""
-    copy = tmp_path_factory.mktemp("airflow") / SQLITE_FILE
-    with airflow_home(connections={}) as home:
-        shutil.copyfile(home.folder / SQLITE_FILE, copy)
-    return copy
 
 
 @pytest.fixture

@@ -77,9 +77,9 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "dimensions of more than may be fetched": (
         {
             "download_params": {**FIRST_BAND, **TILE, "dimensions": [30_000, 30_000]},
-            "limits": {"max_requests": 50},
+            "limits": {"max_requests": 30},
         },
-        r"PlanError: The download takes 53 requests, but limits\['max_requests'\] is 50",
+        r"PlanError: The download takes 35 requests, but limits\['max_requests'\] is 30",
     ),
     "dimensions of more bytes than may be fetched": (
         {

@@ -80,6 +80,7 @@ def expected_ndvi(seeds: range) -> npt.NDArray[np.float64]:
     return np.nanmedian(images, axis=0)
 
 
+@pytest.mark.slow
 def test_the_composite_is_the_last_months_median_of_cloudless_pixels(
     make_airflow: MakeAirflow, s3: SeaweedFS, bucket: str
 ) -> None:

@@ -24,6 +24,7 @@ BANDS = ("B1", "B2", "B3", "B4", "B5", "B7")
 
 
 # A PNG has no place on Earth, and rasterio warns of that.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_the_demo_shows_what_is_in_the_bucket(tmp_path: Path) -> None:
     with _demo(tmp_path) as demo:
@@ -54,6 +55,7 @@ def test_the_demo_shows_what_is_in_the_bucket(tmp_path: Path) -> None:
     assert "smallest" in (tmp_path / "output" / "landsat_to_s3.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_failing_dag_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
     with _demo(tmp_path, dag_runs='[("sentinel2_daily", "2021-01-10")]') as demo:
         output, _ = demo.communicate(timeout=300)

@@ -104,7 +104,7 @@ def assert_is_what_its_item_says(published: dict[str, bytes]) -> None:
                 assert raster.count == len(asset["bands"])
 
 
-@examples(30, suppress_health_check=ONE_FIXTURE)
+@examples(15, suppress_health_check=ONE_FIXTURE)
 @given(params=legal)
 def test_parameters_that_go_together_give_the_pixels_that_the_formula_says(
     download: Download, params: dict[str, Any]
@@ -122,7 +122,7 @@ def test_parameters_that_go_together_give_the_pixels_that_the_formula_says(
         assert_holds(content, band_ids, grids[band_ids[0]])
 
 
-@examples(100, suppress_health_check=ONE_FIXTURE)
+@examples(50, suppress_health_check=ONE_FIXTURE)
 @given(params=spoiled)
 def test_one_odd_value_is_refused_by_name_or_does_what_it_says(
     download: Download, params: dict[str, Any]

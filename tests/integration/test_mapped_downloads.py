@@ -63,8 +63,7 @@ series()
 """
 
 
-# The same again, only slower.
-@pytest.fixture(params=["newest", pytest.param("oldest", marks=pytest.mark.slow)])
+@pytest.fixture(params=["newest", "oldest"])
 def airflow(
     request: pytest.FixtureRequest, tmp_path: Path, bucket: str, make_airflow: MakeAirflow
 ) -> AirflowHome:
@@ -84,6 +83,7 @@ def series(emulator: Emulator) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_what_is_listed_is_expanded_as_it_is(
     airflow: AirflowHome, s3: SeaweedFS, bucket: str
 ) -> None:

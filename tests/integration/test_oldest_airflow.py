@@ -27,6 +27,7 @@ def oldest_airflow(tmp_path: Path, bucket: str, make_airflow: MakeAirflow) -> Ai
     return make_airflow(tmp_path, program=oldest.environment_folder() / "bin" / "airflow")
 
 
+@pytest.mark.slow
 def test_the_oldest_airflow_lists_the_provider_and_runs_the_smallest_dag(
     oldest_airflow: AirflowHome, s3: SeaweedFS, bucket: str
 ) -> None:

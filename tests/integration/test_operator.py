@@ -406,8 +406,8 @@ def attempt(fields: dict[str, Any], *kill: str) -> subprocess.Popen[str]:
     ("operation", "number", "visible"),
     [
         ("UploadPart", "4", 0),
-        ("CompleteMultipartUpload", "3", 2),
-        ("PutObject", "1", 6),
+        pytest.param("CompleteMultipartUpload", "3", 2, marks=pytest.mark.slow),
+        pytest.param("PutObject", "1", 6, marks=pytest.mark.slow),
     ],
 )
 def test_an_attempt_killed_while_publishing_is_completed_by_the_next(
@@ -428,6 +428,7 @@ def test_an_attempt_killed_while_publishing_is_completed_by_the_next(
     assert len(objects) == 6
 
 
+@pytest.mark.slow
 def test_two_attempts_at_once_end_in_one_item_that_matches_the_objects(
     fields: dict[str, Any], stored: Callable[[], dict[str, bytes]]
 ) -> None:

@@ -49,7 +49,7 @@ waiting()
 """
 
 
-@pytest.fixture(params=["newest", "oldest"])
+@pytest.fixture(params=["newest", pytest.param("oldest", marks=pytest.mark.slow)])
 def airflow(
     request: pytest.FixtureRequest, tmp_path: Path, make_airflow: MakeAirflow
 ) -> AirflowHome:

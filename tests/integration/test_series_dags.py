@@ -38,6 +38,10 @@ def series(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+# Several commands of Airflow each, one after another.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(autouse=True)
 def catalog(emulator: Emulator) -> Iterator[Emulator]:
     with emulator.restored_assets():
@@ -88,7 +92,6 @@ def test_daily_ingestion_picks_up_late_and_processed_again_images(
     assert source["version"] == round(moment.timestamp() * 1_000_000)
 
 
-@pytest.mark.slow  # six commands of Airflow, one after another
 def test_a_backfilled_date_is_free_and_a_gap_is_looked_at_again_when_it_is_due(
     catalog: Emulator, home: AirflowHome, conf: str, s3: SeaweedFS, bucket: str
 ) -> None:

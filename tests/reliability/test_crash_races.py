@@ -48,6 +48,7 @@ def run_all(fields: dict[str, Any], scratch: Path) -> None:
     assert {len(outcome.uris) for outcome in outcomes} == {2}
 
 
+@pytest.mark.slow
 def test_sixteen_attempts_at_once_succeed_with_one_item(
     fields: dict[str, Any], s3: SeaweedFS, bucket: str, tmp_path: Path
 ) -> None:

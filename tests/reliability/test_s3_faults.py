@@ -103,7 +103,8 @@ def test_a_store_that_is_killed_and_comes_back_does_not_show(
     place.assert_nothing_is_left(before)
 
 
-@pytest.mark.parametrize(("operation", "number"), KILLS)
+@pytest.mark.slow
+@pytest.mark.parametrize(("operation", "number"), WRITES)
 def test_a_store_that_stays_away_is_named_and_the_next_attempt_completes(
     shaky: tuple[Killable, Workplace],
     operation: str,

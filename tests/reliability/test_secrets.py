@@ -27,10 +27,7 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 from stack.airflow import AirflowHome, airflow_home
 from stack.emulator import CATALOG_FOLDER
 from stack.seaweedfs import SeaweedFS
-from tests.integration.conftest import migrated_file
 from tests.unit.hooks.service_account import EMAIL, make_key
-
-__all__ = ["migrated_file"]  # a fixture
 
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 PRIVATE = "projects/demo/assets/private"
@@ -154,6 +151,7 @@ FAULTS: list[tuple[str, Fault]] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_run_writes_no_secrets_anywhere(
     guarded: Guarded, home: AirflowHome, s3: SeaweedFS, bucket: str
 ) -> None:

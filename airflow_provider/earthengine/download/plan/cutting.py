@@ -1,17 +1,17 @@
 """One raster on one grid -> the tiles that cover it exactly once, each small enough for a request.
 
-The rule: a tile is whole blocks of the resulting file (at the raster's edges, what is left of them),
-so that each block comes from one tile. Tiles form shelves, one below the other, each as wide as the
+The rule: a tile is whole blocks of the resulting file (at the raster's edges, the rest of them), so
+that each block comes from one tile. Tiles form shelves, one below the other, each as wide as the
 raster. Among all shelves that are flat enough, the planner takes those with the fewest tiles. All
 bands stay together, but bands of one type are split if that saves a fifth of the tiles. If a single
 block exceeds a request and its bands cannot be split, a tile is a part of one block.
 
 The bound: if a request carries P whole blocks of all bands, a raster of w x h blocks takes at most
-1.25 x w x h / P + 1 tiles. This was computed for all P up to 96, the most that Earth Engine's limit
-allows, and all rasters of up to 130 x 80 blocks; larger rasters repeat the same shelves. Bands of
-one type take at most twice as many tiles as their bytes need, and usually less than 1.1 times. Where
-the limit of 32,768 pixels along a side requires more tiles than the bytes do, both bounds refer to
-that number.
+1.25 x w x h / P + 1 tiles. This was computed for all P up to 96, the most within Earth Engine's
+limit, and all rasters of up to 130 x 80 blocks; larger rasters repeat the same shelves. Bands of
+one type take at most twice as many tiles as their bytes need, and usually less than 1.1 times as
+many. Where the limit of 32,768 pixels along a side requires more tiles than the bytes do, both
+bounds refer to that number.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ _BYTES_PER_SAMPLE = {
 class TileBudget:
     """The limits of one tile; by default, those of Earth Engine for a request.
 
-    The documentation of ``ee.Image.getDownloadURL`` still states less, 32 MB and 10,000 pixels along
-    a side. Should that apply, Earth Engine refuses the first tiles and names its limits, and the
+    The documentation of ``ee.Image.getDownloadURL`` still states less: 32 MB, 10,000 pixels along a
+    side. Should that apply, Earth Engine refuses the first tiles and names its limits, and the
     remaining tiles are cut again. Source:
     https://developers.google.com/earth-engine/apidocs/ee-image-getdownloadurl, read 2025-08.
 

@@ -84,7 +84,7 @@ def assert_are_parts_of_blocks(tiles: list[Tile]) -> None:
         assert tile.row // 512 == (tile.row + tile.height - 1) // 512
 
 
-@examples(1000)
+@examples(300)
 @example(width=30_691, height=30_689, dtypes=["uint8"])
 @example(width=30_873, height=30_794, dtypes=["uint8"])
 @example(width=32_769, height=513, dtypes=["uint8", "int16"])
@@ -109,7 +109,7 @@ def test_tiles_are_whole_blocks_that_cover_a_raster_once_and_hardly_more_than_th
     assert len(tiles) <= 1.25 * max(blocks / blocks_a_tile, tiles_for_sides(width, height)) + 1
 
 
-@examples(300)
+@examples(100)
 @example(width=902, height=2558, dtype="uint8", band_count=62)
 @example(width=6658, height=851, dtype="int32", band_count=60)
 @example(width=10_980, height=10_980, dtype="float64", band_count=64)
@@ -150,7 +150,7 @@ def test_rasters_that_there_are_take_so_many_tiles(
     assert len(cut_group(0, group(side, side, *dtypes), TileBudget())) == tile_count
 
 
-@examples(300)
+@examples(150)
 @given(
     width=st.integers(1, 3_000),
     height=st.integers(1, 3_000),
@@ -222,7 +222,7 @@ def test_a_pixel_that_fits_no_request_is_refused() -> None:
         cut_group(0, group(10, 10, "float64"), TileBudget(byte_count=8))
 
 
-@examples(200)
+@examples(100)
 @given(
     column=st.integers(0, 2_000),
     row=st.integers(0, 2_000),
