@@ -134,7 +134,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an expression of a collection": (
         {"image": expression(COLLECTION)},
-        "DownloadParamsError: image is an expression of a ImageCollection; write one of an image",
+        "DownloadParamsError: image is an expression of an ImageCollection; pass one of an",
     ),
     "text that is no asset id": (
         {"image": "no asset, but a sentence"},

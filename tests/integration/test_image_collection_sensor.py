@@ -159,7 +159,7 @@ def test_a_filter_on_a_property_that_no_image_has_is_warned_of(
     assert "has the property" not in capsys.readouterr().out
     defer(make_sensor(filters={"CLOUD": {"lt": 20}}))
     assert (
-        "in the window and region has the property CLOUD; there are CLOUDS"
+        "in the window and region has the property CLOUD; the properties are CLOUDS"
         in capsys.readouterr().out
     )
 

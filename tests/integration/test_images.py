@@ -100,9 +100,9 @@ def test_the_same_program_is_found_done_whoever_wrote_it(run: Run, emulator: Emu
         ),
         ({"image": landsat_band, "image_kwargs": {"bnad": "B4"}}, "has bnad, which .* not take"),
         ({"image": no_image}, "no_image returned the constant 5; return an ee.Image"),
-        ({"image": a_collection}, "a_collection returned a ImageCollection; return an ee.Image"),
+        ({"image": a_collection}, "a_collection returned an ImageCollection; return an ee.Image"),
         ({"image": landsat_band, "image_kwargs": "B4"}, "image_kwargs is 'B4'; write a dict"),
-        ({"image": LANDSAT, "image_kwargs": {"band": "B4"}}, "image is no function"),
+        ({"image": LANDSAT, "image_kwargs": {"band": "B4"}}, "image is not a function"),
     ],
 )
 def test_a_function_that_cannot_make_the_image_is_named(

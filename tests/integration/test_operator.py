@@ -317,7 +317,7 @@ BAD = [
                 },
             }
         },
-        "DownloadParamsError.*expression of a ImageCollection; write one of an image",
+        "DownloadParamsError.*expression of an ImageCollection; pass one of an image",
     ),
     ({"image": {"result": "0", "values": {"0": {"valueReference": "1"}}}}, "DownloadParamsError"),
     (

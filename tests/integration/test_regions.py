@@ -120,7 +120,7 @@ def test_objects_are_written_as_the_user_says(
     ("given", "words"),
     [
         ({"Metadata": {"a": "b"}}, "has the key 'Metadata'; use only ServerSideEncryption"),
-        ({"IfNoneMatch": "*"}, "has 'IfNoneMatch'"),
+        ({"IfNoneMatch": "*"}, "has the key 'IfNoneMatch'"),
         ("none", "write a dict"),
     ],
 )

@@ -206,4 +206,7 @@ def _load_expression(asset_id: str) -> dict[str, Any]:
 
 
 def _kind(value: Any) -> str:
-    return f"a {value.name()}" if hasattr(value, "name") else f"the constant {shown(value)}"
+    if not hasattr(value, "name"):
+        return f"the constant {shown(value)}"
+    name = value.name()
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
