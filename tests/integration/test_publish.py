@@ -45,11 +45,12 @@ class Attempt:
         generation: str = "run/0",
         if_exists: IfExists = IfExists.REPLACE_CHANGED,
         bands: Sequence[str] = BANDS,
+        map_index: int = -1,
     ) -> None:
         self.client = s3.client()
         self.bucket = Bucket(self.client, bucket)
         self.destination = Destination(bucket, "some/prefix", "scene", ".bands.json")
-        self.identity = Identity(fingerprint, generation, if_exists)
+        self.identity = Identity(fingerprint, generation, if_exists, "download", map_index)
         self.files = [self._file(directory, band) for band in bands]
 
     @property
@@ -93,6 +94,8 @@ class Attempt:
         properties = {
             FINGERPRINT: self.identity.fingerprint,
             GENERATION: self.identity.generation,
+            "airflow:task_id": self.identity.task_id,
+            "airflow:map_index": self.identity.map_index,
         }
         return json.dumps({"properties": properties, "assets": assets}).encode()
 
@@ -379,6 +382,52 @@ def test_a_late_attempt_of_an_older_download_fails_harmlessly(
         zombie.publish(standing)
     assert contents() == before
     assert_record_matches(record, before)
+
+
+RIVAL = r"was written by another task of this run \(download, map index 0\), and this one \(down"
+
+
+def test_a_late_attempt_is_told_of_the_other_task_that_replaced_the_item(
+    attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
+) -> None:
+    """Both are to replace a third; the second meets a failed condition at the item."""
+    attempt(fingerprint="v1:old", generation="older/0").publish()
+    late, other = attempt(fingerprint="v1:b", map_index=1), attempt(fingerprint="v1:a", map_index=0)
+    with pytest.raises(ObjectExistsError, match=f"scene.bands.json {RIVAL}"):
+        late.publish(confirm=other.publish)
+    record = other.look().done
+    assert record
+    assert_record_matches(record, contents())
+
+
+def test_a_late_attempt_is_told_of_the_other_task_that_wrote_an_object(
+    attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
+) -> None:
+    """Both found nothing; the second meets a failed condition at the first object."""
+    late, other = attempt(fingerprint="v1:b", map_index=1), attempt(fingerprint="v1:a", map_index=0)
+    with pytest.raises(ObjectExistsError, match=f"scene.B1.tif {RIVAL}"):
+        late.publish(confirm=other.publish)
+    record = other.look().done
+    assert record
+    assert_record_matches(record, contents())
+
+
+def test_what_another_task_is_publishing_is_not_replaced_in_the_same_run(
+    attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
+) -> None:
+    other = attempt(fingerprint="v1:a", map_index=0)
+
+    def stop(**_: object) -> None:
+        raise Killed
+
+    other.on("PutObject", stop)
+    with pytest.raises(Killed):
+        other.publish()
+    with pytest.raises(ObjectExistsError, match=f"scene.B1.tif {RIVAL}"):
+        attempt(fingerprint="v1:b", map_index=1).publish()
+    # After a clear nobody publishes there any more, and there is no item: it is no result.
+    record = attempt(fingerprint="v1:b", map_index=1, generation="run/1").publish()
+    assert_record_matches(record, contents())
 
 
 def test_a_missing_bucket_is_named(s3: SeaweedFS, attempt: Callable[..., Attempt]) -> None:

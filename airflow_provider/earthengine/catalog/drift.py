@@ -19,7 +19,7 @@ from airflow_provider.earthengine.catalog.listed_downloads import (
 )
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.fields.layout import base_of_item
-from airflow_provider.earthengine.download.fields.source import ListedImage
+from airflow_provider.earthengine.download.fields.source import SOURCE_IMAGES, ListedImage
 from airflow_provider.earthengine.download.publish.markers import MARKER_SUFFIX
 from airflow_provider.earthengine.download.publish.record import FINGERPRINT, TIME_SOURCE
 
@@ -157,7 +157,7 @@ def _read_item(key: str, content: bytes) -> RecordedDownload | None:
         else:
             images = [
                 ListedImage(each["asset_id"], None, each["version"])
-                for each in properties.get("earthengine:source_images", ())
+                for each in properties.get(SOURCE_IMAGES, ())
             ]
         time = properties.get("datetime") or properties.get("start_datetime")
         if properties.get(TIME_SOURCE, "image") not in ("image", "listing"):

@@ -30,8 +30,8 @@ class EarthEngineListImagesOperator(QueryFields):
 
     Returns a dict per download: ``image``, its asset id or, by date, the program of the mosaic;
     ``source`` with ``name``, ``start_time``, ``update_time`` and ``images`` (asset ids with
-    versions); ``s3_prefix``, if it is set here. If there are no images, the list is empty and the
-    downloads are skipped.
+    versions), and by date ``end_time``; ``s3_prefix``, if it is set here. If there are no images,
+    the list is empty and the downloads are skipped.
 
     :param collection: the asset id of an image collection. (templated)
     :param start: images start at or after it; None: the start of the run's data interval.

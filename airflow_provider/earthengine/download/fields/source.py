@@ -13,6 +13,9 @@ from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
 )
 
+SOURCE_IMAGES = "earthengine:source_images"
+"""The property of an item that lists the images of a listing."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -66,7 +69,7 @@ class KnownSource:
     def to_item(self) -> dict[str, Any]:
         """Return the properties that the item records."""
         images = [{"asset_id": each.asset_id, "version": each.version} for each in self.images]
-        return {"earthengine:source_images": images} if images else {}
+        return {SOURCE_IMAGES: images} if images else {}
 
 
 def read_source(value: Any) -> KnownSource:

@@ -15,7 +15,7 @@ from airflow_provider.earthengine.download.bucket.objects import (
     ListedObject,
 )
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity, IfExists
-from airflow_provider.earthengine.download.fields.source import collections_of
+from airflow_provider.earthengine.download.fields.source import SOURCE_IMAGES, collections_of
 from airflow_provider.earthengine.download.publish.writers import Writer, check_no_rival
 from airflow_provider.earthengine.exceptions import (
     ObjectExistsError,
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 FINGERPRINT = "earthengine:fingerprint"
 GENERATION = "earthengine:generation"
 ETAG = "earthengine:etag"
-SOURCE_IMAGES = "earthengine:source_images"
 TIME_SOURCE = "earthengine:time_source"
 SHA256_MULTIHASH = "1220"
 """The prefix of a sha256 in a multihash. Source:
