@@ -35,6 +35,7 @@ from airflow_provider.earthengine.download.raster.integrity import (
     check_written,
     writing_errors_as_scratch,
 )
+from airflow_provider.earthengine.download.raster.masked_pixels import as_stored, nodata_of_cog
 
 # Small, because tiles rarely end at block edges, and a block that two tiles share is written, read
 # back and written again.
@@ -127,7 +128,7 @@ class Canvas(ABC):
 
 
 class GeoTiffCanvas(Canvas):
-    """An uncompressed GeoTIFF with the band names, nodata and tags of the final one.
+    """An uncompressed GeoTIFF with the band names, nodata and tags of the COG.
 
     :param tags: of the whole file, for example Earth Engine's properties of the image.
     """
@@ -166,13 +167,13 @@ class GeoTiffCanvas(Canvas):
     def _write(
         self, raster: DecodedRaster, column: int, row: int, places: Mapping[int, int]
     ) -> None:
-        positions = list(places)
-        is_whole = positions == list(range(raster.band_count))
-        self._dataset.write(
-            raster.array if is_whole else raster.array[positions],
-            indexes=list(places.values()),
-            window=Window(column, row, raster.width, raster.height),
-        )
+        window = Window(column, row, raster.width, raster.height)
+        nodata = self._nodata_of(raster)
+        for position, index in places.items():
+            self._dataset.write(as_stored(raster.band(position), nodata), index, window=window)
+
+    def _nodata_of(self, raster: DecodedRaster) -> float | None:
+        return nodata_of_cog(raster.array.dtype.name, super()._nodata_of(raster))
 
     def _dtypes(self) -> list[str]:
         return [self._dtype] * len(self._plan.bands)
@@ -192,20 +193,20 @@ class GeoTiffCanvas(Canvas):
 
 def copy_to_canvas(raster: RasterFacts, path: Path, tags: Mapping[str, str]) -> None:
     """Copy a GeoTIFF that was fetched whole to a canvas, one row of blocks at a time."""
-    nodata = raster.bands[0].nodata
     with (
         writing_errors_as_scratch(path),
         rasterio.open(raster.path, driver="GTiff") as served,
     ):
         grid = PixelGrid("", tuple(served.transform)[:6], served.width, served.height)
         dtype = served.dtypes[0]
+        nodata = nodata_of_cog(dtype, raster.bands[0].nodata)
         with _create_geotiff(
             path, raster.plan, grid, dtype, served.crs, nodata, tags
         ) as canvas:  # fmt: skip
             for top in range(0, served.height, BLOCK_SIDE):
                 rows = min(BLOCK_SIDE, served.height - top)
                 window = Window(0, top, served.width, rows)
-                canvas.write(served.read(window=window), window=window)
+                canvas.write(as_stored(served.read(window=window), nodata), window=window)
     check_written(path)
 
 

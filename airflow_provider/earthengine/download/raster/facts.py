@@ -18,12 +18,13 @@ from rasterio.errors import CRSError
 
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
+from airflow_provider.earthengine.download.raster.masked_pixels import is_valid, nodata_of_cog
 from airflow_provider.earthengine.exceptions import RasterMismatchError
 
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """Statistics of a band's valid pixels; all but ``valid_percent`` are None if there are none."""
+    """Statistics of a band's valid pixels; None if none of them is a finite number."""
 
     minimum: float | None
     maximum: float | None
@@ -57,27 +58,37 @@ class RasterFacts:
     bands: tuple[BandFacts, ...]
     warnings: tuple[str, ...]
 
+    def as_cog(self) -> RasterFacts:
+        """Return what is so of the COG: its masked pixels may hold another value."""
+        bands = (
+            replace(band, nodata=nodata_of_cog(band.dtype, band.nodata)) for band in self.bands
+        )
+        return replace(self, bands=tuple(bands))
+
 
 class StatisticsGatherer:
     """Statistics of a band whose pixels are added in pieces, in any order.
 
-    :param nodata: the value of pixels that do not count; None: all finite pixels count.
+    :param nodata: the value of masked pixels; None for none.
     """
 
     def __init__(self, nodata: float | None) -> None:
         self.nodata = nodata
         self.pixel_count = 0
-        self._valid = 0
+        self._valid = self._finite = 0
         self._sum = 0.0
         self._low, self._high = math.inf, -math.inf
 
     def add(self, values: npt.NDArray[Any]) -> None:
         """Add pixels."""
         self.pixel_count += values.size
-        values = self._valid_values(values)
+        values = _chosen(values, is_valid(values, self.nodata))
+        self._valid += values.size
+        # An infinite value is data, and no number that JSON can hold.
+        values = _chosen(values, np.isfinite(values)) if values.dtype.kind == "f" else values
         if not values.size:
             return
-        self._valid += values.size
+        self._finite += values.size
         self._low = min(self._low, float(values.min()))
         self._high = max(self._high, float(values.max()))
         with np.errstate(over="ignore"):
@@ -87,26 +98,22 @@ class StatisticsGatherer:
         """Add all pixels of another gatherer."""
         self.pixel_count += other.pixel_count
         self._valid += other._valid
+        self._finite += other._finite
         self._low, self._high = min(self._low, other._low), max(self._high, other._high)
         self._sum += other._sum
 
     def statistics(self) -> BandStatistics:
         """Return the statistics of all that was added."""
-        if not self._valid:
-            return BandStatistics(None, None, None, 0.0)
+        percent = 100.0 * self._valid / self.pixel_count if self._valid else 0.0
+        if not self._finite:
+            return BandStatistics(None, None, None, percent)
         # The sum of huge values may overflow.
-        mean = self._sum / self._valid if math.isfinite(self._sum) else None
-        return BandStatistics(self._low, self._high, mean, 100.0 * self._valid / self.pixel_count)
+        mean = self._sum / self._finite if math.isfinite(self._sum) else None
+        return BandStatistics(self._low, self._high, mean, percent)
 
-    def _valid_values(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if self.nodata is not None:
-            is_valid = values != self.nodata
-            values = values if is_valid.all() else values[is_valid]
-        # Masked pixels of floating-point bands arrive as NaN or -inf, often without a nodata tag.
-        if values.dtype.kind != "f":
-            return values
-        is_finite = np.isfinite(values)
-        return values if is_finite.all() else values[is_finite]
+
+def _chosen(values: npt.NDArray[Any], is_chosen: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    return values if is_chosen.all() else values[is_chosen]
 
 
 def check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
