@@ -198,7 +198,12 @@ def test_an_unknown_query_parameter_is_refused(emulator: Emulator) -> None:
             call("Projection", crs=constant("+proj=utm +zone=10")),
             "Projection: The CRS of a map projection could not be parsed.",
         ),
-        (call("Projection", crs=constant("SR-ORG:6974")), "does not support the CRS"),
+        (call("Projection", crs=constant("SR-ORG:7619")), "does not support the CRS"),
+        (call("Projection", crs=constant('PROJCRS["x"]')), "does not support the CRS"),
+        (
+            call("Projection", crs=constant('PROJCS["cut"')),
+            "Projection: The CRS of a map projection could not be parsed.",
+        ),
         (
             call("Projection", crs=constant("EPSG:4326"), transform=constant([1, 0, 0, 0, 0, 0])),
             "Projection: A CRS transform must be invertible.",

@@ -1,8 +1,4 @@
-"""The facts of a raster that was read, and the checks against what was requested and predicted.
-
-A raster that misses an explicit request (crs, crs_transform, dimensions) fails. Deviations from
-predictions (the grid that Earth Engine chose, the dtype) are reported as warnings.
-"""
+"""The facts of a raster that was read, and the statistics of its bands."""
 
 from __future__ import annotations
 
@@ -13,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
 
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
@@ -59,7 +53,7 @@ class RasterFacts:
     warnings: tuple[str, ...]
 
     def as_cog(self) -> RasterFacts:
-        """Return what is so of the COG: its masked pixels may hold another value."""
+        """Return the facts of the COG, whose masked pixels may hold another value."""
         bands = (
             replace(band, nodata=nodata_of_cog(band.dtype, band.nodata)) for band in self.bands
         )
@@ -84,7 +78,7 @@ class StatisticsGatherer:
         self.pixel_count += values.size
         values = _chosen(values, is_valid(values, self.nodata))
         self._valid += values.size
-        # An infinite value is data, and no number that JSON can hold.
+        # Infinity is data, but JSON cannot hold it.
         values = _chosen(values, np.isfinite(values)) if values.dtype.kind == "f" else values
         if not values.size:
             return
@@ -116,47 +110,13 @@ def _chosen(values: npt.NDArray[Any], is_chosen: npt.NDArray[np.bool_]) -> npt.N
     return values if is_chosen.all() else values[is_chosen]
 
 
-def check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
-    """Raise if the raster is not what was explicitly requested.
-
-    :param crs: rasterio's, of the grid.
-    :raises RasterMismatchError: if its crs, transform or dimensions differ from the request.
-    """
-    asked = crs_named(plan.ask.crs)
-    if asked and crs != asked:
-        raise mismatch("crs", plan.ask.crs, grid.crs)
-    if plan.ask.crs_transform and not grid.is_on_lattice_of(plan.ask.crs_transform):
-        raise mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
-    if plan.ask.dimensions and plan.ask.dimensions != (grid.width, grid.height):
-        raise mismatch("dimensions", plan.ask.dimensions, (grid.width, grid.height))
-    # Together they fix the first pixel; without dimensions, the region does.
-    if plan.ask.crs_transform and plan.ask.dimensions:
-        a, b, c, d, e, f = plan.ask.crs_transform
-        if not grid.is_close_to(replace(grid, transform=(a, b, c, d, e, f))):
-            raise mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
-
-
-def crs_named(name: str | None) -> Any:
-    """Return rasterio's crs of that name; None if PROJ does not know the name."""
-    try:
-        return CRS.from_user_input(name) if name else None
-    except CRSError:
-        return None
-
-
-def unmet_predictions(
-    plan: RasterPlan, grid: PixelGrid | None, bands: tuple[BandFacts, ...]
-) -> tuple[str, ...]:
-    """Return the deviations from the predictions, one sentence each."""
-    warnings = []
-    if plan.ask.crs and not crs_named(plan.ask.crs):
-        warnings.append(f"PROJ does not know {plan.ask.crs}, so the crs could not be verified.")
-    if plan.grid and grid and not (grid.is_close_to(plan.grid) and grid.crs == plan.grid.crs):
-        warnings.append(f"The grid is {grid}, but {plan.grid} was predicted.")
-    for band, predicted in zip(bands, plan.bands, strict=True):
-        if band.dtype != predicted.dtype:
-            warnings.append(f"Band {band.id} is {band.dtype}, but {predicted.dtype} was predicted.")
-    return tuple(warnings)
+def unmet_dtypes(plan: RasterPlan, bands: tuple[BandFacts, ...]) -> tuple[str, ...]:
+    """Return the deviations from the predicted dtypes, one sentence each."""
+    return tuple(
+        f"Band {band.id} is {band.dtype}, but {predicted} was predicted."
+        for band, predicted in zip(bands, plan.dtypes, strict=True)
+        if band.dtype != predicted
+    )
 
 
 def mismatch(field: str, wanted: object, got: object) -> RasterMismatchError:
@@ -167,11 +127,3 @@ def mismatch(field: str, wanted: object, got: object) -> RasterMismatchError:
         wanted=wanted,
         got=got,
     )
-
-
-def name_of_crs(crs: Any) -> str:
-    """Return "EPSG:n" if there is a code, else WKT, else ""."""
-    if not crs:
-        return ""
-    code = crs.to_epsg(confidence_threshold=100)
-    return f"EPSG:{code}" if code else str(crs.to_wkt())
