@@ -133,7 +133,7 @@ GRID = {
 @pytest.mark.parametrize(
     ("grid", "text"),
     [
-        (GRID | {"crsWkt": "x"}, "does not support the field 'grid.crsWkt'"),
+        (GRID | {"crsWkt": "x"}, "oneof field 'crs' is already set. Cannot set 'crsWkt'"),
         (GRID | {"scale": 1}, "Unknown name \"scale\" at 'grid': Cannot find field."),
         ({"crsCode": "EPSG:32610"}, "a grid without affineTransform or dimensions"),
         (GRID | {"crsCode": None}, "a grid without crsCode for bands of different"),

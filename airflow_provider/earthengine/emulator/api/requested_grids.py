@@ -39,6 +39,9 @@ def read_grid(document: object, own: Projection | None) -> PixelGrid | None:
     if transform.determinant == 0:
         raise invalid_argument("The affine transform of the pixel grid must be invertible.")
     size = _object(fields["dimensions"], "grid.dimensions", ("width", "height"))
+    if "crsCode" in fields and "crsWkt" in fields:
+        text = "Invalid value at 'grid' (oneof), oneof field 'crs' is already set. "
+        raise bad_field("grid", f"{text}Cannot set 'crsWkt'")
     crs = fields.get("crsCode", fields.get("crsWkt"))
     if crs is None:
         if own is None:
