@@ -95,9 +95,15 @@ def assert_statistics(uri: str, wanted: Pixels, band_id: str, s3: SeaweedFS) -> 
     return dict(described)
 
 
-@pytest.mark.parametrize("file_format", ["GEO_TIFF", "ZIPPED_GEO_TIFF_PER_BAND"])
-@pytest.mark.parametrize("limits", [None, TILES], ids=["one request", "tiles"])
-@pytest.mark.parametrize("band", ["f32", "f64"])
+@pytest.mark.parametrize(
+    ("band", "file_format", "limits"),
+    [
+        ("f32", "GEO_TIFF", None),
+        ("f32", "ZIPPED_GEO_TIFF_PER_BAND", TILES),
+        ("f64", "GEO_TIFF", TILES),
+        ("f64", "ZIPPED_GEO_TIFF_PER_BAND", None),
+    ],
+)
 def test_masked_pixels_of_a_cog_are_nan_and_no_part_of_overviews_and_statistics(
     run: Run, s3: SeaweedFS, band: str, limits: Any, file_format: str
 ) -> None:
@@ -156,8 +162,7 @@ def test_bands_that_share_a_file_with_floats_hold_nan_as_those_do(run: Run, limi
             np.testing.assert_array_equal(raster.read(index), wanted)
 
 
-@pytest.mark.parametrize("band", ["f32", "f64"])
-@pytest.mark.parametrize("limits", [None, TILES], ids=["one request", "tiles"])
+@pytest.mark.parametrize(("band", "limits"), [("f32", None), ("f64", TILES)])
 def test_a_value_of_the_users_is_the_mask_and_nan_is_data(
     run: Run, s3: SeaweedFS, band: str, limits: Any
 ) -> None:
