@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import ee
 import numpy as np
 import numpy.typing as npt
 import pytest
+from rasterio.io import MemoryFile
 
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from tests.emulator.official_client import Tiff, download, initialised
@@ -25,7 +27,20 @@ def asset(name: str, count: int = 1, **band: Any) -> dict[str, Any]:
     return {"id": name, "kind": "formula", "bands": bands}
 
 
+# What spatialreference.org says of SR-ORG:6974; its radii are those of the sphere.
+SINUSOIDAL = (
+    'PROJCS["MODIS Sinusoidal",GEOGCS["WGS 84",DATUM["WGS_1984",'
+    'SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],'
+    'UNIT["degree",0.0174532925199433]],PROJECTION["Sinusoidal"],PARAMETER["false_easting",0.0],'
+    'PARAMETER["false_northing",0.0],PARAMETER["central_meridian",0.0],'
+    'PARAMETER["semi_major",6371007.181],PARAMETER["semi_minor",6371007.181],UNIT["m",1.0]]'
+)
+RADIUS = 6371007.181
+MODIS_GRID = [926.6, 0, -9265000, 0, -926.6, 4447802]
+
 ASSETS = [
+    asset("modis", crs="SR-ORG:6974", crs_transform=MODIS_GRID),
+    asset("by_wkt", crs=SINUSOIDAL, crs_transform=MODIS_GRID),
     asset("south_up", crs_transform=[10, 0, 500000, 0, 10, 4000000]),
     asset("oblong", crs_transform=[20, 0, 500000, 0, -10, 4000000]),
     # UTM zone 1 begins at the date line; easting 166021 is 180 degrees at the equator.
@@ -62,7 +77,7 @@ def formula(dtype: str = "int16", **extent: int) -> npt.NDArray[np.generic]:
     return formula_values(0, dtype, rows, np.arange(left, left + extent.get("width", 200)))
 
 
-@pytest.mark.parametrize("name", ["south_up", "oblong", "date_line", "degrees"])
+@pytest.mark.parametrize("name", ["south_up", "oblong", "date_line", "degrees", "modis", "by_wkt"])
 def test_the_whole_comes_as_it_is_described(name: str) -> None:
     read = pixels(name)
     (described,) = (a["bands"][0] for a in ASSETS if a["id"] == name)
@@ -130,3 +145,51 @@ def test_no_number_is_not_masked() -> None:
 def test_a_sampled_pyramid_keeps_the_upper_left(scale: int, step: int) -> None:
     read = pixels("classes", scale=scale).bands[0]
     np.testing.assert_array_equal(read, formula()[::step, ::step])
+
+
+@pytest.mark.parametrize(("name", "key"), [("modis", "crs"), ("by_wkt", "crs_wkt")])
+def test_a_crs_without_an_epsg_code_is_described_by_its_code_or_its_wkt(
+    odd: Emulator, name: str, key: str
+) -> None:
+    crs = {"modis": "SR-ORG:6974", "by_wkt": SINUSOIDAL}[name]
+    (band,) = ee.Image(name).getInfo()["bands"]
+    assert {k: v for k, v in band.items() if k.startswith("crs")} == {
+        key: crs, "crs_transform": MODIS_GRID,
+    }  # fmt: skip
+    projection = ee.Image(name).projection().getInfo()
+    assert projection["wkt" if key == "crs_wkt" else "crs"] == crs
+    grid = ee.data.getAsset(name)["bands"][0]["grid"]
+    assert grid["crsWkt" if key == "crs_wkt" else "crsCode"] == crs
+
+
+@pytest.mark.parametrize("name", ["modis", "by_wkt"])
+def test_files_of_modis_name_an_ellipsoid_and_its_pixels_are_on_a_sphere(name: str) -> None:
+    with MemoryFile(download(image=ee.Image(name), format="GEO_TIFF")) as file, file.open() as tiff:
+        assert tiff.crs.to_dict() == {
+            "proj": "sinu", "lon_0": 0, "x_0": 0, "y_0": 0, "datum": "WGS84", "units": "m",
+            "no_defs": True,
+        }  # fmt: skip
+        assert tiff.crs.to_wkt().startswith('PROJCS["MODIS Sinusoidal"')
+    # The centre of pixel 40, 30, by the projection's own formula.
+    x, y = MODIS_GRID[2] + 40.5 * 926.6, MODIS_GRID[5] - 30.5 * 926.6
+    latitude = y / RADIUS
+    longitude = math.degrees(x / (RADIUS * math.cos(latitude)))
+    south, west = math.degrees(latitude) - 1e-3, longitude - 1e-3
+    region = ee.Geometry.Rectangle([west, south, west + 2e-3, south + 2e-3], None, False)
+    read = pixels(name, region=region)
+    assert read.bands[0].shape == (1, 1)
+    assert read.transform[2] == pytest.approx(MODIS_GRID[2] + 40 * 926.6)
+    np.testing.assert_array_equal(read.bands[0], formula(left=40, top=30, width=1, height=1))
+
+
+def test_pixels_are_given_on_a_grid_whose_crs_is_wkt() -> None:
+    grid = {
+        "dimensions": {"width": 50, "height": 40},
+        "affineTransform": {
+            "scaleX": 926.6, "scaleY": -926.6, "translateX": -9265000, "translateY": 4447802,
+        },
+        "crsWkt": SINUSOIDAL,
+    }  # fmt: skip
+    request = {"expression": ee.Image("modis"), "fileFormat": "NUMPY_NDARRAY", "grid": grid}
+    array = ee.data.computePixels(request)
+    np.testing.assert_array_equal(array["b0"], formula(width=50, height=40))

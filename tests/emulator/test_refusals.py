@@ -133,7 +133,7 @@ GRID = {
 @pytest.mark.parametrize(
     ("grid", "text"),
     [
-        (GRID | {"crsWkt": "x"}, "does not support the field 'grid.crsWkt'"),
+        (GRID | {"crsWkt": "x"}, "oneof field 'crs' is already set. Cannot set 'crsWkt'"),
         (GRID | {"scale": 1}, "Unknown name \"scale\" at 'grid': Cannot find field."),
         ({"crsCode": "EPSG:32610"}, "a grid without affineTransform or dimensions"),
         (GRID | {"crsCode": None}, "a grid without crsCode for bands of different"),
@@ -198,7 +198,12 @@ def test_an_unknown_query_parameter_is_refused(emulator: Emulator) -> None:
             call("Projection", crs=constant("+proj=utm +zone=10")),
             "Projection: The CRS of a map projection could not be parsed.",
         ),
-        (call("Projection", crs=constant("SR-ORG:6974")), "does not support the CRS"),
+        (call("Projection", crs=constant("SR-ORG:7619")), "does not support the CRS"),
+        (call("Projection", crs=constant('PROJCRS["x"]')), "does not support the CRS"),
+        (
+            call("Projection", crs=constant('PROJCS["cut"')),
+            "Projection: The CRS of a map projection could not be parsed.",
+        ),
         (
             call("Projection", crs=constant("EPSG:4326"), transform=constant([1, 0, 0, 0, 0, 0])),
             "Projection: A CRS transform must be invertible.",

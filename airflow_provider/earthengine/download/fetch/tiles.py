@@ -22,6 +22,7 @@ from airflow_provider.earthengine.download.fetch.gate import RequestGate
 from airflow_provider.earthengine.download.fetch.progress import Progress
 from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
 from airflow_provider.earthengine.download.fields.params import GEO_TIFF, NPY
+from airflow_provider.earthengine.download.plan.crs import name_of_crs, resolve_crs
 from airflow_provider.earthengine.download.plan.cutting import cut_tile
 from airflow_provider.earthengine.download.plan.requests import Download, max_body_byte_count
 from airflow_provider.earthengine.download.plan.tiles import (
@@ -36,7 +37,8 @@ from airflow_provider.earthengine.download.raster.decode import (
     PixelBuffer,
     decode_body,
 )
-from airflow_provider.earthengine.download.raster.facts import crs_named, mismatch, name_of_crs
+from airflow_provider.earthengine.download.raster.facts import mismatch
+from airflow_provider.earthengine.download.raster.placement import is_named_by
 from airflow_provider.earthengine.download.transport.connections import Cancellation
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
@@ -255,9 +257,10 @@ def check_tile(raster: DecodedRaster, tile: Tile, group: BandGroup) -> None:
     grid = tile.grid_of(group)
     if (raster.width, raster.height) != (grid.width, grid.height):
         raise mismatch("dimensions", (grid.width, grid.height), (raster.width, raster.height))
-    crs = crs_named(grid.crs)
-    if raster.transform is not None and crs and raster.crs != crs:
-        raise mismatch("crs", grid.crs, name_of_crs(raster.crs))
+    # A crs that PROJ does not know is taken from the first tile; the canvas compares the others.
+    is_known = raster.transform is not None and resolve_crs(grid.crs)
+    if is_known and not is_named_by(group.grid, grid.crs, raster.crs):
+        raise mismatch("crs", grid.crs, name_of_crs(raster.crs) or "none")
     names = raster.array.dtype.names
     wanted = tuple(band.id for band in tile.bands_of(group))
     if raster.band_count != len(wanted) or (names and names != wanted):

@@ -41,7 +41,7 @@ class PixelGrid:
 
     def around(self, other: PixelGrid) -> PixelGrid | None:
         """Return the smallest grid that contains both; None if they are not on one lattice."""
-        if self.crs != other.crs or not other.is_on_lattice_of(self.transform):
+        if not other.is_on_lattice_of(self.transform) or not self.is_in(other.crs):
             return None
         column, row = (round(steps) for steps in self._steps_to(other.corner(0, 0)))
         left, top = min(0, column), min(0, row)
@@ -69,6 +69,27 @@ class PixelGrid:
         ring = [self.corner(column, row) for column, row in top + right + bottom + left]
         return [*ring, ring[0]]
 
+    def is_in(self, crs: str) -> bool:
+        """Return whether a name means the grid's crs."""
+        if crs == self.crs:
+            return True
+        from airflow_provider.earthengine.download.plan.crs import resolve_crs
+
+        return self.is_alike_in(resolve_crs(self.crs), resolve_crs(crs))
+
+    def is_alike_in(self, one: Any, other: Any) -> bool:
+        """Return whether two crs of rasterio put the grid's pixels in the same places."""
+        from airflow_provider.earthengine.download.plan.crs import is_same_crs
+
+        a, b, _, d, e, _ = self.transform
+        points = [
+            self.corner(self.width * column / 4, self.height * row / 4)
+            for row in range(5)
+            for column in range(5)
+        ]
+        side = min(math.hypot(a, d), math.hypot(b, e))
+        return is_same_crs(one, other, points, _PIXEL_TOLERANCE * side)
+
     def outline_in(self, crs: str) -> dict[str, Any] | None:
         """Return the outline as a GeoJSON geometry in another crs, split at the antimeridian.
 
@@ -78,9 +99,14 @@ class PixelGrid:
         from rasterio.errors import CRSError, RasterioError
         from rasterio.warp import transform_geom
 
+        from airflow_provider.earthengine.download.plan.crs import resolve_crs
+
+        source, target = resolve_crs(self.crs), resolve_crs(crs)
+        if not source or not target:
+            return None
         outline = {"type": "Polygon", "coordinates": [self.outline()]}
         try:
-            geometry = transform_geom(self.crs, crs, outline)
+            geometry = transform_geom(source, target, outline)
         except (RasterioError, CRSError, CPLE_BaseError, SystemError):
             # rasterio raises SystemError if GDAL fails without a message.
             return None

@@ -21,6 +21,7 @@ from airflow_provider.earthengine.download.fields.image import (
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.values import shown
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.pixel_types import smallest_dtype, value_range
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
     EmptyImageError,
@@ -56,10 +57,7 @@ class BandInfo:
     @property
     def value_range(self) -> tuple[int, int]:
         """The smallest and the largest value of the band's integer dtype."""
-        bits = int(self.dtype.lstrip("uint"))
-        return (
-            (0, 2**bits - 1) if self.dtype[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        )
+        return value_range(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,9 @@ def _read_band(band: Mapping[str, Any]) -> BandInfo:
         column, row = band.get("origin") or (0, 0)
         transform = (a, b, a * column + b * row + c, d, e, d * column + e * row + f)
         width, height = (int(side) for side in band["dimensions"])
-        grid = PixelGrid(str(band.get("crs") or band.get("crs_wkt")), transform, width, height)
+        # A crs without a code comes as WKT.
+        crs = band.get("crs") or band.get("crs_wkt") or band.get("wkt") or ""
+        grid = PixelGrid(str(crs), transform, width, height)
     return BandInfo(str(band["id"]), _dtype_of(band.get("data_type") or {}), grid)
 
 
@@ -198,16 +198,6 @@ def _dtype_of(data_type: Mapping[str, Any]) -> str:
     if low is None or high is None:
         return "float64"  # 64-bit integers arrive as doubles.
     return smallest_dtype(int(low), int(high))
-
-
-def smallest_dtype(low: int, high: int) -> str:
-    """Return numpy's smallest type that holds both; integers above 32 bits arrive as doubles."""
-    for bits in (8, 16, 32):
-        if low >= 0 and high < 2**bits:
-            return f"uint{bits}"
-        if -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1):
-            return f"int{bits}"
-    return "float64"
 
 
 def select_bands(info: ImageInfo, params: DownloadParams) -> ImageInfo:
@@ -246,7 +236,7 @@ def _meet(grid: PixelGrid, extent: PixelGrid | None) -> bool:
     if extent is None:
         return True
     same = {"type": "Polygon", "coordinates": [grid.outline()]}
-    outline = same if grid.crs == extent.crs else grid.outline_in(extent.crs)
+    outline = same if grid.is_in(extent.crs) else grid.outline_in(extent.crs)
     if outline is None:
         return True  # It cannot be decided here, so leave it to Earth Engine.
     return bool(shape(outline).intersects(Polygon(extent.outline())))

@@ -17,11 +17,8 @@ from airflow_provider.earthengine.download.fields.params import (
 )
 from airflow_provider.earthengine.download.plan.clipping import clip_to_region
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
-from airflow_provider.earthengine.download.plan.image_info import (
-    BandInfo,
-    ImageInfo,
-    smallest_dtype,
-)
+from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo
+from airflow_provider.earthengine.download.plan.pixel_types import smallest_dtype
 from airflow_provider.earthengine.exceptions import DownloadParamsError, PlanError
 
 

@@ -16,6 +16,7 @@ from airflow_provider.earthengine.download.fields.params import (
 )
 from airflow_provider.earthengine.download.fields.values import shown
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.pixel_types import common_dtype
 from airflow_provider.earthengine.download.plan.tiles import bytes_per_sample
 from airflow_provider.earthengine.exceptions import PlanError
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # Characters that have no special meaning in a URI or a path.
 _NAMING_BAND_ID = re.compile(r"[\w()+@-][\w.()+@ -]{0,199}")
+
+_ARRAY_SUFFIX = ".npy"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class RasterPlan:
     """One expected raster.
 
     :param suffix: what follows the base name in its object's key, for example ".B3.tif".
-    :param bands: its bands, in order, with the predicted dtypes and grids.
+    :param bands: its bands, in order, with the dtypes and grids predicted for each on its own.
     :param ask: what the raster must match; everything else is a prediction.
     :param nodata: the value in masked pixels; None: Earth Engine's own.
     """
@@ -62,9 +65,23 @@ class RasterPlan:
         return common_grid(self.bands)
 
     @property
+    def crs(self) -> str | None:
+        """The requested crs, or the one that all bands have; None for neither."""
+        if self.ask.crs:
+            return self.ask.crs
+        names = {band.grid.crs for band in self.bands if band.grid}
+        return names.pop() if len(names) == 1 else None
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The predicted dtype of each band; in a GeoTIFF, one dtype that holds them all."""
+        own = tuple(band.dtype for band in self.bands)
+        return own if self.suffix == _ARRAY_SUFFIX else (common_dtype(own),) * len(own)
+
+    @property
     def byte_count(self) -> int:
-        """The bytes of its values without mask bytes, with every band in the widest type."""
-        widest = max(bytes_per_sample(band.dtype) for band in self.bands)
+        """The bytes of its values without mask bytes."""
+        widest = max(map(bytes_per_sample, self.dtypes))
         grids = [band.grid for band in self.bands if band.grid]
         pixels = max((grid.width * grid.height for grid in grids), default=0)
         return pixels * widest * len(self.bands)
@@ -79,7 +96,7 @@ def plan_rasters(
     :raises PlanError: if a band's name cannot be part of an object's key.
     """
     if params.file_format != ZIPPED_GEO_TIFF_PER_BAND:
-        suffix = ".npy" if params.file_format == NPY else ".tif"
+        suffix = _ARRAY_SUFFIX if params.file_format == NPY else ".tif"
         return (RasterPlan(suffix, info.bands, _ask_of(params, None), nodata),)
     for band in info.bands:
         _check_band_id(band.id)

@@ -21,6 +21,7 @@ from airflow_provider.earthengine.download.fields.params import (
 )
 from airflow_provider.earthengine.download.plan.cutting import cut_group
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.pixel_types import common_dtype
 from airflow_provider.earthengine.download.plan.raster_plan import (
     RasterPlan,
     common_grid,
@@ -227,7 +228,7 @@ def max_body_byte_count(bands: Sequence[BandInfo], grids: Sequence[PixelGrid]) -
     def padded(side: int) -> int:
         return -(-side // _BLOCK_SIDE) * _BLOCK_SIDE
 
-    # A file with bands of different types stores each in the widest type, on the finest grid.
-    widest = max(bytes_per_sample(band.dtype) for band in bands)
+    # A file with bands of different types stores all in one that holds them, on the finest grid.
+    widest = bytes_per_sample(common_dtype(band.dtype for band in bands))
     pixels = max(padded(grid.width) * padded(grid.height) for grid in grids)
     return pixels * widest * len(bands) * 101 // 100 + _HEADER_BYTE_COUNT * (1 + len(bands))

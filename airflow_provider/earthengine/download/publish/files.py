@@ -119,11 +119,12 @@ def _cog_of(
         canvas.unlink()
         return path
 
+    cog = raster.as_cog()
     if raster.plan.byte_count < _GROWING_BYTE_COUNT:
-        return _local_file(raster, write(lambda _: None), COG_MEDIA_TYPE)
+        return _local_file(cog, write(lambda _: None), COG_MEDIA_TYPE)
     # Data that does not compress grows a little, and overviews add a third.
     most = raster.plan.byte_count * 3 // 2
-    return GrowingFile(raster.plan.suffix, most, COG_MEDIA_TYPE, (raster,), write)
+    return GrowingFile(raster.plan.suffix, most, COG_MEDIA_TYPE, (cog,), write)
 
 
 def _local_file(raster: RasterFacts, path: Path, media_type: str) -> LocalFile:

@@ -19,9 +19,9 @@ from shapely.geometry import MultiPolygon, Polygon, box
 from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 
+from airflow_provider.earthengine.download.plan.crs import resolve_crs
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.publish.outline import outline_pieces, pixel_degrees
-from airflow_provider.earthengine.download.raster.facts import crs_named
 
 # A tenth of a millimetre.
 _DECIMALS = 9
@@ -51,7 +51,7 @@ def footprint(grids: Iterable[PixelGrid]) -> tuple[dict[str, Any] | None, list[f
 
 
 def _outline(grid: PixelGrid) -> _Outline | None:
-    crs = crs_named(grid.crs)
+    crs = resolve_crs(grid.crs)
     if not grid.width or not grid.height or not (crs and (crs.is_geographic or crs.is_projected)):
         return None
     pixel = pixel_degrees(grid, crs)

@@ -27,6 +27,7 @@ from airflow_provider.earthengine.download.fields.image import ImageSource
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.record import RECORD_TIMES
 from airflow_provider.earthengine.download.fields.source import KnownSource, update_time
+from airflow_provider.earthengine.download.plan.crs import resolve_crs
 from airflow_provider.earthengine.download.plan.image_info import ImageInfo
 from airflow_provider.earthengine.download.publish.files import GrowingFile, LocalFile
 from airflow_provider.earthengine.download.publish.footprint import footprint
@@ -39,7 +40,7 @@ from airflow_provider.earthengine.download.publish.record import (
     StoredObject,
 )
 from airflow_provider.earthengine.download.publish.times import choose_times, remarks_on_times
-from airflow_provider.earthengine.download.raster.facts import BandFacts, crs_named
+from airflow_provider.earthengine.download.raster.facts import BandFacts
 
 _CODE = re.compile(r"[A-Za-z][\w-]*:\w+")
 
@@ -171,7 +172,7 @@ def _describe_crs(projected: ProjectionExtension[pystac.Asset], name: str) -> No
 
     Source: https://github.com/stac-extensions/projection#projcode, read 2026-11.
     """
-    crs = crs_named(name)
+    crs = resolve_crs(name)
     if name.startswith("EPSG:") or (crs is None and _CODE.fullmatch(name)):
         projected.code = name
     elif crs:

@@ -26,14 +26,19 @@ from airflow_provider.earthengine.download.raster.facts import (
     BandFacts,
     RasterFacts,
     StatisticsGatherer,
-    check_asks,
     mismatch,
-    name_of_crs,
-    unmet_predictions,
+    unmet_dtypes,
 )
 from airflow_provider.earthengine.download.raster.integrity import (
     check_written,
     writing_errors_as_scratch,
+)
+from airflow_provider.earthengine.download.raster.masked_pixels import as_stored, nodata_of_cog
+from airflow_provider.earthengine.download.raster.placement import (
+    Placement,
+    is_named_by,
+    place_array,
+    place_raster,
 )
 
 # Small, because tiles rarely end at block edges, and a block that two tiles share is written, read
@@ -51,6 +56,7 @@ class Canvas(ABC):
         self.path = path
         self._plan = plan
         self._grid = grid
+        self._placed = place_array(grid)
         self._lock = threading.Lock()
         self._gatherers: list[StatisticsGatherer] = []
 
@@ -97,8 +103,8 @@ class Canvas(ABC):
                 self._plan.bands, self._dtypes(), self._gatherers, strict=True
             )
         )
-        warnings = unmet_predictions(self._plan, self._grid, bands)
-        return RasterFacts(self.path, self._plan, self._grid, bands, warnings)
+        warnings = self._placed.warnings + unmet_dtypes(self._plan, bands)
+        return RasterFacts(self.path, self._plan, self._placed.grid, bands, warnings)
 
     def _nodata_of(self, raster: DecodedRaster) -> float | None:
         return raster.nodata if self._plan.nodata is None else self._plan.nodata
@@ -127,7 +133,7 @@ class Canvas(ABC):
 
 
 class GeoTiffCanvas(Canvas):
-    """An uncompressed GeoTIFF with the band names, nodata and tags of the final one.
+    """An uncompressed GeoTIFF with the band names, nodata and tags of the COG.
 
     :param tags: of the whole file, for example Earth Engine's properties of the image.
     """
@@ -139,40 +145,31 @@ class GeoTiffCanvas(Canvas):
         self._tags = tags
         self._dataset: Any = None
         self._dtype = ""
-        self._crs: Any = None
 
     def _begin(self, raster: DecodedRaster) -> None:
-        self._dtype, self._crs = raster.array.dtype.name, raster.crs
-        self._grid = PixelGrid(
-            name_of_crs(raster.crs), self._grid.transform, self._grid.width, self._grid.height
-        )
-        check_asks(self._plan, self._grid, raster.crs)
+        self._dtype = raster.array.dtype.name
+        self._placed = place_raster(self._plan, self._grid, raster.crs)
         self._dataset = _create_geotiff(
-            self.path,
-            self._plan,
-            self._grid,
-            self._dtype,
-            raster.crs,
-            self._nodata_of(raster),
-            self._tags,
+            self.path, self._plan, self._placed, self._dtype, self._nodata_of(raster), self._tags
         )
 
     def _check(self, raster: DecodedRaster) -> None:
         if raster.array.dtype.name != self._dtype:
             raise mismatch("dtype", self._dtype, raster.array.dtype.name)
-        if raster.crs != self._crs:
-            raise mismatch("crs", self._grid.crs, name_of_crs(raster.crs))
+        placed = self._placed
+        if raster.crs != placed.crs and not is_named_by(self._grid, self._plan.crs, raster.crs):
+            raise mismatch("crs", placed.crs, raster.crs)
 
     def _write(
         self, raster: DecodedRaster, column: int, row: int, places: Mapping[int, int]
     ) -> None:
-        positions = list(places)
-        is_whole = positions == list(range(raster.band_count))
-        self._dataset.write(
-            raster.array if is_whole else raster.array[positions],
-            indexes=list(places.values()),
-            window=Window(column, row, raster.width, raster.height),
-        )
+        window = Window(column, row, raster.width, raster.height)
+        nodata = self._nodata_of(raster)
+        for position, index in places.items():
+            self._dataset.write(as_stored(raster.band(position), nodata), index, window=window)
+
+    def _nodata_of(self, raster: DecodedRaster) -> float | None:
+        return nodata_of_cog(raster.array.dtype.name, super()._nodata_of(raster))
 
     def _dtypes(self) -> list[str]:
         return [self._dtype] * len(self._plan.bands)
@@ -192,32 +189,31 @@ class GeoTiffCanvas(Canvas):
 
 def copy_to_canvas(raster: RasterFacts, path: Path, tags: Mapping[str, str]) -> None:
     """Copy a GeoTIFF that was fetched whole to a canvas, one row of blocks at a time."""
-    nodata = raster.bands[0].nodata
     with (
         writing_errors_as_scratch(path),
         rasterio.open(raster.path, driver="GTiff") as served,
     ):
         grid = PixelGrid("", tuple(served.transform)[:6], served.width, served.height)
+        placed = place_raster(raster.plan, grid, served.crs)
         dtype = served.dtypes[0]
-        with _create_geotiff(
-            path, raster.plan, grid, dtype, served.crs, nodata, tags
-        ) as canvas:  # fmt: skip
+        nodata = nodata_of_cog(dtype, raster.bands[0].nodata)
+        with _create_geotiff(path, raster.plan, placed, dtype, nodata, tags) as canvas:
             for top in range(0, served.height, BLOCK_SIDE):
                 rows = min(BLOCK_SIDE, served.height - top)
                 window = Window(0, top, served.width, rows)
-                canvas.write(served.read(window=window), window=window)
+                canvas.write(as_stored(served.read(window=window), nodata), window=window)
     check_written(path)
 
 
 def _create_geotiff(
     path: Path,
     plan: RasterPlan,
-    grid: PixelGrid,
+    placed: Placement,
     dtype: str,
-    crs: Any,
     nodata: float | None,
     tags: Mapping[str, str],
 ) -> DatasetWriter:
+    grid = placed.grid
     dataset = rasterio.open(
         path,
         "w+",
@@ -226,7 +222,7 @@ def _create_geotiff(
         height=grid.height,
         count=len(plan.bands),
         dtype=dtype,
-        crs=crs,
+        crs=placed.crs,
         transform=rasterio.Affine(*grid.transform),
         nodata=nodata,
         tiled=True,

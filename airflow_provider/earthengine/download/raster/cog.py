@@ -66,8 +66,8 @@ def write_cog(
 ) -> None:
     """Write the COG of a canvas: the same pixels, names, nodata and tags, with overviews.
 
-    Overviews of floating-point bands are averages. Whole numbers can be classes or bit masks, whose
-    averages are meaningless, so their overviews keep every second pixel.
+    Overviews of floating-point bands are averages of valid pixels. Whole numbers can be classes or
+    bit masks, whose averages are meaningless, so their overviews keep every second pixel.
 
     :param compression: one of :data:`layout.COMPRESSIONS`.
     :param dtype: numpy's name of the bands' type.

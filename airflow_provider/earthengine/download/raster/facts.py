@@ -1,8 +1,4 @@
-"""The facts of a raster that was read, and the checks against what was requested and predicted.
-
-A raster that misses an explicit request (crs, crs_transform, dimensions) fails. Deviations from
-predictions (the grid that Earth Engine chose, the dtype) are reported as warnings.
-"""
+"""The facts of a raster that was read, and the statistics of its bands."""
 
 from __future__ import annotations
 
@@ -13,17 +9,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
 
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
+from airflow_provider.earthengine.download.raster.masked_pixels import is_valid, nodata_of_cog
 from airflow_provider.earthengine.exceptions import RasterMismatchError
 
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """Statistics of a band's valid pixels; all but ``valid_percent`` are None if there are none."""
+    """Statistics of a band's valid pixels; None if none of them is a finite number."""
 
     minimum: float | None
     maximum: float | None
@@ -57,27 +52,37 @@ class RasterFacts:
     bands: tuple[BandFacts, ...]
     warnings: tuple[str, ...]
 
+    def as_cog(self) -> RasterFacts:
+        """Return the facts of the COG, whose masked pixels may hold another value."""
+        bands = (
+            replace(band, nodata=nodata_of_cog(band.dtype, band.nodata)) for band in self.bands
+        )
+        return replace(self, bands=tuple(bands))
+
 
 class StatisticsGatherer:
     """Statistics of a band whose pixels are added in pieces, in any order.
 
-    :param nodata: the value of pixels that do not count; None: all finite pixels count.
+    :param nodata: the value of masked pixels; None for none.
     """
 
     def __init__(self, nodata: float | None) -> None:
         self.nodata = nodata
         self.pixel_count = 0
-        self._valid = 0
+        self._valid = self._finite = 0
         self._sum = 0.0
         self._low, self._high = math.inf, -math.inf
 
     def add(self, values: npt.NDArray[Any]) -> None:
         """Add pixels."""
         self.pixel_count += values.size
-        values = self._valid_values(values)
+        values = _chosen(values, is_valid(values, self.nodata))
+        self._valid += values.size
+        # Infinity is data, but JSON cannot hold it.
+        values = _chosen(values, np.isfinite(values)) if values.dtype.kind == "f" else values
         if not values.size:
             return
-        self._valid += values.size
+        self._finite += values.size
         self._low = min(self._low, float(values.min()))
         self._high = max(self._high, float(values.max()))
         with np.errstate(over="ignore"):
@@ -87,69 +92,31 @@ class StatisticsGatherer:
         """Add all pixels of another gatherer."""
         self.pixel_count += other.pixel_count
         self._valid += other._valid
+        self._finite += other._finite
         self._low, self._high = min(self._low, other._low), max(self._high, other._high)
         self._sum += other._sum
 
     def statistics(self) -> BandStatistics:
         """Return the statistics of all that was added."""
-        if not self._valid:
-            return BandStatistics(None, None, None, 0.0)
+        percent = 100.0 * self._valid / self.pixel_count if self._valid else 0.0
+        if not self._finite:
+            return BandStatistics(None, None, None, percent)
         # The sum of huge values may overflow.
-        mean = self._sum / self._valid if math.isfinite(self._sum) else None
-        return BandStatistics(self._low, self._high, mean, 100.0 * self._valid / self.pixel_count)
-
-    def _valid_values(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if self.nodata is not None:
-            is_valid = values != self.nodata
-            values = values if is_valid.all() else values[is_valid]
-        # Masked pixels of floating-point bands arrive as NaN or -inf, often without a nodata tag.
-        if values.dtype.kind != "f":
-            return values
-        is_finite = np.isfinite(values)
-        return values if is_finite.all() else values[is_finite]
+        mean = self._sum / self._finite if math.isfinite(self._sum) else None
+        return BandStatistics(self._low, self._high, mean, percent)
 
 
-def check_asks(plan: RasterPlan, grid: PixelGrid, crs: Any) -> None:
-    """Raise if the raster is not what was explicitly requested.
-
-    :param crs: rasterio's, of the grid.
-    :raises RasterMismatchError: if its crs, transform or dimensions differ from the request.
-    """
-    asked = crs_named(plan.ask.crs)
-    if asked and crs != asked:
-        raise mismatch("crs", plan.ask.crs, grid.crs)
-    if plan.ask.crs_transform and not grid.is_on_lattice_of(plan.ask.crs_transform):
-        raise mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
-    if plan.ask.dimensions and plan.ask.dimensions != (grid.width, grid.height):
-        raise mismatch("dimensions", plan.ask.dimensions, (grid.width, grid.height))
-    # Together they fix the first pixel; without dimensions, the region does.
-    if plan.ask.crs_transform and plan.ask.dimensions:
-        a, b, c, d, e, f = plan.ask.crs_transform
-        if not grid.is_close_to(replace(grid, transform=(a, b, c, d, e, f))):
-            raise mismatch("crs_transform", list(plan.ask.crs_transform), list(grid.transform))
+def _chosen(values: npt.NDArray[Any], is_chosen: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    return values if is_chosen.all() else values[is_chosen]
 
 
-def crs_named(name: str | None) -> Any:
-    """Return rasterio's crs of that name; None if PROJ does not know the name."""
-    try:
-        return CRS.from_user_input(name) if name else None
-    except CRSError:
-        return None
-
-
-def unmet_predictions(
-    plan: RasterPlan, grid: PixelGrid | None, bands: tuple[BandFacts, ...]
-) -> tuple[str, ...]:
-    """Return the deviations from the predictions, one sentence each."""
-    warnings = []
-    if plan.ask.crs and not crs_named(plan.ask.crs):
-        warnings.append(f"PROJ does not know {plan.ask.crs}, so the crs could not be verified.")
-    if plan.grid and grid and not (grid.is_close_to(plan.grid) and grid.crs == plan.grid.crs):
-        warnings.append(f"The grid is {grid}, but {plan.grid} was predicted.")
-    for band, predicted in zip(bands, plan.bands, strict=True):
-        if band.dtype != predicted.dtype:
-            warnings.append(f"Band {band.id} is {band.dtype}, but {predicted.dtype} was predicted.")
-    return tuple(warnings)
+def unmet_dtypes(plan: RasterPlan, bands: tuple[BandFacts, ...]) -> tuple[str, ...]:
+    """Return the deviations from the predicted dtypes, one sentence each."""
+    return tuple(
+        f"Band {band.id} is {band.dtype}, but {predicted} was predicted."
+        for band, predicted in zip(bands, plan.dtypes, strict=True)
+        if band.dtype != predicted
+    )
 
 
 def mismatch(field: str, wanted: object, got: object) -> RasterMismatchError:
@@ -160,11 +127,3 @@ def mismatch(field: str, wanted: object, got: object) -> RasterMismatchError:
         wanted=wanted,
         got=got,
     )
-
-
-def name_of_crs(crs: Any) -> str:
-    """Return "EPSG:n" if there is a code, else WKT, else ""."""
-    if not crs:
-        return ""
-    code = crs.to_epsg(confidence_threshold=100)
-    return f"EPSG:{code}" if code else str(crs.to_wkt())

@@ -16,6 +16,7 @@ from typing import Any
 import numpy.typing as npt
 from rasterio.io import DatasetReader
 
+from airflow_provider.earthengine.download.fields.layout import COG
 from airflow_provider.earthengine.download.fields.params import (
     NPY,
     ZIPPED_FORMATS,
@@ -28,16 +29,19 @@ from airflow_provider.earthengine.download.raster.facts import (
     BandFacts,
     RasterFacts,
     StatisticsGatherer,
-    check_asks,
     mismatch,
-    name_of_crs,
-    unmet_predictions,
+    unmet_dtypes,
 )
 from airflow_provider.earthengine.download.raster.integrity import (
     open_geotiff,
     open_npy,
     open_zip,
     reading_errors_as_truncated,
+)
+from airflow_provider.earthengine.download.raster.placement import (
+    Placement,
+    place_array,
+    place_raster,
 )
 from airflow_provider.earthengine.exceptions import RasterMismatchError
 
@@ -55,7 +59,7 @@ def verify_body(body: Path, download: Download, directory: Path) -> tuple[Raster
     return tuple(
         _verify_npy(path, plan)
         if download.params.file_format == NPY
-        else _verify_geotiff(path, plan, download.max_body_byte_count)
+        else _verify_geotiff(path, plan, download)
         for path, plan in zip(paths, download.rasters, strict=True)
     )
 
@@ -117,25 +121,32 @@ def _match_members(names: list[str], download: Download) -> list[str]:
     return found
 
 
-def _verify_geotiff(path: Path, plan: RasterPlan, max_byte_count: int) -> RasterFacts:
+def _verify_geotiff(path: Path, plan: RasterPlan, download: Download) -> RasterFacts:
     with (
         reading_errors_as_truncated("The GeoTIFF"),
-        open_geotiff(path, max_byte_count) as dataset,
+        open_geotiff(path, download.max_body_byte_count) as dataset,
     ):
         if dataset.count != len(plan.bands):
             raise mismatch("bands", len(plan.bands), dataset.count)
-        grid = PixelGrid(
-            name_of_crs(dataset.crs),
-            tuple(dataset.transform)[:6],
-            dataset.width,
-            dataset.height,
-        )
-        check_asks(plan, grid, dataset.crs)
+        grid = PixelGrid("", tuple(dataset.transform)[:6], dataset.width, dataset.height)
+        placed = place_raster(plan, grid, dataset.crs)
         bands = tuple(
             _describe_band(dataset, index, band.id, plan.nodata)
             for index, band in enumerate(plan.bands, start=1)
         )
-    return RasterFacts(path, plan, grid, bands, unmet_predictions(plan, grid, bands))
+    warnings = placed.warnings + unmet_dtypes(plan, bands) + _kept_faults(placed, plan, download)
+    return RasterFacts(path, plan, placed.grid, bands, warnings)
+
+
+def _kept_faults(placed: Placement, plan: RasterPlan, download: Download) -> tuple[str, ...]:
+    """Return what is wrong in a file that is stored as served, and correct in a COG."""
+    if download.layout == COG or not placed.is_misnamed:
+        return ()
+    fault = (
+        f"Earth Engine's file misnames {plan.crs} and is stored as served; the item has the right "
+        "crs, as a COG would."
+    )
+    return (fault,)
 
 
 def _describe_band(
@@ -165,7 +176,11 @@ def _verify_npy(path: Path, plan: RasterPlan) -> RasterFacts:
     if grid and (grid.width, grid.height) != (width, height):
         raise mismatch("dimensions", (grid.width, grid.height), (width, height))
     bands = tuple(_describe_field(array[name], name, plan.nodata) for name in wanted)
-    return RasterFacts(path, plan, grid, bands, unmet_predictions(plan, grid, bands))
+    warnings = unmet_dtypes(plan, bands)
+    if grid is None:
+        return RasterFacts(path, plan, None, bands, warnings)
+    placed = place_array(grid)
+    return RasterFacts(path, plan, placed.grid, bands, placed.warnings + warnings)
 
 
 def _describe_field(values: npt.NDArray[Any], band_id: str, nodata: float | None) -> BandFacts:

@@ -15,7 +15,11 @@ from airflow_provider.earthengine.emulator.catalog.catalog import Asset
 from airflow_provider.earthengine.emulator.values.elements import geometry_of
 from airflow_provider.earthengine.emulator.values.images import Band, Image
 from airflow_provider.earthengine.emulator.values.pixels import StoredPixels
-from airflow_provider.earthengine.emulator.values.projections import map_points, transform_points
+from airflow_provider.earthengine.emulator.values.projections import (
+    is_wkt,
+    map_points,
+    transform_points,
+)
 
 _TYPES = {"Image": "IMAGE", "ImageCollection": "IMAGE_COLLECTION", "FeatureCollection": "TABLE"}
 _TIMES = {"startTime": "system:time_start", "endTime": "system:time_end"}
@@ -82,7 +86,7 @@ def _band_document(band: Band) -> dict[str, Any]:
     names = ("scaleX", "shearX", "translateX", "shearY", "scaleY", "translateY")
     transform = list(band.projection.transform)[:6]
     grid: dict[str, Any] = {
-        "crsCode": band.projection.crs,
+        "crsWkt" if is_wkt(band.projection.crs) else "crsCode": band.projection.crs,
         "affineTransform": {n: v for n, v in zip(names, transform, strict=True) if v != 0},
     }
     own = band.grid()

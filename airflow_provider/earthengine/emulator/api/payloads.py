@@ -25,7 +25,7 @@ from airflow_provider.earthengine.emulator.values.elements import (
 )
 from airflow_provider.earthengine.emulator.values.geometries import Geometry
 from airflow_provider.earthengine.emulator.values.images import Image
-from airflow_provider.earthengine.emulator.values.projections import Projection
+from airflow_provider.earthengine.emulator.values.projections import Projection, is_wkt
 
 
 def parse_body(
@@ -122,7 +122,7 @@ def as_result(value: object) -> Any:
     if isinstance(value, Projection):
         return {
             "type": "Projection",
-            "crs": value.crs,
+            "wkt" if is_wkt(value.crs) else "crs": value.crs,
             "transform": list(value.transform)[:6],
         }
     if isinstance(value, CallerFunction | Filter | Reducer):

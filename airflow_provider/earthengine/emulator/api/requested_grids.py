@@ -32,8 +32,6 @@ def read_grid(document: object, own: Projection | None) -> PixelGrid | None:
     if document is None or document == {}:
         return None
     fields = _object(document, "grid", ("crsCode", "crsWkt", "affineTransform", "dimensions"))
-    if "crsWkt" in fields:
-        raise unsupported("the field 'grid.crsWkt'")
     if "affineTransform" not in fields or "dimensions" not in fields:
         raise unsupported("a grid without affineTransform or dimensions")
     numbers = _object(fields["affineTransform"], "grid.affine_transform", _TRANSFORM)
@@ -41,13 +39,16 @@ def read_grid(document: object, own: Projection | None) -> PixelGrid | None:
     if transform.determinant == 0:
         raise invalid_argument("The affine transform of the pixel grid must be invertible.")
     size = _object(fields["dimensions"], "grid.dimensions", ("width", "height"))
-    crs = fields.get("crsCode")
+    if "crsCode" in fields and "crsWkt" in fields:
+        text = "Invalid value at 'grid' (oneof), oneof field 'crs' is already set. "
+        raise bad_field("grid", f"{text}Cannot set 'crsWkt'")
+    crs = fields.get("crsCode", fields.get("crsWkt"))
     if crs is None:
         if own is None:
             raise unsupported("a grid without crsCode for bands of different projections")
         crs = own.crs
     if not isinstance(crs, str):
-        raise _bad("grid.crs_code", crs)
+        raise _bad("grid.crs_code" if "crsCode" in fields else "grid.crs_wkt", crs)
     parse_crs(crs)
     return PixelGrid(Projection(crs, transform), _count(size, "width"), _count(size, "height"))
 

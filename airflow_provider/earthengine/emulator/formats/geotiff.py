@@ -14,12 +14,14 @@ import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from affine import Affine
+from rasterio.io import MemoryFile
 
-from airflow_provider.earthengine.emulator.values.projections import is_geographic
+from airflow_provider.earthengine.emulator.values.projections import is_geographic, named_in_files
 
 BLOCK = 256
 # The code that Adobe's 8 replaced; readers accept both.
@@ -27,6 +29,9 @@ OLD_DEFLATE = 32946
 _SHORT, _LONG, _RATIONAL, _ASCII, _DOUBLE = 3, 4, 5, 2, 12
 _SAMPLE_FORMAT = {"u": 1, "i": 2, "f": 3}
 _PIXEL_IS_AREA = (1025, 0, 1, 1)
+# The directory of the GeoTIFF keys, their numbers and their texts.
+_GEO_KEYS = (34735, 34736, 34737)
+_BYTE_COUNTS = {_SHORT: 2, _ASCII: 1, _DOUBLE: 8}
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def write_geotiff(
     """Return a GeoTIFF.
 
     :param samples: (rows, columns, bands).
-    :param crs: an ``EPSG:n`` code.
+    :param crs: a code or WKT.
     :param nodata: the value of masked pixels for the nodata tag; None for no tag.
     :param level: 9 for the real service's bytes; lower is faster.
     """
@@ -123,7 +128,7 @@ def _tags(
     a, b, c, d, e, f = list(transform)[:6]
     matrix = (a, b, 0, c, d, e, 0, f, 0, 0, 0, 0, 0, 0, 0, 1)
     tags.append(_Tag(34264, _DOUBLE, 16, struct.pack(">16d", *matrix)))
-    tags.append(_shorts(34735, *_geo_keys(crs)))
+    tags += _geo_keys(crs)
     if nodata is not None:
         text = f"{float(nodata)}".replace("-inf", "-Infinity").encode() + b"\0"
         tags.append(_Tag(42113, _ASCII, len(text), text))
@@ -135,10 +140,35 @@ def _photometric(dtype: np.dtype[np.generic], count: int) -> int:
     return 2 if count == 3 and dtype == np.uint16 else 1
 
 
-def _geo_keys(crs: str) -> tuple[int, ...]:
+def _geo_keys(crs: str) -> list[_Tag]:
+    if not crs.startswith("EPSG:"):
+        return list(_keys_without_code(crs))
     code = int(crs.removeprefix("EPSG:"))
     model, key = (2, 2048) if is_geographic(crs) else (1, 3072)
-    return (1, 1, 2, 3, 1024, 0, 1, model, *_PIXEL_IS_AREA, key, 0, 1, code)
+    keys = (1, 1, 2, 3, 1024, 0, 1, model, *_PIXEL_IS_AREA, key, 0, 1, code)
+    return [_shorts(_GEO_KEYS[0], *keys)]
+
+
+@lru_cache(maxsize=64)
+def _keys_without_code(crs: str) -> tuple[_Tag, ...]:
+    """Return the keys of a CRS without a code, as GDAL writes them."""
+    profile = {"driver": "GTiff", "width": 1, "height": 1, "count": 1, "dtype": "uint8",
+               "transform": Affine.translation(1, 1), "endianness": "BIG"}  # fmt: skip
+    with MemoryFile() as file:
+        with file.open(**profile, crs=named_in_files(crs)):
+            pass
+        content = bytes(file.getbuffer())
+    (start,) = struct.unpack_from(">I", content, 4)
+    (count,) = struct.unpack_from(">H", content, start)
+    tags = []
+    for place in range(start + 2, start + 2 + 12 * count, 12):
+        number, kind, length = struct.unpack_from(">HHI", content, place)
+        if number in _GEO_KEYS:
+            # None is short enough to be stored in its entry.
+            (offset,) = struct.unpack_from(">I", content, place + 8)
+            size = length * _BYTE_COUNTS[kind]
+            tags.append(_Tag(number, kind, length, content[offset : offset + size]))
+    return tuple(tags)
 
 
 def _shorts(number: int, *values: int) -> _Tag:

@@ -64,7 +64,7 @@ def test_an_outline_is_split_at_the_antimeridian() -> None:
     [
         PixelGrid("EPSG:32610", (10.0, 0.0, 1e12, 0.0, -10.0, 1e12), 60, 20),
         PixelGrid("EPSG:32610", (10.0, 0.0, 1e8, 0.0, -10.0, 1e8), 60, 20),
-        PixelGrid("SR-ORG:6974", (463.0, 0.0, -8895604.0, 0.0, -463.0, 5559752.0), 60, 20),
+        PixelGrid("SR-ORG:7619", (463.0, 0.0, -8895604.0, 0.0, -463.0, 5559752.0), 60, 20),
     ],
     ids=["beyond the projection", "far beyond it", "a crs that PROJ does not know"],
 )

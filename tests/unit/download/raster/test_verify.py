@@ -106,9 +106,18 @@ def test_a_right_geotiff_is_described_as_it_was_read(verify: Verify) -> None:
     assert statistics.valid_percent == pytest.approx(100 * valid.size / (WIDTH * HEIGHT))
 
 
-def test_a_crs_that_only_earth_engine_knows_is_a_warning(verify: Verify) -> None:
-    (facts,) = verify(geotiff(), download(crs="SR-ORG:6974"))
-    assert facts.warnings == ("PROJ does not know SR-ORG:6974, so the crs could not be verified.",)
+def test_a_crs_that_only_earth_engine_knows_is_taken_from_the_file_with_a_warning(
+    verify: Verify,
+) -> None:
+    (facts,) = verify(geotiff(), download(crs="SR-ORG:7619"))
+    assert facts.warnings == (
+        "PROJ does not know SR-ORG:7619, so the file's crs, EPSG:32610, is published unchecked.",
+    )
+    assert facts.grid == GRID
+    with pytest.raises(
+        RasterMismatchError, match="whose crs is none, but SR-ORG:7619 was requested"
+    ):
+        verify(geotiff(crs=None), download(crs="SR-ORG:7619"))
 
 
 def test_a_right_zip_gives_one_raster_a_band_in_the_order_asked_for(verify: Verify) -> None:
