@@ -48,6 +48,8 @@ def run(emulator: Emulator, connections: object, bucket: str) -> Iterator[Run]:
         fields = {"image": ASSET, "s3_bucket": bucket, **fields}
         operator = EarthEngineToS3Operator(task_id="download", **fields)
         uris: list[str] = operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in
+        is_tiled = emulator.counts()["thumbnails.getPixels"] > 1
+        assert is_tiled is (fields.get("limits") == TILES)
         return uris
 
     with emulator.restored_assets():

@@ -75,6 +75,8 @@ def run(emulator: Emulator, connections: object, bucket: str) -> Iterator[Run]:
         fields = {"image": MODIS, "s3_bucket": bucket, "download_params": {}, **fields}
         operator = EarthEngineToS3Operator(task_id="download", **fields)
         uris: list[str] = operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in
+        is_tiled = emulator.counts()["thumbnails.getPixels"] > 1
+        assert is_tiled is (fields.get("limits") == TILES)
         return uris
 
     with emulator.restored_assets():
@@ -197,7 +199,7 @@ def test_a_crs_without_a_code_is_compared_and_written_by_its_meaning(
 def test_a_crs_that_is_asked_for_is_met_however_it_is_written(
     run: Run, s3: SeaweedFS, crs: str, limits: Any
 ) -> None:
-    params = {"bands": ["b0"], "format": "GEO_TIFF", "crs": crs, "scale": 2000,
+    params = {"bands": ["b0"], "format": "GEO_TIFF", "crs": crs, "scale": 500,
               "region": [-130.3, 39.5, -129.7, 39.9]}  # fmt: skip
     (uri,) = run(download_params=params, limits=limits)
     assert "earthengine:warnings" not in item_of(uri, s3)["properties"]
@@ -232,7 +234,7 @@ def test_a_file_that_is_kept_as_it_came_is_recorded_with_the_right_crs_and_a_war
         assert raster.crs.to_dict()["datum"] == "WGS84"
     item = item_of(uri, s3)
     (warning,) = item["properties"]["earthengine:warnings"]
-    assert "names another crs than SR-ORG:6974 is, and is kept as it is" in warning
+    assert "misnames SR-ORG:6974 and is stored as served" in warning
     crs = CRS.from_wkt(item["assets"]["data"]["proj:wkt2"])
     assert degrees(crs, LEFT, TOP) == pytest.approx(on_sphere(LEFT, TOP), abs=1e-9)
 

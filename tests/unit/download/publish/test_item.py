@@ -144,13 +144,6 @@ def test_a_crs_with_a_code_is_written_as_that(code: str) -> None:
     assert "proj:wkt2" not in asset
 
 
-def test_a_code_that_proj_does_not_know_is_recorded_without_a_footprint() -> None:
-    built = item(PixelGrid("SR-ORG:7619", (1000.0, 0.0, 0.0, 0.0, -1000.0, 0.0), 10, 10))
-    assert built["assets"]["data"]["proj:code"] == "SR-ORG:7619"
-    assert "proj:wkt2" not in built["assets"]["data"]
-    assert built["geometry"] is None
-
-
 def test_what_earth_engine_and_the_user_said_is_kept() -> None:
     properties = {"CLOUDY": float("nan"), "MGRS_TILE": "10SEG", "list": [1.5, float("inf")]}
     built = item(

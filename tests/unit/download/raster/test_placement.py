@@ -53,29 +53,31 @@ def test_an_ellipsoid_is_no_other_name_of_a_sphere_that_was_asked_for_by_itself(
 
 @pytest.mark.parametrize("named", [CRS.from_epsg(32611), CRS.from_epsg(26910), None])
 def test_another_crs_than_was_asked_for_is_refused(named: Any) -> None:
-    with pytest.raises(RasterMismatchError, match="EPSG:32610 was asked for"):
+    with pytest.raises(RasterMismatchError, match="EPSG:32610 was requested"):
         place_raster(plan(UTM, GridAsk("EPSG:32610")), UTM, named)
 
 
 def test_another_crs_than_was_predicted_is_published_with_a_warning() -> None:
     placed = place_raster(plan(UTM), UTM, CRS.from_epsg(32611))
     assert placed.grid.crs == "EPSG:32611"
-    assert placed.warnings == ("The crs is EPSG:32611; EPSG:32610 was predicted.",)
+    assert placed.warnings == ("The crs is EPSG:32611, but EPSG:32610 was predicted.",)
 
 
 def test_a_file_without_a_crs_is_placed_by_the_description_with_a_warning() -> None:
     placed = place_raster(plan(UTM), UTM, None)
     assert placed.crs == CRS.from_epsg(32610)
-    assert placed.warnings == ("The crs is none; EPSG:32610 was predicted.",)
+    assert placed.warnings == ("The crs is none, but EPSG:32610 was predicted.",)
 
 
 def test_what_proj_does_not_know_is_taken_from_the_file_and_said_to_be_unchecked() -> None:
     placed = place_raster(plan(UNKNOWN), UTM, CRS.from_string("+proj=igh +datum=WGS84"))
     assert placed.crs == CRS.from_string("+proj=igh +datum=WGS84")
     (warning,) = placed.warnings
-    assert warning.startswith("The crs SR-ORG:7619 is not known here; +proj=igh")
-    assert warning.endswith("was taken from the file, unchecked.")
-    with pytest.raises(RasterMismatchError, match="whose crs is none; SR-ORG:7619 was asked for"):
+    assert warning.startswith("PROJ does not know SR-ORG:7619, so the file's crs, +proj=igh")
+    assert warning.endswith(", is published unchecked.")
+    with pytest.raises(
+        RasterMismatchError, match="whose crs is none, but SR-ORG:7619 was requested"
+    ):
         place_raster(plan(UNKNOWN), UTM, None)
 
 
@@ -90,4 +92,4 @@ def test_an_array_is_where_the_description_says() -> None:
     assert place_array(UTM).grid == UTM
     unknown = place_array(UNKNOWN)
     assert unknown.grid == UNKNOWN
-    assert unknown.warnings == ("The crs SR-ORG:7619 is not known here.",)
+    assert unknown.warnings == ("PROJ does not know SR-ORG:7619, so the item has no geometry.",)
