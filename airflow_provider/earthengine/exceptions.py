@@ -13,6 +13,7 @@
     │   ├── AccessDeniedError         (PermissionError)  401, 403
     │   ├── AssetNotFoundError        (LookupError)      404, or Earth Engine's "not found"
     │   ├── EmptyImageError           (LookupError)      no bands, or no pixels in the region
+    │   │   └── AllMaskedError        (LookupError)      pixels, and not one of them is valid
     │   ├── BucketNotFoundError       (LookupError)      the bucket does not exist
     │   ├── RasterMismatchError       (ValueError)       a complete file, but not what was requested
     │   ├── ObjectExistsError         (FileExistsError)  the key holds something else
@@ -122,6 +123,10 @@ class AssetNotFoundError(PermanentError, LookupError):
 
 class EmptyImageError(PermanentError, LookupError):
     """There is nothing to download: no bands, or no pixels in the region."""
+
+
+class AllMaskedError(EmptyImageError):
+    """Not one of the pixels is valid, and the user wants none of those."""
 
 
 class BucketNotFoundError(PermanentError, LookupError):

@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EarthEngineProviderError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - the command's output
         return 1
-    lines = [json.dumps(plan.to_dict(), indent=2)] if options.json else plan.lines()
+    told = [*plan.lines(), *(f"Warning: {warning}" for warning in plan.info.warnings)]
+    lines = [json.dumps(plan.to_dict(), indent=2)] if options.json else told
     print("\n".join(lines))  # noqa: T201 - the command's output
     return 0
 

@@ -221,7 +221,7 @@ def test_the_readme_names_every_function() -> None:
         assert f"`{name}`" in text
 
 
-SENDERS = ("official client", "geedim", "xee", "GDAL", "DAG")
+SENDERS = ("official client", "geedim", "xee", "GDAL", "DAG", "provider")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

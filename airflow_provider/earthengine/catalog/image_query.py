@@ -13,13 +13,19 @@ from typing import Any
 
 from airflow_provider.earthengine.catalog.property_conditions import PropertyCondition
 from airflow_provider.earthengine.download.fields.region import Region
-from airflow_provider.earthengine.download.fields.source import ListedImage, update_time
+from airflow_provider.earthengine.download.fields.source import ListedImage
+from airflow_provider.earthengine.download.foreign import (
+    MICROSECOND,
+    MILLISECOND,
+    Foreign,
+    ForeignValueError,
+)
+from airflow_provider.earthengine.download.transport.answers import reading_answer
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadParamsError,
     EarthEngineProviderError,
     RequestRejectedError,
-    ServiceUnavailableError,
 )
 
 TIME_START = "system:time_start"
@@ -31,6 +37,7 @@ _MAX_ERROR_METRES = 1
 COVERAGE_TOLERANCE_PERCENT = 0.1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_COLLECTION = "is not an ImageCollection"
+_INDEX_LENGTH = 1_000
 
 
 @dataclass(frozen=True)
@@ -147,11 +154,12 @@ def read_availability(answer: Any) -> Availability:
 
     :raises ServiceUnavailableError: if it is not such an answer.
     """
-    try:
-        count, versions = answer
-        return Availability(int(count), update_time(versions["max"]))
-    except (TypeError, ValueError, KeyError):
-        raise _not_an_answer() from None
+    with reading_answer("a collection"):
+        count, versions = Foreign(answer).items(2)
+        latest = versions.at("max")
+        return Availability(
+            count.whole(least=0), None if latest.is_absent else latest.moment(MICROSECOND)
+        )
 
 
 def read_listing(query: ImageQuery, answer: Any) -> Listing:
@@ -159,19 +167,34 @@ def read_listing(query: ImageQuery, answer: Any) -> Listing:
 
     :raises ServiceUnavailableError: if it is not such an answer.
     """
-    try:
-        rows, names, counts = answer
-        images = tuple(
-            ListedImage(
-                asset_id=f"{query.collection}/{index}",
-                start=None if start is None else _EPOCH + timedelta(milliseconds=start),
-                version=None if version is None else int(version),
-            )
-            for index, start, version in rows
-        )
+    with reading_answer("a collection"):
+        rows, names, counts = Foreign(answer).items(3)
+        images = tuple(_read_row(query.collection, *row.items(3)) for row in rows.items())
         return Listing(images, tuple(_odd_conditions(query, names, counts)))
-    except (TypeError, ValueError):
-        raise _not_an_answer() from None
+
+
+def read_version(version: Foreign) -> int | None:
+    """Return an image's version; None where it has none.
+
+    :raises ForeignValueError: it is none that Earth Engine gives.
+    """
+    return None if version.is_absent else version.whole(least=0)
+
+
+def _read_row(collection: str, index: Foreign, start: Foreign, version: Foreign) -> ListedImage:
+    return ListedImage(
+        asset_id=f"{collection}/{index.text(_INDEX_LENGTH)}",
+        start=_read_start(start),
+        version=read_version(version),
+    )
+
+
+def _read_start(start: Foreign) -> datetime | None:
+    """Return the time; None also for what is none, as whoever made the image can set anything."""
+    try:
+        return None if start.is_absent else start.moment(MILLISECOND)
+    except ForeignValueError:
+        return None
 
 
 def explain_refused_query(
@@ -228,24 +251,20 @@ def joint_coverage(asset_ids: Sequence[str], region: Any) -> Any:
     return coverage_percent(first, region)
 
 
-def _odd_conditions(query: ImageQuery, names: Any, counts: Any) -> list[str]:
-    if not names:
+def _odd_conditions(query: ImageQuery, names: Foreign, counts: Foreign) -> list[str]:
+    first = [name.text() for names_of_first in names.items()[:1] for name in names_of_first.items()]
+    counted = [count.whole(least=0) for count in counts.items()]
+    if not first:
         return []
-    known = ", ".join(sorted(names[0]))
+    counts.items(len(query.conditions))
+    known = ", ".join(sorted(first))
     return [
         f"No image of {query.collection} in the window and region has the property "
         f"{condition.property_name}; the properties are {known}."
-        for condition, count in zip(query.conditions, counts, strict=True)
+        for condition, count in zip(query.conditions, counted, strict=True)
         if count == 0
     ]
 
 
 def _milliseconds(moment: datetime) -> int:
     return round((moment - _EPOCH) / timedelta(milliseconds=1))
-
-
-def _not_an_answer() -> ServiceUnavailableError:
-    return ServiceUnavailableError(
-        "Earth Engine's answer to a query of a collection cannot be understood; if this persists, "
-        "check endpoint_url in the connection's extra, and proxies."
-    )

@@ -21,6 +21,8 @@ from airflow_provider.earthengine.catalog.listed_downloads import (
     each_image,
 )
 from airflow_provider.earthengine.download.fields.values import shown
+from airflow_provider.earthengine.download.foreign import Foreign
+from airflow_provider.earthengine.download.transport.answers import reading_answer
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadParamsError,
@@ -65,9 +67,11 @@ def cover_dates(
     if query.min_coverage_percent is None or not dates:
         return list(dates)
     region = region_geometry(query.region)
-    percents = session.compute_value(
+    answer = session.compute_value(
         ee.List([joint_coverage([each.asset_id for each in day.images], region) for day in dates])
     )
+    with reading_answer("how much of the region is covered"):
+        percents = [percent.finite() for percent in Foreign(answer).items(len(dates))]
     return [
         day
         for day, percent in zip(dates, percents, strict=True)

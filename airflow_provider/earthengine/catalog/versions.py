@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_provider.earthengine.catalog.image_query import VERSION
+from airflow_provider.earthengine.catalog.image_query import VERSION, read_version
+from airflow_provider.earthengine.download.foreign import Foreign
+from airflow_provider.earthengine.download.transport.answers import reading_answer
 from airflow_provider.earthengine.exceptions import AssetNotFoundError, RequestRejectedError
 
 if TYPE_CHECKING:
@@ -47,7 +49,9 @@ def _versions_in(session: Session, parent: str, indexes: Sequence[str]) -> dict[
     except (RequestRejectedError, AssetNotFoundError):
         # A folder, or a collection that was deleted with all its images.
         return _single_versions(session, [f"{parent}/{index}" for index in indexes])
-    return {f"{parent}/{index}": _whole(version) for index, version in found}
+    with reading_answer("the versions of images"):
+        pairs = [row.items(2) for row in Foreign(found).items()]
+        return {f"{parent}/{index.text()}": read_version(version) for index, version in pairs}
 
 
 def _single_versions(session: Session, asset_ids: Sequence[str]) -> dict[str, int | None]:
@@ -56,14 +60,12 @@ def _single_versions(session: Session, asset_ids: Sequence[str]) -> dict[str, in
     versions: dict[str, int | None] = {}
     for asset_id in asset_ids:
         try:
-            versions[asset_id] = _whole(session.compute_value(ee.Image(asset_id).get(VERSION)))
+            version = session.compute_value(ee.Image(asset_id).get(VERSION))
         except AssetNotFoundError:
             continue
+        with reading_answer("the version of an image"):
+            versions[asset_id] = read_version(Foreign(version))
     return versions
-
-
-def _whole(version: Any) -> int | None:
-    return None if version is None else int(version)
 
 
 def _parts(indexes: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError
+from airflow_provider.earthengine.exceptions import ServiceUnavailableError, raise_alone
+
+# Source: https://developers.google.com/earth-engine/reference/rest/v1/projects.thumbnails, read
+# 2026-11. Texts of another form could neither be kept out of logs nor be part of a URL.
+_DOCID = re.compile(r"projects/(?:[\w.:-]+/)+thumbnails/[\w.~-]{8,200}", re.ASCII)
 
 
 class EarthEngineClient(Protocol):
@@ -37,3 +45,24 @@ class DownloadId:
 
     docid: str = field(repr=False)
     token: str = field(default="", repr=False)
+
+
+def read_download_id(answer: Any) -> DownloadId:
+    """Return the download id that the official client made of Earth Engine's answer.
+
+    :raises ServiceUnavailableError: there is none in it.
+    """
+    try:
+        given = Foreign(answer)
+        docid, token = given.at("docid"), given.at("token").value
+        if not _DOCID.fullmatch(docid.text()):
+            docid.refuse("the name of a thumbnail")
+        return DownloadId(docid.text(), token if isinstance(token, str) else "")
+    except ForeignValueError:
+        # Nothing of the answer is shown, and its own error is not kept: it may be a capability.
+        raise_alone(
+            ServiceUnavailableError(
+                "Earth Engine could not create a download id: the answer holds none; if that stays "
+                "so, check endpoint_url in the connection's extra, and proxies."
+            )
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from airflow_provider.earthengine.download.foreign import Foreign
 from airflow_provider.earthengine.download.transport.answers import (
     error_for_answer,
     read_google_error,
@@ -92,8 +93,9 @@ def _read_value(answer: Any, content: bytes, action: str) -> Any:
             retry_after_seconds=retry_after_seconds(answer.get("retry-after")),
         )
     try:
-        return json.loads(content)["result"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        body = json.loads(content)
+        return Foreign(body).fields()["result"]
+    except (ValueError, KeyError, RecursionError):
         raise ServiceUnavailableError(
             f"Earth Engine could not {action}: the answer does not come from Earth Engine; if this "
             "persists, check endpoint_url in the connection's extra, and proxies."

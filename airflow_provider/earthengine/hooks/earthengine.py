@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.download.client import DownloadId
+from airflow_provider.earthengine.download.client import DownloadId, read_download_id
+from airflow_provider.earthengine.download.foreign import Foreign
+from airflow_provider.earthengine.download.transport.answers import reading_answer
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
@@ -273,7 +275,7 @@ class EarthEngineHook(BaseHook):
         def create(client: Any) -> DownloadId:
             with translated("create a download id", refused=DownloadParamsError):
                 answer = client.data.getDownloadId(dict(params))
-                return DownloadId(docid=answer["docid"], token=answer["token"])
+            return read_download_id(answer)
 
         return _run(self._tagged(create), settings, self.retry_policy, self._check_interruption)
 
@@ -315,9 +317,11 @@ def _run(
         BEFORE_REQUEST.reset(token)
 
 
-def _compute_one(client: Any) -> Any:
+def _compute_one(client: Any) -> None:
     with translated("compute the number 1", refused=RequestRejectedError):
-        return client.data.computeValue(client.Number(1))
+        answer = client.data.computeValue(client.Number(1))
+    with reading_answer("the number 1"):
+        Foreign(answer).whole(least=1, most=1)
 
 
 def _advice(error: EarthEngineProviderError) -> str:

@@ -12,12 +12,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider.earthengine.download.foreign import Foreign
+from airflow_provider.earthengine.download.transport.answers import reading_answer
 from airflow_provider.earthengine.download.transport.redaction import install_secrets_filter
 from airflow_provider.earthengine.exceptions import ConnectionConfigError
 from airflow_provider.earthengine.hooks.connection_config import ConnectionConfig
 from airflow_provider.earthengine.hooks.credentials import load_login
 from airflow_provider.earthengine.hooks.translation import translated
 from airflow_provider.earthengine.hooks.transport import Transport
+
+# What downloads cannot do without, and how it is called.
+_FUNCTIONS = {
+    "Image.load": {"id"},
+    "Image.select": {"input", "bandSelectors"},
+    "Image.addBands": {"dstImg", "srcImg"},
+    "Image.clip": {"input", "geometry"},
+    "Image.clipToBoundsAndScale": {"input", "geometry", "width", "height", "scale"},
+    "Image.reproject": {"image", "crs", "crsTransform"},
+    "Image.setDefaultProjection": {"image", "crs", "crsTransform"},
+    "Projection": {"crs"},
+}
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,7 @@ class _ProcessSession:
                     project=login.project,
                     http_transport=self._transport,
                 )
+                _check_functions(ee)
             except BaseException:
                 # A client that failed halfway reports itself as initialised.
                 self._close(ee)
@@ -110,6 +125,22 @@ class _ProcessSession:
         if self._transport is not None:
             self._transport.close()
             self._transport = None
+
+
+def _check_functions(ee: Any) -> None:
+    """Raise unless the endpoint lists the functions that downloads use.
+
+    The client accepts any list of functions, even that of an empty answer. It then requests the
+    list again for each function, and fails where one is called.
+
+    :raises ServiceUnavailableError: if a function is missing, or lacks an argument.
+    """
+    signatures = ee.ApiFunction.allSignatures()
+    with reading_answer("its functions"):
+        for name, arguments in _FUNCTIONS.items():
+            listed = Foreign(signatures.get(name), name).at("args")
+            if not arguments <= {argument.at("name").text() for argument in listed.items()}:
+                listed.refuse(f"a list with {', '.join(sorted(arguments))}")
 
 
 def _skip_catalog_of_deprecated_assets(ee: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, conf
@@ -15,15 +15,17 @@ from airflow_provider.earthengine.exceptions import (
 
 
 @contextmanager
-def failing_for_good(*, skip_empty: bool = False) -> Iterator[None]:
+def failing_for_good(
+    *, skips_empty: Callable[[EmptyImageError], bool] = lambda _: False
+) -> Iterator[None]:
     """Fail the task without a retry if a retry cannot help; other errors pass through.
 
-    :param skip_empty: skip the task, rather than fail it, if there is nothing to download.
+    :param skips_empty: whether to skip the task, rather than fail it, for such an error.
     """
     try:
         yield
     except PermanentError as error:
-        skips = skip_empty and isinstance(error, EmptyImageError)
+        skips = isinstance(error, EmptyImageError) and skips_empty(error)
         outcome = AirflowSkipException if skips else AirflowFailException
         raise outcome(f"{type(error).__name__}: {error}") from error
 

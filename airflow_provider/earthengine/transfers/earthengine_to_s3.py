@@ -9,17 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider.earthengine.download.fields.image import ImageFunction
 from airflow_provider.earthengine.download.fields.job import DownloadFields, Job, Worker, read_job
-from airflow_provider.earthengine.download.fields.on_empty import FAIL, MARK, SKIP
+from airflow_provider.earthengine.download.fields.on_empty import FAIL, PUBLISH, read_on_empty
 from airflow_provider.earthengine.download.fields.values import read_boolean
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.exceptions import EmptyImageError
+from airflow_provider.earthengine.exceptions import AllMaskedError, EmptyImageError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
 from airflow_provider.earthengine.task.outcome import failing_for_good
@@ -53,7 +53,8 @@ class EarthEngineToS3Operator(BaseOperator):
     if the item exists, everything that it names is complete. ``base`` is the parameter
     ``name``, else the last part of the image's id, else "download".
 
-    Returns the ``s3://`` URIs of the rasters; the item's URI is under the XCom key ``item``.
+    Returns the ``s3://`` URIs of the rasters; the item's URI is under the XCom key ``item``, and
+    under ``summary`` are its warnings and the rasters that have no valid pixel.
 
     :param image: an asset id; the output of ``ee.Image.serialize()``, as JSON text or parsed; or a
         function that returns an ``ee.Image``. (templated)
@@ -70,7 +71,9 @@ class EarthEngineToS3Operator(BaseOperator):
         "fail"; or "replace", replace even the same download, once per run. (templated)
     :param on_empty: what to do if the image has no bands or no pixels in the region: "fail";
         "skip"; or "mark", which skips the task and writes ``<base>.empty.json``: until that marker
-        is due, the same download sends Earth Engine no request. (templated)
+        is due, the same download sends Earth Engine no request. A dict also says what to do if all
+        pixels are masked: ``{"no_pixels": "skip", "all_masked": "mark"}``; by default, they are
+        published. (templated)
     :param recheck_days: the days until a marker is due after the first check; they double with
         each further check. (templated)
     :param source: what EarthEngineListImagesOperator reported about the image: its ``name`` is the
@@ -117,6 +120,7 @@ class EarthEngineToS3Operator(BaseOperator):
         "image": "json",
         "image_kwargs": "json",
         "download_params": "json",
+        "on_empty": "json",
         "record": "json",
         "s3_extra_args": "json",
         "limits": "json",
@@ -134,7 +138,7 @@ class EarthEngineToS3Operator(BaseOperator):
         layout: str | None = None,
         compression: str | None = None,
         if_exists: str = "replace_changed",
-        on_empty: str = FAIL,
+        on_empty: str | Mapping[str, str] = FAIL,
         recheck_days: float | str = 7,
         source: Mapping[str, Any] | None = None,
         nodata: float | str | None = None,
@@ -183,7 +187,7 @@ class EarthEngineToS3Operator(BaseOperator):
         from airflow_provider.earthengine.download.publish.record import Target, look_at_destination
 
         with (
-            failing_for_good(skip_empty=self.on_empty in (SKIP, MARK)),
+            failing_for_good(skips_empty=lambda error: read_on_empty(self.on_empty).skips(error)),
             self._hook(context) as hook,
         ):
             job = read_job(self._fields(), generation_of(context), self._worker(hook, context))
@@ -196,12 +200,13 @@ class EarthEngineToS3Operator(BaseOperator):
                 try:
                     record = standing.done or self._download(job, hook, target, standing, context)
                 except EmptyImageError as error:
-                    empty_dates.write_marker(target, job, marker, error.message)
+                    empty_dates.write_marker(target, job, marker, error)
                     raise
                 empty_dates.remove_marker(target, standing)
         if standing.done:
             self.log.info("Already published: %s", record.item_uri)
         context["ti"].xcom_push(key="item", value=record.item_uri)
+        context["ti"].xcom_push(key="summary", value=record.to_summary())
         return list(record.uris)
 
     def _hook(self, context: Context) -> EarthEngineHook:
@@ -229,8 +234,7 @@ class EarthEngineToS3Operator(BaseOperator):
         )
 
     def _push_plan(self, plan: Plan, context: Context) -> list[str]:
-        for line in plan.lines():
-            self.log.info("%s", line)
+        self._log_plan(plan)
         context["ti"].xcom_push(key="plan", value=plan.to_dict())
         return []
 
@@ -258,6 +262,8 @@ class EarthEngineToS3Operator(BaseOperator):
             )
             tags = encode_properties(plan.info.properties)
             fetched = self._fetch(plan, hook, scratch, stage, tags)
+            if fetched.is_all_masked and job.on_empty.all_masked != PUBLISH:
+                self._refuse_masked(job, stage)
             # The check takes a request; files are assembled and uploaded in the meantime.
             with ThreadPoolExecutor(1, "earthengine-check") as checker:
                 unchanged = None if fetched.body else checker.submit(plan.check_unchanged, hook)
@@ -284,6 +290,14 @@ class EarthEngineToS3Operator(BaseOperator):
         )
         return record
 
+    def _refuse_masked(self, job: Job, stage: StagedTiles | None) -> NoReturn:
+        if stage is not None:
+            stage.sweep()
+        raise AllMaskedError(
+            f"Not one pixel of {job.destination.base} is valid, and on_empty is "
+            f"{job.on_empty.all_masked!r} for that; nothing was published."
+        )
+
     def _fetch(
         self,
         plan: Plan,
@@ -299,13 +313,11 @@ class EarthEngineToS3Operator(BaseOperator):
             scratch_byte_count,
         )
         from airflow_provider.earthengine.download.fetch.tiles import Fetching
+        from airflow_provider.earthengine.download.fetch.validity import mark_masked
         from airflow_provider.earthengine.download.raster.cog import bound_block_cache
 
         job, download = plan.job, plan.download
-        for sentence in job.params.ignored:
-            self.log.warning(sentence)
-        for line in plan.lines():
-            self.log.info("%s", line)
+        self._log_plan(plan)
         check_free(scratch, scratch_byte_count(download, job.limits))
         bound_block_cache()
         once = hook.trying_once()
@@ -321,8 +333,16 @@ class EarthEngineToS3Operator(BaseOperator):
             stage=stage,
         )
         fetched = fetch_rasters(fetching, download, tags)
+        marked = mark_masked(hook, plan.image, fetched.download.params, fetched.rasters)
+        fetched = dataclasses.replace(fetched, rasters=marked)
         self._log_rasters(job, fetched.rasters)
         return fetched
+
+    def _log_plan(self, plan: Plan) -> None:
+        for line in plan.lines():
+            self.log.info("%s", line)
+        for sentence in (*plan.job.params.ignored, *plan.info.warnings):
+            self.log.warning("%s", sentence)
 
     def _open_bucket(self, job: Job) -> Bucket:
         from airflow_provider.earthengine.download.bucket.bucket import Bucket

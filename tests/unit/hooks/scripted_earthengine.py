@@ -20,7 +20,11 @@ from tests.support.loopback_server import LoopbackServer, QuietHandler, serving
 _SHIPPED = Path(ee.__file__).parent / "tests"
 # The shipped document describes v1alpha, the client of the same wheel speaks v1.
 _DISCOVERY = (_SHIPPED / "cloud_api_discovery_document.json").read_text().replace("v1alpha", "v1")
-_KEPT = ("Image.", "GeometryConstructors.", "Projection", "Number.add")
+_KEPT = (
+    *("Image.", "ImageCollection.", "Collection", "AggregateFeatureCollection.", "Element."),
+    *("Filter", "Reducer.", "Date", "Dictionary.get", "Number.", "ErrorMargin"),
+    *("Geometry", "Projection", "Feature", "List."),
+)
 _ALGORITHMS = {
     "algorithms": [
         algorithm

@@ -47,6 +47,11 @@ class FetchedRasters:
     rasters: tuple[RasterFacts, ...]
     body: FetchedBody | None = None
 
+    @property
+    def is_all_masked(self) -> bool:
+        """Whether it is known that not one pixel is valid."""
+        return all(raster.is_all_masked for raster in self.rasters)
+
 
 def fetch_rasters(
     fetching: Fetching, download: Download, tags: Mapping[str, str]

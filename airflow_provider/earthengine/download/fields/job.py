@@ -33,6 +33,7 @@ from airflow_provider.earthengine.download.fields.layout import (
 )
 from airflow_provider.earthengine.download.fields.on_empty import (
     FAIL,
+    OnEmpty,
     read_on_empty,
     read_recheck_days,
 )
@@ -110,7 +111,7 @@ class Job:
     nodata: float | None
     record: Mapping[str, str]
     source: KnownSource
-    on_empty: str
+    on_empty: OnEmpty
     recheck_days: float
     extra_args: Mapping[str, Any]
     destination: Destination

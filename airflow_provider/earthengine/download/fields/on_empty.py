@@ -1,27 +1,76 @@
-"""What to do when a download finds nothing: the fields ``on_empty`` and ``recheck_days``."""
+"""What to do when a download finds nothing: the fields ``on_empty`` and ``recheck_days``.
+
+Nothing is either no pixels at all, or pixels of which not one is valid.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider.earthengine.download.fields.values import read_number, shown
-from airflow_provider.earthengine.exceptions import DownloadParamsError
+from airflow_provider.earthengine.download.fields.values import read_json, read_number, shown
+from airflow_provider.earthengine.exceptions import (
+    AllMaskedError,
+    DownloadParamsError,
+    EmptyImageError,
+)
 
-FAIL, SKIP, MARK = "fail", "skip", "mark"
+FAIL, SKIP, MARK, PUBLISH = "fail", "skip", "mark", "publish"
+NO_PIXELS, ALL_MASKED = "no_pixels", "all_masked"
 
-_ON_EMPTY = (FAIL, SKIP, MARK)
+_ON_EMPTY = {NO_PIXELS: (FAIL, SKIP, MARK), ALL_MASKED: (PUBLISH, FAIL, SKIP, MARK)}
 
 
-def read_on_empty(value: Any) -> str:
-    """Return "fail", "skip" or "mark".
+@dataclass(frozen=True)
+class OnEmpty:
+    """What becomes of each kind of nothing.
 
-    :raises DownloadParamsError: if the value is anything else.
+    :param no_pixels: "fail", "skip" or "mark": of an image without bands, or beside the region.
+    :param all_masked: the same, or "publish": of pixels of which not one is valid.
     """
-    if value not in _ON_EMPTY:
-        raise DownloadParamsError(
-            f"on_empty is {shown(value)}; use one of {', '.join(_ON_EMPTY)}.", field="on_empty"
-        )
-    return str(value)
+
+    no_pixels: str = FAIL
+    all_masked: str = PUBLISH
+
+    def of(self, nothing: str) -> str:
+        """Return what becomes of it.
+
+        :param nothing: "no_pixels" or "all_masked".
+        """
+        return self.all_masked if nothing == ALL_MASKED else self.no_pixels
+
+    def skips(self, error: EmptyImageError) -> bool:
+        """Return whether the task is skipped because of the error."""
+        return self.of(kind_of(error)) in (SKIP, MARK)
+
+
+def kind_of(error: EmptyImageError) -> str:
+    """Return which kind of nothing the error is about."""
+    return ALL_MASKED if isinstance(error, AllMaskedError) else NO_PIXELS
+
+
+def read_on_empty(value: Any) -> OnEmpty:
+    """Return what becomes of each kind of nothing.
+
+    :param value: a word, for what has no pixels; or a dict of a word for each kind, or its JSON.
+    :raises DownloadParamsError: for anything else.
+    """
+    given = read_json("on_empty", value)
+    words = given if isinstance(given, Mapping) else {NO_PIXELS: given}
+    for nothing, word in words.items():
+        if nothing not in _ON_EMPTY:
+            raise DownloadParamsError(
+                f"on_empty has {shown(nothing)}; known are {', '.join(_ON_EMPTY)}.",
+                field="on_empty",
+            )
+        if word not in _ON_EMPTY[nothing]:
+            name = f"on_empty[{nothing!r}]" if words is given else "on_empty"
+            raise DownloadParamsError(
+                f"{name} is {shown(word)}; known are {', '.join(_ON_EMPTY[nothing])}.",
+                field="on_empty",
+            )
+    return OnEmpty(**words)
 
 
 def read_recheck_days(value: Any) -> float:

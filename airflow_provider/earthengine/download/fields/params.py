@@ -95,6 +95,15 @@ class DownloadParams:
             scale=band.scale or (None if dimensions else self.scale),
         )
 
+    def names_pixels_of(self, band_id: str) -> bool:
+        """Return whether they say which pixels of a band are wanted.
+
+        A crs alone does not: its pixels are one unit of it, a metre or a degree.
+        """
+        asked = {band.id: band for band in self.bands}.get(band_id, BandParams(band_id))
+        merged = self.band(asked)
+        return bool(merged.scale or merged.crs_transform or merged.dimensions)
+
     def to_request(self) -> dict[str, Any]:
         """Return the dict for ``ee.data.getDownloadId``, without its ``image``.
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow_provider.earthengine.download.fields.read_params import read_name
 from airflow_provider.earthengine.download.fields.values import read_text, read_time, shown
+from airflow_provider.earthengine.download.foreign import MICROSECOND, Foreign, ForeignValueError
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
 )
 
 SOURCE_IMAGES = "earthengine:source_images"
 """The property of an item that lists the images of a listing."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,12 @@ def collections_of(asset_ids: Iterable[str]) -> frozenset[str]:
     return frozenset(asset_id.rpartition("/")[0] for asset_id in asset_ids)
 
 
-def update_time(version: float | None) -> datetime | None:
-    """Return when the asset of this version was ingested; None if there is no version."""
-    return None if version is None else _EPOCH + timedelta(microseconds=int(version))
+def update_time(version: int | None) -> datetime | None:
+    """Return when the asset of this version was ingested; None if the version is not a time."""
+    try:
+        return None if version is None else Foreign(version).moment(MICROSECOND)
+    except ForeignValueError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -80,22 +82,28 @@ def read_source(value: Any) -> KnownSource:
     if value is None:
         return KnownSource()
     try:
-        name, images = value.get("name"), value.get("images") or ()
+        given = Foreign(value, "source")
+        name, images = given.at("name"), given.at("images")
         listed = tuple(
-            ListedImage(
-                read_text("source", asset_id), None, None if version is None else int(version)
-            )
-            for asset_id, version in images
+            _read_listed(*image.items(2)) for image in ([] if images.is_absent else images.items())
         )
-        start, end = (_read_moment(value.get(key)) for key in ("start_time", "end_time"))
-    except (AttributeError, TypeError, ValueError):
+        start, end = (_read_moment(given.at(key)) for key in ("start_time", "end_time"))
+    except ForeignValueError:
         raise DownloadParamsError(
             f"source is {shown(value)}; pass it as EarthEngineListImagesOperator returned it.",
             field="source",
         ) from None
-    base = None if name is None else read_name("source name", name)
+    base = None if name.is_absent else read_name("source name", name.value)
     return KnownSource(base, listed, start, end, value)
 
 
-def _read_moment(value: Any) -> datetime | None:
-    return None if value is None else read_time("source", value)
+def _read_listed(asset_id: Foreign, version: Foreign) -> ListedImage:
+    return ListedImage(
+        read_text("source", asset_id.text()),
+        None,
+        None if version.is_absent else version.whole(),
+    )
+
+
+def _read_moment(moment: Foreign) -> datetime | None:
+    return None if moment.is_absent else read_time("source", moment.value)

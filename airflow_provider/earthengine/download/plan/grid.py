@@ -28,6 +28,28 @@ class PixelGrid:
     width: int
     height: int
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no pixels."""
+        return self.width <= 0 or self.height <= 0
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the transform gives every pixel a place and an area."""
+        a, b, _, d, e, _ = self.transform
+        corners = [
+            self.corner(column, row) for column in (0, self.width) for row in (0, self.height)
+        ]
+        area = a * e - b * d
+        terms = (*self.transform, area, *(term for corner in corners for term in corner))
+        return all(map(math.isfinite, terms)) and area != 0
+
+    @property
+    def pixel_side(self) -> float:
+        """The side of a square pixel of the same area, in units of the crs."""
+        a, b, _, d, e, _ = self.transform
+        return math.sqrt(abs(a * e - b * d))
+
     def corner(self, column: float, row: float) -> tuple[float, float]:
         """Return (x, y) of the upper-left corner of a pixel, in units of the crs."""
         a, b, c, d, e, f = self.transform
@@ -118,6 +140,9 @@ class PixelGrid:
         :param transform: affine terms a b c d e f.
         """
         a, b, c, d, e, f = transform
+        lattice = PixelGrid("", (a, b, c, d, e, f), 1, 1)
+        if not (self.is_placed and lattice.is_placed):
+            return False
         mine = self.transform
         tolerance = _RELATIVE_TOLERANCE * max(abs(a), abs(b), abs(d), abs(e))
         if any(
@@ -125,8 +150,10 @@ class PixelGrid:
             for got, wanted in zip(mine[:2] + mine[3:5], (a, b, d, e), strict=True)
         ):
             return False
-        steps = PixelGrid("", (a, b, c, d, e, f), 1, 1)._steps_to((mine[2], mine[5]))
-        return all(abs(each - round(each)) < _PIXEL_TOLERANCE for each in steps)
+        steps = lattice._steps_to((mine[2], mine[5]))
+        return all(
+            math.isfinite(each) and abs(each - round(each)) < _PIXEL_TOLERANCE for each in steps
+        )
 
     def is_close_to(self, other: PixelGrid) -> bool:
         """Return whether both grids have the same pixels, except for rounding of the terms."""

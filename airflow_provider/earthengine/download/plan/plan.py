@@ -6,7 +6,7 @@ DAG files import this module on every parse, so the functions import what takes 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ class Plan:
     """A job with its plan.
 
     :param image: an ``ee.Image``, with the user's nodata value in masked pixels if there is one.
-    :param info: Earth Engine's description of the image with the job's own parameters applied.
+    :param info: Earth Engine's description of the image with the job's own parameters applied; its
+        warnings include those about the parameters.
     """
 
     job: Job
@@ -37,7 +38,7 @@ class Plan:
 
         :raises SourceChangedError: if the image was replaced.
         """
-        from airflow_provider.earthengine.download.plan.image_info import check_unchanged
+        from airflow_provider.earthengine.download.plan.describe import check_unchanged
 
         check_unchanged(client, self.job.image.to_ee(), self.job.params, self.info)
 
@@ -54,6 +55,7 @@ class Plan:
                 for suffix in ([".zip"] if self.download.layout == "zip" else suffixes)
             ],
             "item": destination.item_uri,
+            "warnings": list(self.info.warnings),
         }
 
     def lines(self) -> Iterator[str]:
@@ -75,14 +77,30 @@ def plan_job(job: Job, session: Session) -> Plan:
 
     :raises PermanentError: if the job cannot be planned.
     """
-    from airflow_provider.earthengine.download.plan.image_info import describe_image
+    from airflow_provider.earthengine.download.plan.apart import (
+        mark_apart,
+        place_bands,
+        warn_of_bands_apart,
+    )
+    from airflow_provider.earthengine.download.plan.describe import describe_image
+    from airflow_provider.earthengine.download.plan.few_pixels import warn_of_few_pixels
     from airflow_provider.earthengine.download.plan.nodata import fill_masked
+    from airflow_provider.earthengine.download.plan.own_grid import check_own_grids
     from airflow_provider.earthengine.download.plan.requests import plan_download
 
     session.get_conn()
     image, params = job.image.to_ee(), job.params
-    info = described = describe_image(session, image, params)
+    description = mark_apart(describe_image(session, image, params))
+    check_own_grids(session, job.image, description, params)
+    info = description.asked
+    image, params, bands = place_bands(session, image, params, info.bands)
+    placed = replace(info, bands=bands)
     if job.nodata is not None:
-        image, params, described = fill_masked(image, params, info, job.nodata)
-    download = plan_download(described, params, job.layout, job.nodata, job.limits)
-    return Plan(job, image, info, download)
+        image, params, placed = fill_masked(image, params, placed, job.nodata)
+    download = plan_download(placed, params, job.layout, job.nodata, job.limits)
+    warnings = (
+        *info.warnings,
+        *warn_of_bands_apart(info.bands),
+        *warn_of_few_pixels(description, job.params),
+    )
+    return Plan(job, image, replace(info, warnings=warnings), download)

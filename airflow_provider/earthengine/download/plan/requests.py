@@ -7,7 +7,6 @@ refused here, with the numbers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -173,13 +172,12 @@ def _bounded_grid(band: BandInfo) -> PixelGrid:
             f"Band {band.id} has no bounds, so its size in pixels is unknown; set region with "
             "scale, or crs, crs_transform and dimensions."
         )
-    if band.grid.width <= 0 or band.grid.height <= 0:
+    if band.grid.is_empty:
         raise EmptyImageError(
             f"Band {band.id} is {band.grid.width} x {band.grid.height} px: the region does not "
             "intersect the image; if it is written as latitude, longitude, swap them."
         )
-    a, b, _, d, e, _ = band.grid.transform
-    if not all(map(math.isfinite, band.grid.transform)) or a * e == b * d:
+    if not band.grid.is_placed:
         raise PlanError(
             f"Band {band.id} has the transform {list(band.grid.transform)}, which defines no "
             "pixels; set crs and crs_transform."

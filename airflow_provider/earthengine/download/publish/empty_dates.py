@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from airflow_provider.earthengine.download.fields.destination import IfExists
 from airflow_provider.earthengine.download.fields.job import Job
-from airflow_provider.earthengine.download.fields.on_empty import MARK
+from airflow_provider.earthengine.download.fields.on_empty import ALL_MASKED, MARK, kind_of
 from airflow_provider.earthengine.download.publish import markers
 from airflow_provider.earthengine.download.publish.markers import StoredMarker
 from airflow_provider.earthengine.download.publish.record import Standing, Target
 from airflow_provider.earthengine.download.publish.writers import check_no_rival_at_work
-from airflow_provider.earthengine.exceptions import EmptyImageError
+from airflow_provider.earthengine.exceptions import AllMaskedError, EmptyImageError
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,16 @@ def check_due(target: Target, job: Job, standing: Standing) -> StoredMarker | No
     if found:
         check_no_rival_at_work(target.bucket.uri(key), found.marker.writer, target.identity)
     # "replace" requests a check now.
-    if found and job.on_empty == MARK and target.identity.if_exists is not IfExists.REPLACE:
+    if found and target.identity.if_exists is not IfExists.REPLACE:
         marker = found.marker
-        if marker.fingerprint == target.identity.fingerprint and not marker.is_due(
-            datetime.now(UTC)
+        is_heeded = job.on_empty.of(marker.nothing) == MARK
+        if (
+            is_heeded
+            and marker.fingerprint == target.identity.fingerprint
+            and not marker.is_due(datetime.now(UTC))
         ):
-            raise EmptyImageError(
+            error = AllMaskedError if marker.nothing == ALL_MASKED else EmptyImageError
+            raise error(
                 f"Nothing was found on {marker.looked_at.isoformat()}; the next check is due after "
                 f"{marker.recheck_after.isoformat()}. To check now, remove the marker "
                 f"{target.destination.base}{markers.MARKER_SUFFIX}, or use if_exists='replace'.",
@@ -44,13 +49,17 @@ def check_due(target: Target, job: Job, standing: Standing) -> StoredMarker | No
     return found
 
 
-def write_marker(target: Target, job: Job, found: StoredMarker | None, reason: str) -> None:
+def write_marker(
+    target: Target, job: Job, found: StoredMarker | None, error: EmptyImageError
+) -> None:
     """Mark the download as empty, if the job requests it.
 
     :param found: the marker to replace, if there is one.
+    :param error: why the download is empty.
     :raises ObjectExistsError: if another task of this run has written one meanwhile.
     """
-    if job.on_empty != MARK:
+    nothing = kind_of(error)
+    if job.on_empty.of(nothing) != MARK:
         return
     key = _key(target)
     marker = markers.make_marker(
@@ -58,10 +67,11 @@ def write_marker(target: Target, job: Job, found: StoredMarker | None, reason: s
         target.identity,
         job.image,
         job.source.given,
-        reason,
+        error.message,
         job.recheck_days,
         found.marker if found else None,
     )
+    marker = replace(marker, nothing=nothing)
     if not markers.write_marker(target.bucket, key, marker, found):
         if other := markers.read_marker(target.bucket, key):
             check_no_rival_at_work(target.bucket.uri(key), other.marker.writer, target.identity)

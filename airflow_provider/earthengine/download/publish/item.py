@@ -32,15 +32,17 @@ from airflow_provider.earthengine.download.plan.image_info import ImageInfo
 from airflow_provider.earthengine.download.publish.files import GrowingFile, LocalFile
 from airflow_provider.earthengine.download.publish.footprint import footprint
 from airflow_provider.earthengine.download.publish.record import (
+    ALL_MASKED,
     ETAG,
     FINGERPRINT,
     GENERATION,
     SHA256_MULTIHASH,
     TIME_SOURCE,
+    WARNINGS,
     StoredObject,
 )
 from airflow_provider.earthengine.download.publish.times import choose_times, remarks_on_times
-from airflow_provider.earthengine.download.raster.facts import BandFacts
+from airflow_provider.earthengine.download.raster.facts import BandFacts, RasterFacts
 
 _CODE = re.compile(r"[A-Za-z][\w-]*:\w+")
 
@@ -94,12 +96,20 @@ def build_item(
     remarks = remarks_on_times(times, properties, source.record)
     for remark in remarks:
         log.warning(remark)
-    warnings = [*(warning for raster in rasters for warning in raster.warnings), *remarks]
+    warnings = [
+        *source.info.warnings,
+        *(warning for raster in rasters for warning in raster.warnings),
+        *remarks,
+    ]
     item = pystac.Item(
         id=destination.item_id,
         geometry=geometry,
         bbox=bbox,
-        properties={TIME_SOURCE: times.source, **_describe(identity, source, run, warnings)},
+        properties={
+            TIME_SOURCE: times.source,
+            **_describe(identity, source, run, warnings),
+            **_name_masked(destination, rasters),
+        },
         datetime=times.moment,
         start_datetime=times.start,
         end_datetime=times.end,
@@ -129,7 +139,7 @@ def _describe(
             "airflow-provider-earthengine": __version__,
             "earthengine-api": version("earthengine-api"),
         },
-        "earthengine:warnings": warnings,
+        WARNINGS: warnings,
         **{key: text for key, text in source.record.items() if key not in RECORD_TIMES},
         **run.facts,
     }
@@ -138,6 +148,12 @@ def _describe(
         for key, value in described.items()
         if value is not None and value not in ([], {})
     }
+
+
+def _name_masked(destination: Destination, rasters: Sequence[RasterFacts]) -> dict[str, Any]:
+    """Return the property that names the rasters without a valid pixel, if there are any."""
+    names = [f"{destination.base}{each.plan.suffix}" for each in rasters if each.is_all_masked]
+    return {ALL_MASKED: names} if names else {}
 
 
 def _update_time(source: Source) -> str | None:

@@ -21,6 +21,7 @@ from airflow_provider.earthengine.download.bucket.errors import (
 )
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.image import ImageSource
+from airflow_provider.earthengine.download.fields.on_empty import NO_PIXELS
 from airflow_provider.earthengine.download.fields.templates import (
     check_no_template,
     keep_from_templates,
@@ -50,6 +51,7 @@ class Marker:
     :param generation: the run that checked last; "" in markers of earlier versions.
     :param task_id: of the task that did; "" likewise.
     :param map_index: -1 for a task that is not mapped.
+    :param nothing: "no_pixels", or "all_masked" if there were pixels, none of them valid.
     """
 
     fingerprint: str
@@ -64,6 +66,7 @@ class Marker:
     generation: str = ""
     task_id: str = ""
     map_index: int = -1
+    nothing: str = NO_PIXELS
 
     @property
     def writer(self) -> Writer:

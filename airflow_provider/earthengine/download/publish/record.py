@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.bucket.objects import (
@@ -27,9 +28,13 @@ FINGERPRINT = "earthengine:fingerprint"
 GENERATION = "earthengine:generation"
 ETAG = "earthengine:etag"
 TIME_SOURCE = "earthengine:time_source"
+WARNINGS = "earthengine:warnings"
+ALL_MASKED = "earthengine:all_masked"
+"""The names of the rasters that have no valid pixel."""
 SHA256_MULTIHASH = "1220"
 """The prefix of a sha256 in a multihash. Source:
 https://github.com/stac-extensions/file#checksums, read 2026-11."""
+_MOST_WARNINGS = 20
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class CommitRecord:
     task_id: str = ""
     map_index: int = -1
     collections: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+    all_masked: tuple[str, ...] = ()
 
     @property
     def writer(self) -> Writer:
@@ -76,6 +83,13 @@ class CommitRecord:
         return Writer(
             self.fingerprint, self.generation, self.task_id, self.map_index, self.collections
         )
+
+    def to_summary(self) -> dict[str, Any]:
+        """Return what is notable about the download, short enough for XCom."""
+        return {
+            "warnings": list(self.warnings[:_MOST_WARNINGS]),
+            "all_masked": list(self.all_masked),
+        }
 
 
 @dataclass(frozen=True)
@@ -161,6 +175,8 @@ def parse_record(destination: Destination, content: bytes, etag: str) -> CommitR
             collections=collections_of(
                 each["asset_id"] for each in properties.get(SOURCE_IMAGES, ())
             ),
+            warnings=tuple(map(str, properties.get(WARNINGS, ()))),
+            all_masked=tuple(map(str, properties.get(ALL_MASKED, ()))),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ObjectExistsError(

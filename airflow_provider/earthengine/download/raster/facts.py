@@ -44,6 +44,7 @@ class RasterFacts:
     :param plan: what it was checked against.
     :param grid: as read; for NPY, which has none, as predicted.
     :param warnings: deviations from the predictions, one sentence each.
+    :param is_all_masked: whether certainly no pixel of any band is valid.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class RasterFacts:
     grid: PixelGrid | None
     bands: tuple[BandFacts, ...]
     warnings: tuple[str, ...]
+    is_all_masked: bool = False
 
     def as_cog(self) -> RasterFacts:
         """Return the facts of the COG, whose masked pixels may hold another value."""

@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from airflow_provider.earthengine.download.foreign import ForeignValueError
 from airflow_provider.earthengine.download.transport.redaction import scrub
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
@@ -37,11 +41,27 @@ _COMPUTATION_TEXT = re.compile(
 # Source: https://github.com/google/Xee/issues/50, read 2025-08; for the sides, error texts in
 # public notes of cubexpress and others.
 _SIZE_TEXT = re.compile(
-    r"request size \((?P<byte_count>\d+) bytes\).*?(?P<max_byte_count>\d+) bytes"
-    r"|grid dimensions \(\d+x\d+\).*?(?P<max_side>\d+)",
+    r"request size \((?P<byte_count>[0-9]{1,18}) bytes\).*?(?P<max_byte_count>[0-9]{1,18}) bytes"
+    r"|grid dimensions \([0-9]+x[0-9]+\).*?(?P<max_side>[0-9]{1,18})",
     re.IGNORECASE,
 )
 _NOT_FOUND_TEXT = re.compile(r"\bnot found\b", re.IGNORECASE)
+
+
+@contextmanager
+def reading_answer(about: str) -> Iterator[None]:
+    """Turn what the block finds wrong in an answer into an error: what came is not Earth Engine's.
+
+    :param about: what was asked about, to go behind "Earth Engine answered a question about".
+    :raises ServiceUnavailableError: the answer is of another form.
+    """
+    try:
+        yield
+    except ForeignValueError as error:
+        raise ServiceUnavailableError(
+            f"Earth Engine answered a question about {about} with something else ({error}); if "
+            "that stays so, check endpoint_url in the connection's extra, and proxies."
+        ) from None
 
 
 def error_for_answer(
@@ -96,13 +116,13 @@ def retry_after_seconds(header: str | None) -> float | None:
     if not header:
         return None
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
+        try:
+            seconds = parsedate_to_datetime(header).timestamp() - time.time()
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def read_google_error(content: bytes | str) -> tuple[str, str]:
@@ -121,8 +141,12 @@ def read_google_error(content: bytes | str) -> tuple[str, str]:
     if not isinstance(error, dict):
         return "", ""
     places = [*_list(error.get("details")), *_list(error.get("errors"))]
-    reasons = [place["reason"] for place in places if isinstance(place, dict) and "reason" in place]
-    return str(error.get("message", "")), str(reasons[0]) if reasons else ""
+    reasons = [_text(place.get("reason")) for place in places if isinstance(place, dict)]
+    return _text(error.get("message")), next(filter(None, reasons), "")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _list(value: Any) -> list[Any]:

@@ -5,6 +5,7 @@ Bodies are computed in a thread pool, never in the event loop.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -269,7 +270,9 @@ class Service:
 
 
 def _document(document: dict[str, Any], request: Request) -> Response:
-    return JSONResponse(keep_fields(document, request.query_params.get("fields")))
+    kept = keep_fields(document, request.query_params.get("fields"))
+    # With NaN for what is no number, as the official client's parser takes it.
+    return Response(json.dumps(kept, separators=(",", ":")), media_type="application/json")
 
 
 def _asset_name(request: Request) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 PIXELS = "thumbnails.getPixels"
 COMPUTED_PIXELS = "image:computePixels"
@@ -117,6 +117,18 @@ class Empty:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """Another answer, sent as JSON, whatever it is.
+
+    :param body: the text of the body, well formed or not.
+    """
+
+    kind: ClassVar[str] = "answer"
+    body: str
+    code: int = 200
+
+
+@dataclass(frozen=True)
 class Expire:
     """The id of a download is no longer valid, now and later."""
 
@@ -147,11 +159,10 @@ DAMAGES = frozenset(
     }
 )
 
-Fault = Status | Refuse | Reset | Cut | Stall | Latency | Flip | Html | Empty | Expire | Damage
-_KINDS: dict[str, type[Fault]] = {
-    fault.kind: fault
-    for fault in (Status, Refuse, Reset, Cut, Stall, Latency, Flip, Html, Empty, Expire, Damage)
-}
+Fault = (
+    Status | Refuse | Reset | Cut | Stall | Latency | Flip | Html | Empty | Answer | Expire | Damage
+)
+_KINDS: dict[str, type[Fault]] = {fault.kind: fault for fault in get_args(Fault)}
 
 
 class UnfiredFaultError(AssertionError):

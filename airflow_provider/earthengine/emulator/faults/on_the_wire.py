@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider.earthengine.emulator.access.quotas import TOO_MANY_REQUESTS
 from airflow_provider.earthengine.emulator.faults.armed import (
+    Answer,
     ArmedFault,
     Cut,
     Empty,
@@ -96,6 +97,8 @@ def _instead(fault: Fault, request: Request, host: Host) -> Response | None:
             return Response(_PAGE, media_type="text/html")
         case Empty():
             return Response(b"")
+        case Answer():
+            return Response(fault.body, fault.code, media_type="application/json")
         case Refuse() | Reset(share=None):
             return Broken(Response(b""))
     return None

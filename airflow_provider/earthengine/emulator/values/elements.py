@@ -119,7 +119,7 @@ class Filter:
 class Reducer:
     """A function that reduces many values to one or a few.
 
-    :param name: ``toList``, ``minMax`` or ``allNonZero``.
+    :param name: ``toList``, ``minMax``, ``allNonZero`` or ``anyNonZero``.
     :param inputs: the number of columns that it takes.
     :param optional: how many of the last columns may lack a value in a row.
     """

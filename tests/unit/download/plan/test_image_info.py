@@ -4,11 +4,8 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download.fields.read_params import read_params
-from airflow_provider.earthengine.download.plan.image_info import (
-    explain_refusal,
-    read_info,
-    select_bands,
-)
+from airflow_provider.earthengine.download.plan.describe import explain_refusal
+from airflow_provider.earthengine.download.plan.image_info import read_info, select_bands
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
     EmptyImageError,

@@ -20,6 +20,7 @@ from airflow_provider.earthengine.emulator.expressions.functions import (
     lists,
     masks,
     projection,
+    regions,
 )
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import Function, Session
 from airflow_provider.earthengine.emulator.replies import unsupported
@@ -41,6 +42,7 @@ FUNCTIONS: Mapping[str, Function] = {
         projection,
         geometry,
         areas,
+        regions,
     )
     for function in family.FUNCTIONS
 }

@@ -25,7 +25,9 @@ def _iterate(session: Session, arguments: Arguments) -> Any:
     return value
 
 
-def _reducer(name: str, parameters: tuple[Parameter, ...], sent_by: str) -> Function:
+def reducer_function(name: str, parameters: tuple[Parameter, ...], sent_by: str) -> Function:
+    """Returns the function that makes a reducer of that name."""
+
     def call(session: Session, arguments: Arguments) -> Reducer:
         return Reducer(name)
 
@@ -100,8 +102,8 @@ FUNCTIONS = (
         "xee when a collection is opened; geedim and EarthEngineListImagesOperator, to list one",
         _to_list,
     ),
-    _reducer("minMax", (), "geedim, for the time of a composite"),
-    _reducer("allNonZero", (), "geedim, for the fill mask of the images of a composite"),
+    reducer_function("minMax", (), "geedim, for the time of a composite"),
+    reducer_function("allNonZero", (), "geedim, for the fill mask of the images of a composite"),
     Function(
         "Reducer.repeat",
         (Parameter("reducer", "Reducer"), Parameter("count", "Integer")),

@@ -1,0 +1,178 @@
+"""A value from outside -> one that the code can rely on, or a :class:`ForeignValueError`.
+
+JSON may hold any type in any place, NaN, numbers of thousands of digits and lists in lists in
+lists. Nothing of it is used before it has been read here: typed, and bounded in depth, size and
+digits. Which error of this package a wrong value means is for whoever asked to say.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+MAX_DEPTH = 32
+MAX_TEXT_LENGTH = 100_000
+MILLISECOND, MICROSECOND = timedelta(milliseconds=1), timedelta(microseconds=1)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What protocol buffers hold 64-bit integers and non-finite numbers as in JSON: texts.
+# Source: https://protobuf.dev/programming-guides/json, read 2026-11.
+_INTEGER_TEXT = re.compile(r"-?[0-9]{1,19}")
+_NUMBER_TEXTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_INT64 = 2**63
+_SHOWN = reprlib.Repr()
+_SHOWN.maxlevel, _SHOWN.maxdict, _SHOWN.maxlist, _SHOWN.maxtuple = 2, 4, 4, 4
+_SHOWN.maxstring, _SHOWN.maxlong, _SHOWN.maxother = 60, 40, 60
+
+
+class ForeignValueError(ValueError):
+    """A value is not what it has to be: where it stands, what was wanted, what is there."""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A value that somebody else wrote, and where it stands in what they wrote.
+
+    :param value: as the JSON parser gives it; None also stands for what is absent.
+    :param place: its name in messages, for example ``bands[0].id``.
+    """
+
+    value: Any
+    place: str = "the answer"
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether there is nothing, or null."""
+        return self.value is None
+
+    def at(self, name: str) -> Foreign:
+        """Return the field of a mapping; an absent one where there is none of that name."""
+        return Foreign(self.fields().get(name), f"{self.place}.{name}")
+
+    def fields(self) -> Mapping[str, Any]:
+        """Return the fields of a mapping, whose names are texts."""
+        if not isinstance(self.value, Mapping) or not all(isinstance(k, str) for k in self.value):
+            self.refuse("an object with fields")
+        return self.value
+
+    def items(self, count: int | None = None) -> list[Foreign]:
+        """Return the items of a list.
+
+        :param count: how many there have to be; None: any number.
+        """
+        if not isinstance(self.value, list | tuple):
+            self.refuse("a list")
+        if count is not None and len(self.value) != count:
+            self.refuse(f"a list of {count}")
+        return [Foreign(item, f"{self.place}[{n}]") for n, item in enumerate(self.value)]
+
+    def text(self, most: int = MAX_TEXT_LENGTH) -> str:
+        """Return a text of 1 to ``most`` characters that UTF-8 can write."""
+        if not isinstance(self.value, str) or not 0 < len(self.value) <= most:
+            self.refuse(f"a text of 1 to {most:,} characters")
+        if _is_broken(self.value):
+            self.refuse("a text that UTF-8 can write")
+        return self.value
+
+    def number(self) -> float:
+        """Return a number, which may be NaN or infinite; one beyond a double is infinite."""
+        value = self.value
+        if isinstance(value, str):
+            value = _NUMBER_TEXTS.get(value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse("a number")
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+
+    def finite(self) -> float:
+        """Return a number that is neither NaN nor infinite."""
+        number = self.number()
+        if not math.isfinite(number):
+            self.refuse("a finite number")
+        return number
+
+    def whole(self, least: int = -_INT64, most: int = _INT64 - 1) -> int:
+        """Return a whole number from ``least`` to ``most``."""
+        value = self.value
+        if isinstance(value, str) and _INTEGER_TEXT.fullmatch(value):
+            value = int(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if not is_whole or not least <= value <= most:
+            self.refuse(f"a whole number from {least} to {most}")
+        return int(value)
+
+    def moment(self, unit: timedelta) -> datetime:
+        """Return the time that is so many units after 1970 began in UTC."""
+        # Whole numbers stay whole: a double has not all the microseconds of a century.
+        is_whole = isinstance(self.value, int) and not isinstance(self.value, bool)
+        count = self.value if is_whole else self.finite()
+        try:
+            return _EPOCH + unit * count
+        except OverflowError:
+            self.refuse("a time between the years 1 and 9999")
+
+    def plain(self, depth: int = MAX_DEPTH) -> Any:
+        """Return the same data, of which every reader of JSON can read all.
+
+        What it cannot hold becomes text: NaN, infinities, whole numbers of more than 64 bits.
+
+        :param depth: so many levels of lists and objects at most.
+        """
+        value = self.value
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return _mended(value)
+        if isinstance(value, int):
+            return value if -_INT64 <= value < 2 * _INT64 else _digits(value)
+        if isinstance(value, float):
+            return value if math.isfinite(value) else str(value)
+        if depth == 0:
+            self.refuse(f"at most {MAX_DEPTH} levels of lists and objects")
+        if isinstance(value, Mapping):
+            fields = self.fields().items()
+            return {
+                _mended(key): Foreign(each, self.place).plain(depth - 1) for key, each in fields
+            }
+        return [Foreign(item.value, self.place).plain(depth - 1) for item in self.items()]
+
+    def refuse(self, wanted: str) -> NoReturn:
+        """Raise the error that says what there should be instead.
+
+        :raises ForeignValueError: always.
+        """
+        raise ForeignValueError(f"{self.place} is {shown(self.value)}, and not {wanted}")
+
+
+def shown(value: Any) -> str:
+    """Return the value as an error message shows it: one short line, whatever it is."""
+    try:
+        text = _SHOWN.repr(value)
+    except (ValueError, RecursionError):  # of a number of more digits than Python prints
+        text = f"a {type(value).__name__}"
+    return text.encode("utf-8", "backslashreplace").decode()[:80]
+
+
+def _is_broken(text: str) -> bool:
+    """Return whether it holds half of a character, which JSON can and UTF-8 cannot."""
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _mended(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode() if _is_broken(text) else text
+
+
+def _digits(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError:  # of more digits than Python prints
+        return hex(value)
