@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider.earthengine.download.fields.values import read_number, shown
+from airflow_provider.earthengine.download.fields.values import (
+    read_choice,
+    read_number,
+    shown,
+)
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 FAIL, SKIP, MARK = "fail", "skip", "mark"
@@ -17,11 +21,7 @@ def read_on_empty(value: Any) -> str:
 
     :raises DownloadParamsError: if the value is anything else.
     """
-    if value not in _ON_EMPTY:
-        raise DownloadParamsError(
-            f"on_empty is {shown(value)}; use one of {', '.join(_ON_EMPTY)}.", field="on_empty"
-        )
-    return str(value)
+    return read_choice("on_empty", value, _ON_EMPTY)
 
 
 def read_recheck_days(value: Any) -> float:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_provider.earthengine.download.fields.plain_values import check_plain
 from airflow_provider.earthengine.download.fields.read_params import read_name
-from airflow_provider.earthengine.download.fields.values import read_text, read_time, shown
-from airflow_provider.earthengine.exceptions import (
-    DownloadParamsError,
-)
+from airflow_provider.earthengine.download.fields.values import read_time, shown
+from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -76,23 +75,31 @@ def read_source(value: Any) -> KnownSource:
     """
     if value is None:
         return KnownSource()
-    try:
-        name, images = value.get("name"), value.get("images") or ()
-        listed = tuple(
-            ListedImage(
-                read_text("source", asset_id), None, None if version is None else int(version)
-            )
-            for asset_id, version in images
-        )
-        start, end = (_read_moment(value.get(key)) for key in ("start_time", "end_time"))
-    except (AttributeError, TypeError, ValueError):
+    check_plain("source", value)
+    name = value.get("name") if isinstance(value, Mapping) else None
+    images = (value.get("images") or ()) if isinstance(value, Mapping) else None
+    if not isinstance(images, list | tuple) or not all(map(_is_listed_image, images)):
         raise DownloadParamsError(
             f"source is {shown(value)}; pass it as EarthEngineListImagesOperator returned it.",
             field="source",
-        ) from None
+        )
+    listed = tuple(
+        ListedImage(asset_id, None, None if version is None else int(version))
+        for asset_id, version in images
+    )
+    start, end = (_read_moment(value.get(key)) for key in ("start_time", "end_time"))
     base = None if name is None else read_name("source name", name)
     return KnownSource(base, listed, start, end, value)
 
 
 def _read_moment(value: Any) -> datetime | None:
     return None if value is None else read_time("source", value)
+
+
+def _is_listed_image(value: Any) -> bool:
+    """Return whether it is an asset id with a version, or with None if it has none."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    asset_id, version = value
+    is_whole = version is None or (isinstance(version, int | float) and version == version // 1)
+    return isinstance(asset_id, str) and bool(asset_id.strip()) and is_whole
