@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider.earthengine.download.fields.values import read_json, read_number, shown
+from airflow_provider.earthengine.download.fields.values import (
+    read_choice,
+    read_json,
+    read_number,
+    shown,
+)
 from airflow_provider.earthengine.exceptions import (
     AllMaskedError,
     DownloadParamsError,
@@ -64,12 +69,8 @@ def read_on_empty(value: Any) -> OnEmpty:
                 f"on_empty has {shown(nothing)}; known are {', '.join(_ON_EMPTY)}.",
                 field="on_empty",
             )
-        if word not in _ON_EMPTY[nothing]:
-            name = f"on_empty[{nothing!r}]" if words is given else "on_empty"
-            raise DownloadParamsError(
-                f"{name} is {shown(word)}; known are {', '.join(_ON_EMPTY[nothing])}.",
-                field="on_empty",
-            )
+        name = f"on_empty[{nothing!r}]" if words is given else "on_empty"
+        read_choice(name, word, _ON_EMPTY[nothing])
     return OnEmpty(**words)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider.earthengine.download.fields.params import DownloadParams
+from airflow_provider.earthengine.download.fields.values import shown_names
 from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError, shown
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.pixel_types import smallest_dtype, value_range
@@ -113,8 +114,8 @@ def select_bands(info: ImageInfo, params: DownloadParams) -> ImageInfo:
     missing = [band_id for band_id in params.band_ids if band_id not in known]
     if missing:
         raise DownloadParamsError(
-            f"bands names {_listed(missing)}, which the image does not have; it has "
-            f"{_listed(list(known))}.",
+            f"bands names {shown_names(missing)}, which the image does not have; it has "
+            f"{shown_names(known)}.",
             field="bands",
         )
     chosen = tuple(known[band_id] for band_id in params.band_ids or known)

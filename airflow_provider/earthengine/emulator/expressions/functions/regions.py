@@ -28,7 +28,7 @@ _PIXELS_PER_STRIP = 1 << 22
 
 
 def _reduce_region(session: Session, arguments: Arguments) -> dict[str, Any]:
-    """Returns for each band whether any valid pixel of the region is not zero."""
+    """Return for each band whether any valid pixel of the region is not zero."""
     image: Image = arguments["image"]
     reducer: Reducer = arguments["reducer"]
     geometry: Geometry | None = arguments["geometry"]
@@ -57,7 +57,7 @@ def _grid_around(geometry: Geometry, projection: Projection) -> PixelGrid:
 
 
 def _any_non_zero(band: Band, geometry: Geometry, grid: PixelGrid) -> int | None:
-    """Returns 1 or 0; None where no pixel is valid."""
+    """Return 1 or 0; None where no pixel is valid."""
     found = None
     for strip in _strips(grid):
         pixels = band.render(strip)
