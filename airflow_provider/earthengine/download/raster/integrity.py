@@ -280,6 +280,6 @@ def check_written(path: Path) -> None:
 
 def _unwritten(path: Path, reason: str) -> ScratchError:
     return ScratchError(
-        f"A raster could not be written to scratch {path.parent.parent} ({reason}); free some "
-        "space, or set [earthengine] scratch_directory to another place."
+        f"Scratch {path.parent.parent} could not hold a raster ({reason}); free some space, or "
+        "set [earthengine] scratch_directory to another place."
     )
