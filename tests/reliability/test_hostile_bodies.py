@@ -112,7 +112,7 @@ def test_a_body_that_unpacks_while_it_travels_is_left_early(tmp_path: Path) -> N
         client = Client(f"http://127.0.0.1:{server.port}/")
         tracemalloc.start()
         try:
-            with pytest.raises(RasterMismatchError, match="longer than 1,048,576 bytes"):
+            with pytest.raises(RasterMismatchError, match="exceeds 1,048,576 bytes"):
                 fetch_body(client, request)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
