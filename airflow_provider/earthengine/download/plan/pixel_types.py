@@ -19,7 +19,7 @@ def bit_count(dtype: str) -> int:
     return int(dtype.lstrip("uintflo"))
 
 
-def smallest_dtype(low: int, high: int) -> str:
+def smallest_dtype(low: float, high: float) -> str:
     """Return numpy's smallest type that holds both; integers above 32 bits arrive as doubles."""
     for bits in (8, 16, 32):
         if low >= 0 and high < 2**bits:

@@ -26,7 +26,7 @@ def _iterate(session: Session, arguments: Arguments) -> Any:
 
 
 def reducer_function(name: str, parameters: tuple[Parameter, ...], sent_by: str) -> Function:
-    """Returns the function that makes a reducer of that name."""
+    """Return the function that makes a reducer of that name."""
 
     def call(session: Session, arguments: Arguments) -> Reducer:
         return Reducer(name)
