@@ -126,7 +126,7 @@ class EmptyImageError(PermanentError, LookupError):
 
 
 class AllMaskedError(EmptyImageError):
-    """Not one of the pixels is valid, and the user wants none of those."""
+    """Not one pixel is valid, and ``on_empty`` does not publish such rasters."""
 
 
 class BucketNotFoundError(PermanentError, LookupError):

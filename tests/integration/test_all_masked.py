@@ -65,7 +65,7 @@ def test_a_raster_without_a_valid_pixel_is_said_in_log_item_and_xcom(
     run: Run, bucket: str, s3: SeaweedFS, capsys: pytest.CaptureFixture[str]
 ) -> None:
     xcom = run(MASKED)
-    sentences = [f"No pixel of band {band} is valid: all are masked." for band in TYPES]
+    sentences = [f"No pixel of band {band} is valid; all are masked." for band in TYPES]
     names = [f"x.{band}.tif" for band in TYPES]
     assert xcom["summary"] == {"warnings": sentences, "all_masked": names}
     properties = read_item(s3.client(), bucket, "x.bands.json")["properties"]
@@ -80,7 +80,7 @@ def test_a_raster_without_a_valid_pixel_is_said_in_log_item_and_xcom(
 def test_so_is_a_file_of_any_format(run: Run, file_format: str, band: str) -> None:
     xcom = run({**MASKED, "bands": [band], "format": file_format})
     assert xcom["summary"] == {
-        "warnings": [f"No pixel of band {band} is valid: all are masked."],
+        "warnings": [f"No pixel of band {band} is valid; all are masked."],
         "all_masked": ["x.npy" if file_format == "NPY" else "x.tif"],
     }
 
@@ -114,7 +114,7 @@ def test_valid_pixels_of_the_value_of_masked_ones_are_not_called_empty(
     xcom = run(params, image=image, on_empty={"all_masked": "skip"})
     assert xcom["summary"]["all_masked"] == []
     (warning,) = xcom["summary"]["warnings"]
-    assert "and not all are masked; with nodata" in warning
+    assert "have the value of masked pixels, but some are valid; nodata" in warning
     # The same, masked: only the mask differs.
     with pytest.raises(AirflowSkipException, match="AllMaskedError"):
         run({**MASKED, "format": file_format}, image=image, on_empty={"all_masked": "skip"},
@@ -138,7 +138,7 @@ def test_where_the_mask_is_not_told_nothing_is_called_empty(run: Run, assets: Em
         )
     assert xcom["summary"]["all_masked"] == []
     (warning,) = xcom["summary"]["warnings"]
-    assert "whether all are masked is not known" in warning
+    assert "it is unknown whether any is valid" in warning
 
 
 def test_of_several_rasters_those_without_a_valid_pixel_are_named(run: Run) -> None:
@@ -148,7 +148,7 @@ def test_of_several_rasters_those_without_a_valid_pixel_are_named(run: Run) -> N
 
     xcom = run({**MASKED}, image=image, on_empty={"all_masked": "fail"})
     assert xcom["summary"] == {
-        "warnings": ["No pixel of band float32 is valid: all are masked."],
+        "warnings": ["No pixel of band float32 is valid; all are masked."],
         "all_masked": ["x.float32.tif"],
     }
 
@@ -159,7 +159,7 @@ def test_by_default_a_masked_raster_is_published_whatever_becomes_of_no_pixels(r
 
 
 def test_it_fails_without_a_retry_if_the_user_asks_so(run: Run, bucket: str, s3: SeaweedFS) -> None:
-    with pytest.raises(AirflowFailException, match="AllMaskedError: Not one pixel of x is valid"):
+    with pytest.raises(AirflowFailException, match="AllMaskedError: No pixel of x is valid"):
         run(MASKED, on_empty={"all_masked": "fail"})
     assert list_keys(s3.client(), bucket) == []
 
@@ -177,7 +177,7 @@ def test_a_marker_of_masked_pixels_spares_questions_only_where_it_is_wanted(
     run: Run, bucket: str, s3: SeaweedFS, assets: Emulator
 ) -> None:
     params = {**MASKED, "bands": ["uint8"], "format": "GEO_TIFF"}
-    with pytest.raises(AirflowSkipException, match="AllMaskedError: Not one pixel"):
+    with pytest.raises(AirflowSkipException, match="AllMaskedError: No pixel"):
         run(params, on_empty={"all_masked": "mark"})
     marker = read_item(s3.client(), bucket, "x.empty.json")
     assert (marker["kind"], marker["nothing"]) == ("earthengine-empty", "all_masked")
@@ -199,10 +199,10 @@ def test_what_is_published_already_says_so_again(run: Run) -> None:
 @pytest.mark.parametrize(
     ("on_empty", "words"),
     [
-        ("publish", "on_empty is 'publish'; known are fail, skip, mark"),
-        ({"all_masked": "skipp"}, r"on_empty\['all_masked'\] is 'skipp'; known are publish, fail"),
-        ({"masked": "skip"}, "on_empty has 'masked'; known are no_pixels, all_masked"),
-        (["skip"], "on_empty is '?.*known are fail"),
+        ("publish", "on_empty is 'publish'; use one of fail, skip, mark"),
+        ({"all_masked": "skipp"}, r"on_empty\['all_masked'\] is 'skipp'; use one of publish, fail"),
+        ({"masked": "skip"}, "on_empty has 'masked'; use no_pixels or all_masked"),
+        (["skip"], "on_empty is .*use one of fail"),
     ],
 )
 def test_what_on_empty_cannot_mean_is_refused(run: Run, on_empty: Any, words: str) -> None:

@@ -33,7 +33,7 @@ PLACEHOLDER = {
 DATA = {"id": "B4", "dtype": "uint16", **UTM}
 REGION = [-122.995, 37.02, -122.985, 37.03]
 SCALED = {"region": REGION, "scale": 10, "crs": "EPSG:32610", "format": "GEO_TIFF"}
-APART = "Band MSK has no pixels where the download is; all of it is masked."
+APART = "Band MSK has no pixels in the region; it is fully masked."
 
 Run = Callable[..., dict[str, Any]]
 
@@ -111,7 +111,7 @@ def test_without_a_scale_each_band_has_its_file_and_the_one_apart_is_masked(
             # The pixel that the band would have there, if it went on: one of a degree.
             assert raster.transform[:6] == (1, 0, -123, 0, 1, 37)
             assert raster.read(1).tolist() == [[raster.nodata]]
-    masked = "No pixel of band MSK is valid: all are masked."
+    masked = "No pixel of band MSK is valid; all are masked."
     assert item["properties"]["earthengine:warnings"] == [APART, masked]
     assert item["properties"]["earthengine:all_masked"] == ["scene.MSK.tif"]
     assert xcom["summary"]["all_masked"] == ["scene.MSK.tif"]
@@ -158,10 +158,14 @@ def test_in_tiles_the_band_apart_is_masked_too(run: Run) -> None:
 
 def test_where_no_band_meets_there_is_nothing(run: Run, bucket: str, s3: SeaweedFS) -> None:
     elsewhere = {**SCALED, "region": [-121.5, 37.02, -121.49, 37.03]}
-    with pytest.raises(AirflowSkipException, match="EmptyImageError: The region does not meet"):
+    with pytest.raises(
+        AirflowSkipException, match="EmptyImageError: The region does not intersect"
+    ):
         run(elsewhere, on_empty="mark")
     assert list_keys(s3.client(), bucket) == ["scene.empty.json"]
-    with pytest.raises(AirflowFailException, match="EmptyImageError: The region does not meet"):
+    with pytest.raises(
+        AirflowFailException, match="EmptyImageError: The region does not intersect"
+    ):
         run({"region": elsewhere["region"]}, on_empty="fail")
 
 

@@ -135,17 +135,20 @@ def test_a_crs_alone_makes_pixels_of_its_unit_and_a_warning(run: Run) -> None:
     with open_raster(xcom["uris"][0]) as raster:
         assert raster.shape == (1, 1)
     coarse, masked = xcom["summary"]["warnings"]
-    assert "the result is 1 x 1 px of about 111,319 m, and the image has pixels of" in coarse
+    assert "the result is 1 x 1 px of about 111,319 m, but the image has pixels of" in coarse
     # The centre of that pixel is not in the scene.
-    assert masked == "No pixel of band b is valid: all are masked."
+    assert masked == "No pixel of band b is valid; all are masked."
 
 
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"region": [2.4, 3.4, 2.5, 3.5]}, "the region, about .* is smaller than one pixel of"),
+        ({"region": [2.4, 3.4, 2.5, 3.5]}, "the region of about .* is smaller than one pixel of"),
         ({"region": REGION, "scale": 1000}, "is smaller than one pixel of 1,000 m"),
-        ({"region": [18.5, 13.5, 60, 60]}, "the result is 2 x 2 px .* the image covers no more"),
+        (
+            {"region": [18.5, 13.5, 60, 60]},
+            "the result is 2 x 2 px .* the image does not cover more",
+        ),
     ],
 )
 def test_a_result_of_few_pixels_of_a_region_is_warned_of(

@@ -34,7 +34,8 @@ PUBLIC = {
     "emulator.pytest_plugin": {"earthengine_emulator"},
     "emulator.server": {"Emulator", "serve"},
     "exceptions": {
-        "AccessDeniedError", "AssetNotFoundError", "BucketNotFoundError",
+        "AccessDeniedError",
+        "AllMaskedError", "AssetNotFoundError", "BucketNotFoundError",
         "ComputationTooLargeError", "ConnectionConfigError", "DownloadCancelledError",
         "DownloadIdExpiredError", "DownloadParamsError", "EarthEngineProviderError",
         "EmptyImageError", "FetchTimeoutError", "ObjectExistsError", "PermanentError", "PlanError",

@@ -174,9 +174,9 @@ def read_listing(query: ImageQuery, answer: Any) -> Listing:
 
 
 def read_version(version: Foreign) -> int | None:
-    """Return an image's version; None where it has none.
+    """Return an image's version; None if it has none.
 
-    :raises ForeignValueError: it is none that Earth Engine gives.
+    :raises ForeignValueError: if it is not a version.
     """
     return None if version.is_absent else version.whole(least=0)
 
@@ -190,7 +190,7 @@ def _read_row(collection: str, index: Foreign, start: Foreign, version: Foreign)
 
 
 def _read_start(start: Foreign) -> datetime | None:
-    """Return the time; None also for what is none, as whoever made the image can set anything."""
+    """Return the time; None also if the property is not a time, as its author can set anything."""
     try:
         return None if start.is_absent else start.moment(MILLISECOND)
     except ForeignValueError:

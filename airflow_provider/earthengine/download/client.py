@@ -11,7 +11,7 @@ from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueE
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError, raise_alone
 
 # Source: https://developers.google.com/earth-engine/reference/rest/v1/projects.thumbnails, read
-# 2026-11. Texts of another form could neither be kept out of logs nor be part of a URL.
+# 2026-11. A text of another form could not be redacted, nor be part of a URL.
 _DOCID = re.compile(r"projects/(?:[\w.:-]+/)+thumbnails/[\w.~-]{8,200}", re.ASCII)
 
 
@@ -48,9 +48,9 @@ class DownloadId:
 
 
 def read_download_id(answer: Any) -> DownloadId:
-    """Return the download id that the official client made of Earth Engine's answer.
+    """Return the download id in what the official client returned.
 
-    :raises ServiceUnavailableError: there is none in it.
+    :raises ServiceUnavailableError: if there is none.
     """
     try:
         given = Foreign(answer)
@@ -59,10 +59,10 @@ def read_download_id(answer: Any) -> DownloadId:
             docid.refuse("the name of a thumbnail")
         return DownloadId(docid.text(), token if isinstance(token, str) else "")
     except ForeignValueError:
-        # Nothing of the answer is shown, and its own error is not kept: it may be a capability.
+        # Without the answer, or the error that quotes it: it may be a capability.
         raise_alone(
             ServiceUnavailableError(
-                "Earth Engine could not create a download id: the answer holds none; if that stays "
-                "so, check endpoint_url in the connection's extra, and proxies."
+                "Earth Engine could not create a download id: the answer has none; if this "
+                "persists, check endpoint_url in the connection's extra, and proxies."
             )
         )

@@ -1,8 +1,8 @@
-"""A value from outside -> one that the code can rely on, or a :class:`ForeignValueError`.
+"""A value from outside -> a typed and bounded one, or a :class:`ForeignValueError`.
 
-JSON may hold any type in any place, NaN, numbers of thousands of digits and lists in lists in
-lists. Nothing of it is used before it has been read here: typed, and bounded in depth, size and
-digits. Which error of this package a wrong value means is for whoever asked to say.
+JSON can hold any type anywhere, NaN, numbers of thousands of digits and deeply nested lists. No
+such value is used before it is read here, with bounds on depth, size and digits. The caller decides
+which error of this package a wrong value is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_TEXT_LENGTH = 100_000
 MILLISECOND, MICROSECOND = timedelta(milliseconds=1), timedelta(microseconds=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What protocol buffers hold 64-bit integers and non-finite numbers as in JSON: texts.
+# In JSON, protocol buffers write 64-bit integers and non-finite numbers as text.
 # Source: https://protobuf.dev/programming-guides/json, read 2026-11.
 _INTEGER_TEXT = re.compile(r"-?[0-9]{1,19}")
 _NUMBER_TEXTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -31,14 +31,14 @@ _SHOWN.maxstring, _SHOWN.maxlong, _SHOWN.maxother = 60, 40, 60
 
 
 class ForeignValueError(ValueError):
-    """A value is not what it has to be: where it stands, what was wanted, what is there."""
+    """A value is not what is required; the message has its place, the value and what is wanted."""
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """A value that somebody else wrote, and where it stands in what they wrote.
+    """A value from outside, and its place in what was received.
 
-    :param value: as the JSON parser gives it; None also stands for what is absent.
+    :param value: as the JSON parser returns it; None also if it is absent.
     :param place: its name in messages, for example ``bands[0].id``.
     """
 
@@ -47,15 +47,15 @@ class Foreign:
 
     @property
     def is_absent(self) -> bool:
-        """Whether there is nothing, or null."""
+        """Whether the value is absent or null."""
         return self.value is None
 
     def at(self, name: str) -> Foreign:
-        """Return the field of a mapping; an absent one where there is none of that name."""
+        """Return the field of a mapping; an absent value if it has no field of that name."""
         return Foreign(self.fields().get(name), f"{self.place}.{name}")
 
     def fields(self) -> Mapping[str, Any]:
-        """Return the fields of a mapping, whose names are texts."""
+        """Return the fields of a mapping whose keys are texts."""
         if not isinstance(self.value, Mapping) or not all(isinstance(k, str) for k in self.value):
             self.refuse("an object with fields")
         return self.value
@@ -63,7 +63,7 @@ class Foreign:
     def items(self, count: int | None = None) -> list[Foreign]:
         """Return the items of a list.
 
-        :param count: how many there have to be; None: any number.
+        :param count: the required number of items; None for any.
         """
         if not isinstance(self.value, list | tuple):
             self.refuse("a list")
@@ -72,15 +72,15 @@ class Foreign:
         return [Foreign(item, f"{self.place}[{n}]") for n, item in enumerate(self.value)]
 
     def text(self, most: int = MAX_TEXT_LENGTH) -> str:
-        """Return a text of 1 to ``most`` characters that UTF-8 can write."""
+        """Return a text of 1 to ``most`` characters that UTF-8 can encode."""
         if not isinstance(self.value, str) or not 0 < len(self.value) <= most:
             self.refuse(f"a text of 1 to {most:,} characters")
         if _is_broken(self.value):
-            self.refuse("a text that UTF-8 can write")
+            self.refuse("a text that UTF-8 can encode")
         return self.value
 
     def number(self) -> float:
-        """Return a number, which may be NaN or infinite; one beyond a double is infinite."""
+        """Return a number, which may be NaN or infinite; one too large for a double is infinite."""
         value = self.value
         if isinstance(value, str):
             value = _NUMBER_TEXTS.get(value)
@@ -92,7 +92,7 @@ class Foreign:
             return math.inf if value > 0 else -math.inf
 
     def finite(self) -> float:
-        """Return a number that is neither NaN nor infinite."""
+        """Return a finite number."""
         number = self.number()
         if not math.isfinite(number):
             self.refuse("a finite number")
@@ -111,8 +111,8 @@ class Foreign:
         return int(value)
 
     def moment(self, unit: timedelta) -> datetime:
-        """Return the time that is so many units after 1970 began in UTC."""
-        # Whole numbers stay whole: a double has not all the microseconds of a century.
+        """Return the time of a number of units since 1970 in UTC."""
+        # Not as a double, which cannot count the microseconds of a century.
         is_whole = isinstance(self.value, int) and not isinstance(self.value, bool)
         count = self.value if is_whole else self.finite()
         try:
@@ -121,11 +121,11 @@ class Foreign:
             self.refuse("a time between the years 1 and 9999")
 
     def plain(self, depth: int = MAX_DEPTH) -> Any:
-        """Return the same data, of which every reader of JSON can read all.
+        """Return the data as JSON that every parser reads.
 
-        What it cannot hold becomes text: NaN, infinities, whole numbers of more than 64 bits.
+        NaN, infinities and integers of more than 64 bits become text.
 
-        :param depth: so many levels of lists and objects at most.
+        :param depth: the maximum number of levels of lists and objects.
         """
         value = self.value
         if value is None or isinstance(value, bool):
@@ -146,24 +146,24 @@ class Foreign:
         return [Foreign(item.value, self.place).plain(depth - 1) for item in self.items()]
 
     def refuse(self, wanted: str) -> NoReturn:
-        """Raise the error that says what there should be instead.
+        """Raise the error that names the value and what is wanted.
 
         :raises ForeignValueError: always.
         """
-        raise ForeignValueError(f"{self.place} is {shown(self.value)}, and not {wanted}")
+        raise ForeignValueError(f"{self.place} is {shown(self.value)}, not {wanted}")
 
 
 def shown(value: Any) -> str:
-    """Return the value as an error message shows it: one short line, whatever it is."""
+    """Return the value for an error message, as one short line."""
     try:
         text = _SHOWN.repr(value)
-    except (ValueError, RecursionError):  # of a number of more digits than Python prints
+    except (ValueError, RecursionError):  # ValueError: more digits than Python prints.
         text = f"a {type(value).__name__}"
     return text.encode("utf-8", "backslashreplace").decode()[:80]
 
 
 def _is_broken(text: str) -> bool:
-    """Return whether it holds half of a character, which JSON can and UTF-8 cannot."""
+    """Return whether the text has a lone surrogate, which JSON can hold and UTF-8 cannot."""
     return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -174,5 +174,5 @@ def _mended(text: str) -> str:
 def _digits(value: int) -> str:
     try:
         return str(value)
-    except ValueError:  # of more digits than Python prints
+    except ValueError:  # More digits than Python prints.
         return hex(value)

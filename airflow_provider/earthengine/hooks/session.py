@@ -21,7 +21,7 @@ from airflow_provider.earthengine.hooks.credentials import load_login
 from airflow_provider.earthengine.hooks.translation import translated
 from airflow_provider.earthengine.hooks.transport import Transport
 
-# What downloads cannot do without, and how it is called.
+# The functions that downloads use, and their arguments.
 _FUNCTIONS = {
     "Image.load": {"id"},
     "Image.select": {"input", "bandSelectors"},

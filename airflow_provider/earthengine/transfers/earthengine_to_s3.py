@@ -297,8 +297,8 @@ class EarthEngineToS3Operator(BaseOperator):
         if stage is not None:
             stage.sweep()
         raise AllMaskedError(
-            f"Not one pixel of {job.destination.base} is valid, and on_empty is "
-            f"{job.on_empty.all_masked!r} for that; nothing was published."
+            f"No pixel of {job.destination.base} is valid, and on_empty is "
+            f"{job.on_empty.all_masked!r} for all_masked; nothing was published."
         )
 
     def _fetch(

@@ -62,7 +62,7 @@ def test_a_number_may_be_infinite_and_written_as_protocol_buffers_do(
 
 def test_no_number_is_one_too_but_not_finite() -> None:
     assert math.isnan(Foreign("NaN").number())
-    with pytest.raises(ForeignValueError, match="the answer is 'NaN', and not a finite number"):
+    with pytest.raises(ForeignValueError, match="the answer is 'NaN', not a finite number"):
         Foreign("NaN").finite()
 
 
@@ -90,7 +90,7 @@ def test_an_error_says_where_and_what() -> None:
     answer = Foreign({"bands": [{"id": "B1"}, {"id": 5}]}, "the image")
     with pytest.raises(ForeignValueError) as caught:
         answer.at("bands").items()[1].at("id").text(100)
-    assert str(caught.value) == "the image.bands[1].id is 5, and not a text of 1 to 100 characters"
+    assert str(caught.value) == "the image.bands[1].id is 5, not a text of 1 to 100 characters"
 
 
 def test_plain_data_is_kept_and_what_json_cannot_hold_becomes_text() -> None:

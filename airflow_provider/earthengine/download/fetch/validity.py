@@ -1,7 +1,8 @@
-"""Do the rasters that came hold a valid pixel?
+"""Do the fetched rasters have a valid pixel?
 
-Where Earth Engine writes masked pixels as a value that a valid one can have too, such as 0, and
-nothing else came, it is asked for the mask: what is valid is never called empty.
+Earth Engine writes masked pixels of some types as a value that valid pixels can have too, such as
+0. If all pixels have that value, Earth Engine is asked about the mask, so that valid pixels are
+never taken for masked ones.
 """
 
 from __future__ import annotations
@@ -26,26 +27,29 @@ from airflow_provider.earthengine.exceptions import PermanentError
 log = logging.getLogger(__name__)
 
 _ALL_PIXELS = 1e13
-# The corners of what is asked for lie within its outer pixels, so that no other counts.
+# In pixels: the rectangle ends within the outer pixels, so that their neighbours do not count.
 _INSET = 0.25
 _NAMES_SHOWN = 20
 
 
 class Validity(Enum):
-    """What the pixels of a band that came say of its mask."""
+    """What the fetched pixels of a band show about its mask.
 
-    SOME_VALID = "some are valid"
-    ALL_MASKED = "all are masked"
-    UNKNOWN = "all have a value that masked and valid pixels can have"
+    UNKNOWN: all have one value that masked and valid pixels can have.
+    """
+
+    SOME_VALID = "some valid"
+    ALL_MASKED = "all masked"
+    UNKNOWN = "unknown"
 
 
 def mark_masked(
     client: ValueComputer, image: Any, params: DownloadParams, rasters: Sequence[RasterFacts]
 ) -> tuple[RasterFacts, ...]:
-    """Return the rasters, of which those without a valid pixel say so.
+    """Return the rasters, with ``is_all_masked`` set on those without a valid pixel.
 
-    :param image: the ``ee.Image`` that was fetched.
-    :param params: what it was fetched with.
+    :param image: the fetched ``ee.Image``.
+    :param params: those that it was fetched with.
     """
     return tuple(_mark(client, image, params, raster) for raster in rasters)
 
@@ -61,25 +65,25 @@ def _mark(
     names = ", ".join(unknown[:_NAMES_SHOWN])
     if answers is None:
         warning = (
-            f"No pixel of band {names} has another value than masked pixels have, and whether all "
-            "are masked is not known; with nodata, valid pixels are told from masked ones."
+            f"All pixels of band {names} have the value of masked pixels, and it is unknown "
+            "whether any is valid; nodata distinguishes them."
         )
     elif any(answers.values()):
         warning = (
-            f"No pixel of band {names} has another value than masked pixels have, and not all are "
-            "masked; with nodata, valid pixels are told from masked ones."
+            f"All pixels of band {names} have the value of masked pixels, but some are valid; "
+            "nodata distinguishes them."
         )
     else:
         names = ", ".join([band.id for band in raster.bands][:_NAMES_SHOWN])
-        warning = f"No pixel of band {names} is valid: all are masked."
+        warning = f"No pixel of band {names} is valid; all are masked."
         return replace(raster, is_all_masked=True, warnings=(*raster.warnings, warning))
     return replace(raster, warnings=(*raster.warnings, warning))
 
 
 def judge_band(band: BandFacts, nodata: float | None) -> Validity:
-    """Return what a band's pixels say of its mask.
+    """Return what a band's pixels show about its mask.
 
-    :param nodata: the value that masked pixels were given on purpose; None: Earth Engine's own.
+    :param nodata: the user's value for masked pixels; None for Earth Engine's own.
     """
     statistics = band.statistics
     is_valid = statistics.valid_percent > 0
@@ -87,7 +91,7 @@ def judge_band(band: BandFacts, nodata: float | None) -> Validity:
         return Validity.SOME_VALID if is_valid else Validity.ALL_MASKED
     dtype = np.dtype(band.dtype)
     if not is_valid:
-        # No valid pixel of floats is -inf; of integers, one can be the least of them.
+        # In floats, masked pixels are no numbers; in integers, they have the least value or 0.
         return Validity.ALL_MASKED if dtype.kind == "f" else Validity.UNKNOWN
     least = np.iinfo(dtype).min if dtype.kind in "iu" else 0
     is_one_value = statistics.minimum == statistics.maximum
@@ -102,7 +106,7 @@ def _ask_mask(
     band_ids: Sequence[str],
     raster: RasterFacts,
 ) -> dict[str, bool] | None:
-    """Return of each band whether any pixel of the raster is valid; None where nobody says."""
+    """Return for each band whether any pixel of the raster is valid; None if it is unknown."""
     import ee
 
     grid = raster.plan.grid or raster.grid
@@ -120,8 +124,8 @@ def _ask_mask(
             )
         )
     except PermanentError as error:
-        # More pixels than are looked at in one computation, for example.
-        log.warning("The mask of bands without another value could not be looked at: %s", error)
+        # For example, the computation takes too long.
+        log.warning("Earth Engine could not reduce the mask: %s", error)
         return None
     with reading_answer("a mask"):
         found = Foreign(answer, "the mask")

@@ -29,44 +29,41 @@ _ON_EMPTY = {NO_PIXELS: (FAIL, SKIP, MARK), ALL_MASKED: (PUBLISH, FAIL, SKIP, MA
 
 @dataclass(frozen=True)
 class OnEmpty:
-    """What becomes of each kind of nothing.
+    """What to do for each kind of nothing.
 
-    :param no_pixels: "fail", "skip" or "mark": of an image without bands, or beside the region.
-    :param all_masked: the same, or "publish": of pixels of which not one is valid.
+    :param no_pixels: "fail", "skip" or "mark": if there are no bands, or no pixels in the region.
+    :param all_masked: "publish" or one of these: if there are pixels, none of them valid.
     """
 
     no_pixels: str = FAIL
     all_masked: str = PUBLISH
 
     def of(self, nothing: str) -> str:
-        """Return what becomes of it.
-
-        :param nothing: "no_pixels" or "all_masked".
-        """
+        """Return what to do for one kind: "no_pixels" or "all_masked"."""
         return self.all_masked if nothing == ALL_MASKED else self.no_pixels
 
     def skips(self, error: EmptyImageError) -> bool:
-        """Return whether the task is skipped because of the error."""
+        """Return whether to skip the task for this error."""
         return self.of(kind_of(error)) in (SKIP, MARK)
 
 
 def kind_of(error: EmptyImageError) -> str:
-    """Return which kind of nothing the error is about."""
+    """Return the kind of nothing that the error means."""
     return ALL_MASKED if isinstance(error, AllMaskedError) else NO_PIXELS
 
 
 def read_on_empty(value: Any) -> OnEmpty:
-    """Return what becomes of each kind of nothing.
+    """Return what to do for each kind of nothing.
 
-    :param value: a word, for what has no pixels; or a dict of a word for each kind, or its JSON.
-    :raises DownloadParamsError: for anything else.
+    :param value: one word, for ``no_pixels``; or a dict with a word for each kind, or its JSON.
+    :raises DownloadParamsError: if the value is anything else.
     """
     given = read_json("on_empty", value)
     words = given if isinstance(given, Mapping) else {NO_PIXELS: given}
     for nothing, word in words.items():
         if nothing not in _ON_EMPTY:
             raise DownloadParamsError(
-                f"on_empty has {shown(nothing)}; known are {', '.join(_ON_EMPTY)}.",
+                f"on_empty has {shown(nothing)}; use {' or '.join(_ON_EMPTY)}.",
                 field="on_empty",
             )
         name = f"on_empty[{nothing!r}]" if words is given else "on_empty"

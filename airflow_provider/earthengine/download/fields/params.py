@@ -103,9 +103,9 @@ class DownloadParams:
         )
 
     def names_pixels_of(self, band_id: str) -> bool:
-        """Return whether they say which pixels of a band are wanted.
+        """Return whether they set the pixels of a band.
 
-        A crs alone does not: its pixels are one unit of it, a metre or a degree.
+        A crs alone does not: it gives pixels of one of its units, a metre or a degree.
         """
         asked = {band.id: band for band in self.bands}.get(band_id, BandParams(band_id))
         merged = self.band(asked)

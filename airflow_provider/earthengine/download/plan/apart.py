@@ -1,6 +1,6 @@
-"""Bands that do not meet what is downloaded: they are delivered masked, as long as another meets.
+"""Bands without pixels in the download: they are delivered masked, as long as another has some.
 
-Nothing is there to download only where no band meets.
+The image is empty only if no band has pixels there.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from airflow_provider.earthengine.exceptions import EmptyImageError
 
 
 def mark_apart(description: Description) -> Description:
-    """Return the description in which the bands that are known to lie apart say so.
+    """Return the description with ``is_apart`` set on each band without pixels in the download.
 
-    :raises EmptyImageError: no band meets what is to be downloaded.
+    :raises EmptyImageError: if no band has pixels there.
     """
     extents = {band.id: band.grid for band in description.whole.bands}
     bands = tuple(
@@ -37,30 +37,30 @@ def mark_apart(description: Description) -> Description:
     if all(band.is_apart for band in bands):
         first = bands[0]
         raise EmptyImageError(
-            f"The region does not meet the image: band {first.id} has pixels at "
-            f"{extents.get(first.id)}, and {first.grid} were asked for; if the region is written "
-            "as latitude, longitude, swap them."
+            f"The region does not intersect the image: band {first.id} has "
+            f"{extents.get(first.id)}, requested are {first.grid}; if the region is written as "
+            "latitude, longitude, swap them."
         )
     return replace(description, asked=replace(description.asked, bands=bands))
 
 
 def warn_of_bands_apart(bands: tuple[BandInfo, ...]) -> Iterator[str]:
-    """Yield a sentence for each band that lies apart."""
+    """Yield a warning for each band without pixels in the download."""
     for band in bands:
         if band.is_apart:
-            yield f"Band {band.id} has no pixels where the download is; all of it is masked."
+            yield f"Band {band.id} has no pixels in the region; it is fully masked."
 
 
 def place_bands(
     client: ValueComputer, image: Any, params: DownloadParams, bands: tuple[BandInfo, ...]
 ) -> tuple[Any, DownloadParams, tuple[BandInfo, ...]]:
-    """Return image, parameters and bands such that also a band of 0 x 0 pixels can be delivered.
+    """Return image, parameters and bands, with pixels for bands of 0 x 0 px.
 
-    Where each band has a file, that of such a band has the pixels that it would have if the band
-    went on beyond its edge; Earth Engine says which these are. In one file they are the others'.
+    With a file for each band, such a band gets the pixels that it would have if it continued beyond
+    its edge, as Earth Engine reports them. In a common file, it gets those of the other bands.
 
     :param image: an ``ee.Image``.
-    :raises DownloadParamsError: when the region would mask some bands and some not.
+    :raises DownloadParamsError: if the region masks some of the bands only.
     """
     lost = [band for band in bands if band.grid is not None and band.grid.is_empty]
     if not lost:
@@ -72,13 +72,13 @@ def place_bands(
     endless = describe_image(client, image.unmask(0, sameFootprint=False), params).asked
     grids = {band.id: band.grid for band in endless.bands}
     placed = tuple(_placed(band, grids) if band in lost else band for band in bands)
-    why = f"Band {lost[0].id} does not meet the region"
+    why = f"band {lost[0].id} has no pixels in the region"
     return *pin_pixels(image, params, placed, why), placed
 
 
 def _placed(band: BandInfo, grids: Any) -> BandInfo:
     grid = grids[band.id]
     if grid is None or grid.is_empty:
-        # There is no region to say it, so it is one pixel of the band's own.
+        # Without a region, it is one pixel of the band's own lattice.
         grid = band.grid.window(0, 0, 1, 1) if band.grid else None
     return replace(band, grid=grid)

@@ -1,6 +1,6 @@
-"""Are the pixels fewer, or coarser, than who asked for the region can have meant?
+"""Does a download have suspiciously few or coarse pixels?
 
-Nothing is refused here: a single pixel of a coarse grid can be what is wanted.
+It only gets a warning: a single pixel of a coarse grid may be intended.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from airflow_provider.earthengine.download.plan.describe import Description
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 
 _FEW = 16
-# Sides of pixels as multiples, areas as multiples: far from what rounding or a slant could do.
+# Ratios of pixel sides, and of areas; too large for rounding or a rotation to explain.
 _MUCH_COARSER, _MUCH_LARGER = 10, 100
-# The nominal metres of a degree. Source: the files that Earth Engine makes, 30 m of which are
-# 0.00026949458523585647 degrees; https://github.com/gee-community/qgis-earthengine-plugin.
+# The nominal metres of a degree: in Earth Engine's files, 30 m are 0.00026949458523585647 degrees.
+# Source: https://github.com/gee-community/qgis-earthengine-plugin, test_extent_transformation.tif.
 _METRES_PER_DEGREE = 111319.49079327357
 
 
 def warn_of_few_pixels(description: Description, params: DownloadParams) -> Iterator[str]:
-    """Yield a sentence for each grid that is suspiciously small or coarse; one for like bands."""
+    """Yield a warning for each suspiciously small or coarse grid, naming its first band."""
     region = _sides_of(params.region)
     own = {band.id: band.grid for band in description.whole.bands}
-    told: set[PixelGrid] = set()
+    seen: set[PixelGrid] = set()
     for band in description.asked.bands:
         grid = band.grid
-        if grid is None or grid in told or band.is_apart or grid.is_empty or not grid.is_placed:
+        if grid is None or grid in seen or band.is_apart or grid.is_empty or not grid.is_placed:
             continue
-        told.add(grid)
+        seen.add(grid)
         pixel, native = _metres(grid), _metres(own.get(band.id))
         if pixel is None:
             continue
@@ -47,9 +47,9 @@ def _warn_of_coarse_pixels(grid: PixelGrid, pixel: float, native: float) -> str 
     if grid.width * grid.height > _FEW or pixel < _MUCH_COARSER * native:
         return None
     return (
-        f"the result is {grid.width} x {grid.height} px of about {_told(pixel)} m, and the image "
-        f"has pixels of about {_told(native)} m; a crs alone has pixels of one of its units: give "
-        "scale."
+        f"the result is {grid.width} x {grid.height} px of about {_shown(pixel)} m, but the image "
+        f"has pixels of about {_shown(native)} m; with crs alone, a pixel is one unit of the crs, "
+        "so give scale too."
     )
 
 
@@ -57,24 +57,24 @@ def _warn_of_region(grid: PixelGrid, pixel: float, region: tuple[float, float]) 
     across, down = region
     if max(across, down) < pixel:
         return (
-            f"the region, about {_told(across)} x {_told(down)} m, is smaller than one pixel of "
-            f"{_told(pixel)} m."
+            f"the region of about {_shown(across)} x {_shown(down)} m is smaller than one pixel "
+            f"of {_shown(pixel)} m."
         )
     count = grid.width * grid.height
     if count <= _FEW and across * down > _MUCH_LARGER * count * pixel**2:
         return (
-            f"the result is {grid.width} x {grid.height} px of about {_told(pixel)} m, and the "
-            f"region is about {_told(across)} x {_told(down)} m: the image covers no more of it."
+            f"the result is {grid.width} x {grid.height} px of about {_shown(pixel)} m, but the "
+            f"region is about {_shown(across)} x {_shown(down)} m; the image does not cover more."
         )
     return None
 
 
-def _told(metres: float) -> str:
+def _shown(metres: float) -> str:
     return f"{metres:,.0f}" if metres >= 10 else f"{metres:.2g}"
 
 
 def _metres(grid: PixelGrid | None) -> float | None:
-    """Return the nominal side of a pixel; None where the crs or the pixels are not known."""
+    """Return the nominal side of a pixel; None if the crs or the grid is unknown."""
     from airflow_provider.earthengine.download.plan.crs import resolve_crs
 
     crs = resolve_crs(grid.crs) if grid and grid.is_placed else None
@@ -85,7 +85,7 @@ def _metres(grid: PixelGrid | None) -> float | None:
 
 
 def _sides_of(region: Region | None) -> tuple[float, float] | None:
-    """Return how far a region of degrees reaches from west to east and from south to north."""
+    """Return the extent of a region in metres, from west to east and from south to north."""
     from shapely.geometry import Polygon, box, shape
 
     if region is None or isinstance(region, str):

@@ -30,12 +30,12 @@ class PixelGrid:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there are no pixels."""
+        """Whether the grid has no pixels."""
         return self.width <= 0 or self.height <= 0
 
     @property
     def is_placed(self) -> bool:
-        """Whether the transform gives every pixel a place and an area."""
+        """Whether the transform is finite and invertible, so that pixels have a place."""
         a, b, _, d, e, _ = self.transform
         corners = [
             self.corner(column, row) for column in (0, self.width) for row in (0, self.height)

@@ -1,7 +1,7 @@
-"""Is it certain that an image has no pixel where pixels were asked for?
+"""Can an image have pixels in the requested grid?
 
-Projections bend outlines, turn them over beyond where they are defined, and cut them at poles and
-at the antimeridian. What is not proved apart may meet, and is Earth Engine's to answer.
+Projections bend outlines, fold them outside of their domain, and cut them at poles and at the
+antimeridian. Unless two grids are proved to be apart, Earth Engine decides.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 _WGS84 = "EPSG:4326"
 _STEPS_PER_SIDE = 32
-# A point that comes back from another crs so far from where it was, in pixels, has no place there.
+# A point that returns from another crs with a larger error, in pixels, is outside of its domain.
 _PIXEL_TOLERANCE = 0.5
-# One crs may count the same meridian from 0 to 360 degrees and another from -180 to 180.
+# Longitudes may run from 0 to 360 degrees in one grid and from -180 to 180 in another.
 _TURNS = (-360.0, 0.0, 360.0)
 
 
 def may_meet(grid: PixelGrid, extent: PixelGrid | None) -> bool:
-    """Return False only where no pixel of ``grid`` can be one of the image.
+    """Return False only if certainly no pixel of the grid is in the image.
 
-    :param grid: what was asked for.
-    :param extent: the image's pixels; None where it has no bounds.
+    :param grid: the requested pixels.
+    :param extent: the image's pixels; None if it has no bounds.
     """
     if grid.is_empty:
         return False
@@ -48,7 +48,7 @@ def may_meet(grid: PixelGrid, extent: PixelGrid | None) -> bool:
 
 
 def _are_apart(grid: PixelGrid, extent: PixelGrid) -> bool:
-    """Return whether it is proved: on the globe by their distance, or in both of their planes."""
+    """Return whether it is proved, by their distance on the globe or in the planes of both crs."""
     caps = [_cap_around(each) for each in (grid, extent)]
     if caps[0] and caps[1] and _angle(caps[0][0], caps[1][0]) > caps[0][1] + caps[1][1]:
         return True
@@ -56,7 +56,7 @@ def _are_apart(grid: PixelGrid, extent: PixelGrid) -> bool:
 
 
 def _is_apart_in_plane_of(still: PixelGrid, moved: PixelGrid) -> bool:
-    """Return whether ``moved`` is sound, and beside ``still``, in the crs of the latter."""
+    """Return whether ``moved`` is sound in the crs of ``still``, and disjoint from it there."""
     projected = _project(moved, still.crs)
     if projected is None:
         return False
@@ -64,7 +64,7 @@ def _is_apart_in_plane_of(still: PixelGrid, moved: PixelGrid) -> bool:
     outline = Polygon(ring)
     if not outline.is_valid:
         return False
-    # A side bends between two points about as much as at a point between its neighbours.
+    # Between two points, a side bends about as far as a point is from the line of its neighbours.
     bend = max(
         math.dist(middle, ((left[0] + right[0]) / 2, (left[1] + right[1]) / 2))
         for left, middle, right in zip(ring, ring[1:], ring[2:], strict=False)
@@ -82,7 +82,7 @@ def _shapes_meet(outline: Any, still: PixelGrid, margin: float) -> bool:
 def _cap_around(grid: PixelGrid) -> tuple[Points, float] | None:
     """Return centre (a unit vector) and radius (radians) of a circle on the globe around the grid.
 
-    None where it has no sound place in longitude and latitude, or covers half of the globe.
+    None if longitude and latitude of the grid are not sound, or it covers half of the globe.
     """
     import numpy as np
 
@@ -101,7 +101,7 @@ def _cap_around(grid: PixelGrid) -> tuple[Points, float] | None:
     centre = vectors.mean(axis=(0, 1))
     centre /= max(float(np.linalg.norm(centre)), 1e-9)
     farthest = max(_angle(centre, vector) for vector in vectors.reshape(-1, 3))
-    # What lies between the points is no farther from one of them than its neighbours are.
+    # A place between points is at most as far from one of them as the next point is.
     step = max(
         _angle(one, other)
         for line in (*vectors, *vectors.swapaxes(0, 1))
@@ -114,7 +114,7 @@ def _cap_around(grid: PixelGrid) -> tuple[Points, float] | None:
 def _project(grid: PixelGrid, crs: str) -> Points | None:
     """Return points on and within the grid's edge as (row, column, x or y) of another crs.
 
-    None where not every one of them has a place there, and comes back from it.
+    None unless all of them exist there, and return from there.
     """
     import numpy as np
 

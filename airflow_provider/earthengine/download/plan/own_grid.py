@@ -1,7 +1,7 @@
-"""Has what is asked for pixels of its own, where nobody said which pixels are wanted?
+"""Does each requested band have a grid of its own, if the parameters set none?
 
-A composite and a constant have none: Earth Engine gives them pixels of one degree, and a region of
-them becomes one pixel that looks like a result.
+Composites and constants have none. Earth Engine gives them pixels of one degree, so that a small
+region of them becomes a single pixel.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from airflow_provider.earthengine.exceptions import (
     RequestRejectedError,
 )
 
-# More sources than these are of a mosaic, which has no pixels of its own whatever they are.
+# An image of more sources is a mosaic, which never has a grid of its own.
 _SOURCES_ASKED = 10
 
 
 def check_own_grids(
     client: ValueComputer, source: ImageSource, description: Description, params: DownloadParams
 ) -> None:
-    """Raise for a band that has no pixels of its own, unless the parameters say which are wanted.
+    """Raise if a band has no grid of its own, and the parameters set none.
 
-    An asset may have pixels of one degree too: what is loaded from one keeps them, and so does what
-    is computed from it.
+    An asset can have the grid of one degree too. An image that is loaded or computed from it has it
+    as its own.
 
-    :raises PlanError: names the band and what to give.
+    :raises PlanError: if there is such a band.
     """
     whole = description.whole
     if whole.id is not None:
@@ -53,13 +53,13 @@ def check_own_grids(
     unbounded = [band for band in suspects if band.grid is None]
     if suspects and (unbounded or not _any_source_has_them(client, source)):
         raise PlanError(
-            f"Band {(unbounded or suspects)[0].id} has no grid of its own, as composites and "
-            "constants have none; give crs and scale, or crs and crs_transform."
+            f"Band {(unbounded or suspects)[0].id} has no grid of its own, like all composites and "
+            "constants; give crs and scale, or crs and crs_transform."
         )
 
 
 def _is_placeholder(band: BandInfo) -> bool:
-    """Return whether the band is the one masked pixel that stands for one that an image lacks.
+    """Return whether the band is a single masked pixel, a placeholder for a missing band.
 
     Source: the Sentinel-2 images without cloud probabilities in the tests of
     https://github.com/leftfield-geospatial/geedim, read 2026-11.
@@ -69,7 +69,7 @@ def _is_placeholder(band: BandInfo) -> bool:
 
 
 def _any_source_has_them(client: ValueComputer, source: ImageSource) -> bool:
-    """Return whether the program loads an image that has pixels of one degree itself."""
+    """Return whether the program loads an asset that has the grid of one degree itself."""
     import ee
 
     asset_ids = list(dict.fromkeys(_loaded_by(source.expression)))

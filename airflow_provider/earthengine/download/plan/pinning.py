@@ -1,4 +1,4 @@
-"""Requests that name every pixel, where the user's own parameters cannot be sent as they are."""
+"""Requests that name each pixel, if the user's own parameters cannot be sent as they are."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from airflow_provider.earthengine.exceptions import PlanError
 def pin_pixels(
     image: Any, params: DownloadParams, bands: tuple[BandInfo, ...], why: str
 ) -> tuple[Any, DownloadParams]:
-    """Return the image, masked where the region would mask it, and parameters that name its pixels.
+    """Return the image, masked outside of the region, and parameters that name its pixels.
 
     :param image: an ``ee.Image``.
-    :param why: this is done, for errors.
-    :raises DownloadParamsError: when the region would mask some bands and some not.
-    :raises PlanError: when the bands that share a file have unlike grids, or no bounds.
+    :param why: the reason, for errors.
+    :raises DownloadParamsError: if the region masks some of the bands only.
+    :raises PlanError: if the bands of one file have different grids, or no bounds.
     """
     image = clip_to_region(image, params)
     pinned = replace(params, region=None, crs=None, crs_transform=None, dimensions=None, scale=None)

@@ -50,17 +50,17 @@ _NOT_FOUND_TEXT = re.compile(r"\bnot found\b", re.IGNORECASE)
 
 @contextmanager
 def reading_answer(about: str) -> Iterator[None]:
-    """Turn what the block finds wrong in an answer into an error: what came is not Earth Engine's.
+    """Translate a wrong value in an answer: Earth Engine does not give such answers.
 
-    :param about: what was asked about, to go behind "Earth Engine answered a question about".
-    :raises ServiceUnavailableError: the answer is of another form.
+    :param about: the subject of the request, to follow "Earth Engine's answer about".
+    :raises ServiceUnavailableError: if the block finds a wrong value.
     """
     try:
         yield
     except ForeignValueError as error:
         raise ServiceUnavailableError(
-            f"Earth Engine answered a question about {about} with something else ({error}); if "
-            "that stays so, check endpoint_url in the connection's extra, and proxies."
+            f"Earth Engine's answer about {about} cannot be understood ({error}); if this "
+            "persists, check endpoint_url in the connection's extra, and proxies."
         ) from None
 
 

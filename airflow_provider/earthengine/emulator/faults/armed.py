@@ -118,9 +118,9 @@ class Empty:
 
 @dataclass(frozen=True)
 class Answer:
-    """Another answer, sent as JSON, whatever it is.
+    """An answer with another body, sent as JSON.
 
-    :param body: the text of the body, well formed or not.
+    :param body: any text, JSON or not.
     """
 
     kind: ClassVar[str] = "answer"

@@ -1,4 +1,4 @@
-"""Functions that make one value of all pixels of a region."""
+"""Functions that reduce the pixels of a region to one value."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PIXELS_PER_STRIP = 1 << 22
 
 
 def _reduce_region(session: Session, arguments: Arguments) -> dict[str, Any]:
-    """Return for each band whether any valid pixel of the region is not zero."""
+    """Return for each band 1 if a valid pixel of the region is not zero, else 0."""
     image: Image = arguments["image"]
     reducer: Reducer = arguments["reducer"]
     geometry: Geometry | None = arguments["geometry"]
@@ -57,7 +57,7 @@ def _grid_around(geometry: Geometry, projection: Projection) -> PixelGrid:
 
 
 def _any_non_zero(band: Band, geometry: Geometry, grid: PixelGrid) -> int | None:
-    """Return 1 or 0; None where no pixel is valid."""
+    """Return 1 or 0; None if no pixel is valid."""
     found = None
     for strip in _strips(grid):
         pixels = band.render(strip)
@@ -90,8 +90,8 @@ FUNCTIONS = (
             Parameter("tileScale", "Float", 1.0, is_served=False),
         ),
         "Dictionary<Object>",
-        "the provider, where it sees no valid pixel",
+        "the provider, if it sees no valid pixel",
         _reduce_region,
     ),
-    reducer_function("anyNonZero", (), "the provider, where it sees no valid pixel"),
+    reducer_function("anyNonZero", (), "the provider, if it sees no valid pixel"),
 )
