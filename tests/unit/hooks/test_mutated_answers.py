@@ -31,7 +31,6 @@ from airflow_provider.earthengine.download.plan.raster_plan import GridAsk, Rast
 from airflow_provider.earthengine.download.publish.files import (
     GEOTIFF_MEDIA_TYPE,
     LocalFile,
-    tags_of,
 )
 from airflow_provider.earthengine.download.publish.item import Run, Source, build_item
 from airflow_provider.earthengine.download.publish.record import StoredObject
@@ -40,6 +39,7 @@ from airflow_provider.earthengine.download.raster.facts import (
     BandStatistics,
     RasterFacts,
 )
+from airflow_provider.earthengine.download.raster.property_tags import encode_properties
 from airflow_provider.earthengine.exceptions import EarthEngineProviderError
 from airflow_provider.earthengine.hooks.computation import ExpressionClient
 from airflow_provider.earthengine.hooks.connection_config import ConnectionConfig
@@ -145,7 +145,7 @@ def test_a_mutated_description_makes_a_plan_and_a_record_or_an_error_of_ours(
         plan = plan_job(job, session)
         list(plan.lines())
         json.dumps(plan.to_dict(), allow_nan=False)
-        "".join(tags_of(plan.info.properties).values()).encode()
+        "".join(encode_properties(plan.info.properties).values()).encode()
         assert len(json.dumps(json.loads(record(job, plan.info)))) < 4_000_000
 
     answers = mutations([DESCRIPTION, DESCRIPTION], 300, SEED)

@@ -43,7 +43,7 @@ def update_time(version: int | None) -> datetime | None:
     """Return when the asset of this version was ingested; None if the version is not a time."""
     try:
         return None if version is None else Foreign(version).moment(MICROSECOND)
-    except ForeignValueError:
+    except (ForeignValueError, DownloadParamsError):
         return None
 
 
@@ -90,7 +90,7 @@ def read_source(value: Any) -> KnownSource:
             _read_listed(*image.items(2)) for image in ([] if images.is_absent else images.items())
         )
         start, end = (_read_moment(given.at(key)) for key in ("start_time", "end_time"))
-    except ForeignValueError:
+    except (ForeignValueError, DownloadParamsError):
         raise DownloadParamsError(
             f"source is {shown(value)}; pass it as EarthEngineListImagesOperator returned it.",
             field="source",

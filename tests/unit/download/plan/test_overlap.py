@@ -79,7 +79,7 @@ def test_what_is_certainly_apart_is_told(asked: PixelGrid, image: PixelGrid) -> 
     "image",
     [
         None,
-        grid("SR-ORG:6974", 463, 0, 0, 10, 10),
+        grid("SR-ORG:9999", 463, 0, 0, 10, 10),
         grid("EPSG:32610", float("nan"), 0, 0, 10, 10),
         grid("EPSG:32610", 1e300, 1e308, 0, 10**17, 10**17),
         PixelGrid("EPSG:32610", (0, 0, 0, 0, 0, 0), 5, 5),
