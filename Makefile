@@ -25,6 +25,12 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport VIRTUAL_ENV
 
+# Without a home directory, uv has no place for its cache, and pip complains.
+ifneq ($(shell [ -w "$$HOME" ] && echo writable),writable)
+export UV_CACHE_DIR ?= $(CURDIR)/build/uv-cache
+export PIP_NO_CACHE_DIR ?= 1
+endif
+
 comma := ,
 # Why .venv has to be made anew: it is another interpreter's, or its programs name another folder.
 STALE := $(shell [ -x $(BIN)/python ] || exit 0; \

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -14,30 +16,148 @@ import pytest
 
 from stack.environment import PROJECT_FOLDER, child_environment
 
+# An interpreter as far as the Makefile looks: its version, and a venv that holds itself and a uv.
+INTERPRETER = """#!/bin/sh
+case "$*" in
+  --version) echo "Python {version}";;
+  *sys.version\\)) echo "{version} (main)";;
+  "-c "*) {suits};;
+  "-m venv --clear .venv")
+    rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python
+    printf '#!/bin/sh\\nexit 0\\n' > .venv/bin/uv; chmod +x .venv/bin/uv
+    echo "command = $0 -m venv $(pwd -P)/.venv" > .venv/pyvenv.cfg;;
+esac
+"""
 
-def make(folder: Path, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
+
+def make(
+    folder: Path, target: str, *variables: str, **environment: str | None
+) -> subprocess.CompletedProcess[str]:
+    """Run make; a variable of the environment that is None is not set."""
+    given = {**child_environment(folder), **environment}
     return subprocess.run(
-        ["make", "--no-print-directory", target],
-        cwd=folder, env={**child_environment(folder), **environment}, timeout=400,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        ["make", "--no-print-directory", target, *variables],
+        cwd=folder, env={name: text for name, text in given.items() if text is not None},
+        timeout=400, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
 
-def test_a_python_without_venv_is_told_in_one_line_what_to_install(tmp_path: Path) -> None:
+def lines_of(result: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in result.stdout.splitlines() if not line.startswith("make: ***")]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What `make install` reads, in a folder with a blank and an umlaut; not a git repository."""
+    folder = tmp_path / "ein Ort für Klone"
+    folder.mkdir()
     for name in ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt"):
-        shutil.copy(PROJECT_FOLDER / name, tmp_path)
-    programs = tmp_path / "bin"
+        shutil.copy(PROJECT_FOLDER / name, folder)
+    return folder
+
+
+def interpreter(folder: Path, name: str, version: str, suits: str = "exit 0") -> Path:
+    program = folder / name
+    folder.mkdir(exist_ok=True)
+    program.write_text(INTERPRETER.format(version=version, suits=suits))
+    program.chmod(0o755)
+    return program
+
+
+def test_a_python_without_venv_is_told_in_one_line_what_to_install(clone: Path) -> None:
+    programs = clone / "bin"
     programs.mkdir()
     for name in ("python3", "python3.11", "python3.12", "python3.13"):
         (programs / name).write_text("#!/bin/sh\necho 'No module named venv' >&2\nexit 1\n")
         (programs / name).chmod(0o755)
-    result = make(tmp_path, "install", PATH=f"{programs}:/usr/bin:/bin")
+    result = make(clone, "install", PATH=f"{programs}:/usr/bin:/bin")
     assert result.returncode != 0
-    lines = [line for line in result.stdout.splitlines() if not line.startswith("make: ***")]
-    assert len(lines) == 1, result.stdout
-    assert "Python 3.11 or newer with venv is needed" in lines[0]
-    assert "apt-get install python3 python3-venv" in lines[0]
-    assert not (tmp_path / ".venv").exists()
+    (line,) = lines_of(result)
+    assert "Python 3.11 or newer with venv is needed" in line
+    assert "apt-get install python3 python3-venv" in line
+    assert not (clone / ".venv").exists()
+
+
+@pytest.mark.parametrize("target", ["install", "test", "demo", "fuzz"])
+def test_a_python_that_is_too_old_is_told_in_one_line_with_its_version(
+    clone: Path, target: str
+) -> None:
+    old = interpreter(clone / "bin", "python3", "3.10.13", suits="exit 1")
+    for name in ("python3.11", "python3.12", "python3.13"):
+        interpreter(clone / "bin", name, "", suits="exit 1")
+    found = make(clone, target, PATH=f"{old.parent}:/usr/bin:/bin")
+    named = make(clone, target, f"PYTHON={old}", PATH="/usr/bin:/bin")
+    for result, name in ((found, "python3"), (named, str(old))):
+        assert result.returncode != 0
+        (line,) = lines_of(result)
+        assert line.startswith(f"{name} is Python 3.10.13, and Python 3.11 or newer with venv is")
+    assert not (clone / ".venv").exists()
+
+
+def test_a_python_that_is_none_is_named(clone: Path) -> None:
+    (line,) = lines_of(make(clone, "install", "PYTHON=/nowhere/python"))
+    assert line.startswith("/nowhere/python does not run, and Python 3.11 or newer with venv is")
+
+
+def test_a_venv_of_another_interpreter_or_folder_is_made_anew_and_any_other_kept(
+    clone: Path, tmp_path: Path
+) -> None:
+    older = interpreter(tmp_path / "older", "python3", "3.12.1")
+    newer = interpreter(tmp_path / "newer", "python3", "3.13.0")
+    # As a user without a home directory, or whose home is not there.
+    for home in (None, "/nonexistent"):
+        assert make(clone, "install", f"PYTHON={older}", HOME=home).returncode == 0
+    python = clone / ".venv" / "bin" / "python"
+    kept = clone / ".venv" / "kept"
+    kept.touch()
+    for same in (f"PYTHON={older}", "PYTHON="):
+        assert make(clone, "install", same).stdout == "make: Nothing to be done for 'install'.\n"
+    assert kept.exists()
+
+    said = make(clone, "install", f"PYTHON={newer}").stdout
+    assert f".venv is made anew: it is not {newer}'s but Python 3.12.1's" in said
+    assert "3.13.0" in python.read_text()
+    assert not kept.exists()
+
+    moved = clone.rename(tmp_path / "ein anderer Ort")
+    said = make(moved, "install", PATH=f"{newer.parent}:/usr/bin:/bin").stdout
+    assert ".venv is made anew: it was made in another folder" in said
+    assert str(moved) in (moved / ".venv" / "pyvenv.cfg").read_text()
+
+
+@pytest.mark.slow
+def test_a_clone_without_git_and_home_in_an_odd_place_is_installed_and_tests_itself(
+    tmp_path: Path,
+) -> None:
+    clone = tmp_path / "ein Ort für Klone"
+    shutil.copytree(
+        PROJECT_FOLDER, clone,
+        ignore=shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache"),
+    )  # fmt: skip
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for program in [*Path("/bin").iterdir(), *Path("/usr/bin").iterdir()]:
+        if not program.name.startswith("git") and not (programs / program.name).is_symlink():
+            (programs / program.name).symlink_to(program)
+    # The network is needed for this alone: how to reach the package index is the caller's affair.
+    index = {name: text for name, text in os.environ.items() if name.startswith(("PIP_", "UV_"))}
+    open_network = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"))
+    nowhere: dict[str, Any] = {"HOME": "/nonexistent", "PATH": str(programs)}
+    installed = make(
+        clone, "install", f"PYTHON={sys.executable}", **index, **open_network, **nowhere
+    )
+    assert installed.returncode == 0, installed.stdout
+
+    linted = make(clone, "lint", **nowhere)
+    assert linted.returncode == 0, linted.stdout
+    tested = subprocess.run(
+        [clone / ".venv" / "bin" / "python", "-m", "pytest", "-q", "tests/unit/download",
+         "tests/integration/test_demo_parts.py", "tests/emulator/test_golden.py"],
+        cwd=clone, env={**child_environment(clone), **nowhere}, timeout=900,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert tested.returncode == 0, tested.stdout
+    assert "set EARTHENGINE_GOLDEN_FILES to the folder" in tested.stdout
 
 
 def get(url: str, token: str = "") -> Any:

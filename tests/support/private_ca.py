@@ -40,9 +40,21 @@ def make_private_ca(folder: Path, *hosts: str) -> PrivateCA:
     ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name, server_name = _name("A private CA"), _name(hosts[0])
     ca_only = x509.BasicConstraints(ca=True, path_length=0)
-    ca = _builder(ca_name, ca_name, ca_key).add_extension(ca_only, critical=True)
-    server = _builder(server_name, ca_name, server_key).add_extension(
-        x509.SubjectAlternativeName([_alternative_name(host) for host in hosts]), critical=False
+    # Since Python 3.13, certificates have to say all that RFC 5280 wants.
+    ca = (
+        _builder(ca_name, ca_name, ca_key)
+        .add_extension(ca_only, critical=True)
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), False)
+    )
+    server = (
+        _builder(server_name, ca_name, server_key)
+        .add_extension(
+            x509.SubjectAlternativeName([_alternative_name(host) for host in hosts]), False
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), False
+        )
     )
     made.ca.write_bytes(ca.sign(ca_key, hashes.SHA256()).public_bytes(Encoding.PEM))
     made.certificate.write_bytes(server.sign(ca_key, hashes.SHA256()).public_bytes(Encoding.PEM))
@@ -50,6 +62,13 @@ def make_private_ca(folder: Path, *hosts: str) -> PrivateCA:
         server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
     return made
+
+
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False, content_commitment=False, key_encipherment=False,
+    data_encipherment=False, key_agreement=False, key_cert_sign=True, crl_sign=True,
+    encipher_only=False, decipher_only=False,
+)  # fmt: skip
 
 
 def _name(text: str) -> x509.Name:
