@@ -1,0 +1,109 @@
+"""Encoded blocks on disk until they are sent, in the order in which they came.
+
+Each has around it what surrounds it in the COG, so that a stretch of the COG is the records of its
+blocks, one behind the other.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from airflow_provider.earthengine.download.raster.cog_header import BlockPlaces
+from airflow_provider.earthengine.download.raster.cog_layout import (
+    LEADER_BYTE_COUNT,
+    TRAILER_BYTE_COUNT,
+    CogLayout,
+)
+from airflow_provider.earthengine.download.raster.scratch_file import ScratchFile
+
+_MISSING = -1
+_AROUND_BYTE_COUNT = LEADER_BYTE_COUNT + TRAILER_BYTE_COUNT
+
+
+class BlockSpool:
+    """The blocks of one COG, added by any thread.
+
+    Blocks are numbered, level by level, in the order of the file: row by row, and at one place
+    band by band.
+
+    :param path: of a file that is made, and removed when the spool is closed.
+    """
+
+    def __init__(self, path: Path, layout: CogLayout) -> None:
+        self._layout = layout
+        self._file = ScratchFile(path)
+        self._lock = threading.Lock()
+        self._byte_count = 0
+        counts = [level.block_count * layout.band_count for level in layout.levels]
+        self._places = [np.full(count, _MISSING, np.int64) for count in counts]
+        # Of whole records. A block is at most 2 MiB and a little.
+        self._byte_counts = [np.zeros(count, np.uint32) for count in counts]
+
+    def number_of(self, level: int, column: int, row: int, band: int) -> int:
+        """Return the number of a block.
+
+        :param column: of the block, in blocks; so is ``row``.
+        """
+        place = row * self._layout.levels[level].blocks_across + column
+        return place * self._layout.band_count + band
+
+    def add(self, level: int, number: int, content: bytes) -> None:
+        """Keep a block.
+
+        :raises ScratchError: if the disk did not take it.
+        """
+        byte_count = len(content) + _AROUND_BYTE_COUNT
+        with self._lock:
+            place = self._byte_count
+            self._byte_count += byte_count
+        leader, trailer = struct.pack("<I", len(content)), content[-TRAILER_BYTE_COUNT:]
+        self._file.write(place, leader, content, trailer)
+        with self._lock:
+            if self.has(level, number):
+                raise ValueError(f"Block {number} of level {level} was written before.")
+            self._byte_counts[level][number] = byte_count
+            self._places[level][number] = place  # From now on it can be read.
+
+    def has(self, level: int, number: int) -> bool:
+        """Return whether the block is here."""
+        return bool(self._places[level][number] != _MISSING)
+
+    def is_complete(self) -> bool:
+        """Return whether all blocks of all levels are here."""
+        return all(bool((places != _MISSING).all()) for places in self._places)
+
+    def block_count(self, level: int) -> int:
+        """Return how many blocks the level has, whether they are here or not."""
+        return len(self._places[level])
+
+    def byte_count_of(self, level: int, start: int, stop: int) -> int:
+        """Return how long the records of some blocks are together."""
+        return int(self._byte_counts[level][start:stop].sum(dtype=np.int64))
+
+    def records(self, level: int, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the records of some blocks, in order."""
+        for number in range(start, stop):
+            place = int(self._places[level][number])
+            yield self._file.read(place, int(self._byte_counts[level][number]))
+
+    def places_in_cog(self, level: int, start: int) -> BlockPlaces:
+        """Return where the blocks are in the COG.
+
+        :param start: where the first record of the level is.
+        """
+        records = self._byte_counts[level].astype(np.int64)
+        ends = start + np.cumsum(records)
+        by_place = (-1, self._layout.band_count)
+        return BlockPlaces(
+            (ends - records + LEADER_BYTE_COUNT).reshape(by_place).T.ravel(),
+            (records - _AROUND_BYTE_COUNT).reshape(by_place).T.ravel(),
+        )
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()

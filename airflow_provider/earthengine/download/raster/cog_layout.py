@@ -1,0 +1,121 @@
+"""What a COG consists of: its levels, their blocks, and how long the file can become.
+
+Arithmetic only: all of it is known before the first pixel. A block holds one band of 512 x 512
+pixels; the blocks of all bands at one place follow each other (GDAL calls it INTERLEAVE=TILE), so
+that a reader of three of thirteen bands fetches three blocks, a reader of all finds them in one
+range, and a block is never longer than 2 MiB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
+from airflow_provider.earthengine.exceptions import PlanError
+
+HALF_SIDE = BLOCK_SIDE // 2
+"""The side of what a whole block becomes in the next overview."""
+
+LEADER_BYTE_COUNT = TRAILER_BYTE_COUNT = 4
+"""Around each block: its length, and its last bytes again, by which readers notice editing.
+
+Source: https://gdal.org/en/stable/drivers/raster/cog.html#tile-data-leader-and-trailer, read
+2026-11.
+"""
+
+# Offsets of a classic TIFF have 32 bits.
+_MAX_CLASSIC_BYTE_COUNT = (1 << 32) - 1
+# GDAL's rasters count their pixels along a side, and libtiff its blocks, in 31 bits.
+_MAX_COUNT = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Level:
+    """The full resolution or an overview, in pixels."""
+
+    width: int
+    height: int
+
+    @property
+    def blocks_across(self) -> int:
+        """The number of columns of blocks."""
+        return -(-self.width // BLOCK_SIDE)
+
+    @property
+    def blocks_down(self) -> int:
+        """The number of rows of blocks."""
+        return -(-self.height // BLOCK_SIDE)
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks a band has."""
+        return self.blocks_across * self.blocks_down
+
+    def halved(self) -> Level:
+        """Return the next overview; an odd last column or row is kept."""
+        return Level(-(-self.width // 2), -(-self.height // 2))
+
+    def block_shape(self, column: int, row: int) -> tuple[int, int]:
+        """Return the rows and columns of pixels in a block; fewer at the edges of the raster.
+
+        :param column: of the block, in blocks; so is ``row``.
+        """
+        return (
+            min(BLOCK_SIDE, self.height - row * BLOCK_SIDE),
+            min(BLOCK_SIDE, self.width - column * BLOCK_SIDE),
+        )
+
+
+@dataclass(frozen=True)
+class CogLayout:
+    """The shape of a COG.
+
+    :param dtype: numpy's name of the bands' type.
+    :param max_block_byte_count: what a compressed block takes at most.
+    :raises PlanError: if no GeoTIFF holds so many pixels or blocks.
+    """
+
+    width: int
+    height: int
+    band_count: int
+    dtype: str
+    max_block_byte_count: int
+
+    def __post_init__(self) -> None:
+        most = max(self.width, self.height, self.levels[0].block_count * self.band_count)
+        if most > _MAX_COUNT:
+            raise PlanError(
+                f"A GeoTIFF has at most {_MAX_COUNT:,} pixels along a side and as many blocks; "
+                f"{self.width} x {self.height} px of {self.band_count} bands are more. Use a "
+                "coarser scale, fewer bands or a smaller region."
+            )
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The full resolution first, then overviews until one fits into a block."""
+        levels = [Level(self.width, self.height)]
+        while max(levels[-1].width, levels[-1].height) > BLOCK_SIDE:
+            levels.append(levels[-1].halved())
+        return tuple(levels)
+
+    @property
+    def block_byte_count(self) -> int:
+        """How long a block is before it is compressed."""
+        return BLOCK_SIDE * BLOCK_SIDE * np.dtype(self.dtype).itemsize
+
+    def max_byte_count(self, level: int) -> int:
+        """Return how long all blocks of a level can become."""
+        around = LEADER_BYTE_COUNT + TRAILER_BYTE_COUNT
+        block_count = self.levels[level].block_count * self.band_count
+        return block_count * (self.max_block_byte_count + around)
+
+    def is_big(self, header_byte_count: int) -> bool:
+        """Return whether the file must be a BigTIFF, which depends on nothing but its shape.
+
+        :param header_byte_count: of a BigTIFF's header, which is the longer one.
+        """
+        blocks = sum(self.max_byte_count(level) for level in range(len(self.levels)))
+        return header_byte_count + blocks > _MAX_CLASSIC_BYTE_COUNT

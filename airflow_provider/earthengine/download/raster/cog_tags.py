@@ -1,0 +1,122 @@
+"""What a raster is (crs, transform, nodata, names, tags) -> the TIFF tags that say so.
+
+GDAL writes them, into a GeoTIFF of one pixel in memory, from which they are copied byte for byte:
+turning any crs into GeoTIFF keys takes PROJ's database, and GDAL has rules of its own for names,
+nodata and metadata. Files are read through GDAL, which so finds what it would have written itself.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.io import MemoryFile
+
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.raster.masked_pixels import nodata_of_cog
+
+# Codes and types of tags.
+# Source: TIFF 6.0, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf, read 2026-11.
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLES_PER_PIXEL = 258, 262, 277
+EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
+_TYPE_BYTE_COUNTS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+# Source: https://gdal.org/en/stable/drivers/raster/gtiff.html, read 2026-11.
+GDAL_NODATA = 42113
+
+_PIXELS = frozenset({BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLES_PER_PIXEL, EXTRA_SAMPLES, SAMPLE_FORMAT})
+# GeoTIFF's and GDAL's own; below are those that say where the template's one pixel is.
+_FIRST_GEOTIFF_TAG = 33550
+_ENTRY_BYTE_COUNT = 12
+_INLINE_BYTE_COUNT = 4
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One entry of a TIFF directory.
+
+    :param type: TIFF's number of the type.
+    :param count: how many values of the type there are.
+    :param value: all of them, little-endian.
+    """
+
+    code: int
+    type: int
+    count: int
+    value: bytes
+
+
+@dataclass(frozen=True)
+class CogDescription:
+    """What a COG says of itself.
+
+    :param crs: rasterio's, of the grid; None for none.
+    :param dtype: numpy's name of the bands' type.
+    :param nodata: of Earth Engine's files, or chosen by the user; None for none.
+    :param band_names: one a band, in order.
+    :param tags: of the file, as GDAL is to store them.
+    :param band_tags: the same for each band, for example its statistics; empty for none.
+    """
+
+    grid: PixelGrid
+    crs: Any
+    dtype: str
+    nodata: float | None
+    band_names: tuple[str, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    band_tags: tuple[Mapping[str, str], ...] = ()
+
+
+def tags_of(description: CogDescription) -> tuple[Tag, ...]:
+    """Return all tags that do not depend on where the blocks are."""
+    with MemoryFile() as file:
+        with file.open(**_profile(description)) as dataset:
+            dataset.update_tags(**description.tags)
+            for index, name in enumerate(description.band_names, start=1):
+                dataset.set_band_description(index, name)
+            for index, band_tags in enumerate(description.band_tags, start=1):
+                dataset.update_tags(index, **band_tags)
+        tags = _read_tags(bytes(file.getbuffer()))
+    return tuple(tag for tag in tags if tag.code in _PIXELS or tag.code >= _FIRST_GEOTIFF_TAG)
+
+
+def tags_of_overviews(tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
+    """Return those that overviews have too: what a pixel is, and which is none."""
+    return tuple(tag for tag in tags if tag.code in _PIXELS or tag.code == GDAL_NODATA)
+
+
+def _profile(description: CogDescription) -> dict[str, Any]:
+    return {
+        "driver": "GTiff",
+        "width": 1,
+        "height": 1,
+        "count": len(description.band_names),
+        "dtype": np.dtype(description.dtype).name,
+        "crs": description.crs,
+        "transform": rasterio.Affine(*description.grid.transform),
+        "nodata": nodata_of_cog(description.dtype, description.nodata),
+        "interleave": "band",
+        # The fourth of four bands of bytes is a band like the others, not how opaque they are.
+        "alpha": "NO",
+        "endianness": "LITTLE",
+        "bigtiff": "NO",
+    }
+
+
+def _read_tags(content: bytes) -> list[Tag]:
+    """Return the entries of a little-endian classic TIFF's first directory."""
+    (start,) = struct.unpack_from("<I", content, 4)
+    (entry_count,) = struct.unpack_from("<H", content, start)
+    tags = []
+    for number in range(entry_count):
+        place = start + 2 + number * _ENTRY_BYTE_COUNT
+        code, type_, count = struct.unpack_from("<HHI", content, place)
+        byte_count = count * _TYPE_BYTE_COUNTS[type_]
+        place += _ENTRY_BYTE_COUNT - _INLINE_BYTE_COUNT
+        if byte_count > _INLINE_BYTE_COUNT:
+            (place,) = struct.unpack_from("<I", content, place)
+        tags.append(Tag(code, type_, count, content[place : place + byte_count]))
+    return tags
