@@ -8,10 +8,7 @@ noise a fifth longer where deflate and zstd make it a tenth shorter.
 from __future__ import annotations
 
 import sys
-import threading
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,45 +33,25 @@ _COMPRESSION_CODES = {NONE: 1, DEFLATE: 8, ZSTD: 50000}
 # nothing gained, but that ISA-L's second one makes elevation 2 % shorter for 10 % more time.
 _WHOLE_NUMBER_LEVEL, _FLOAT_LEVEL, _ZSTD_LEVEL = 1, 2, 1
 
-
-@dataclass(frozen=True)
-class _Codec:
-    """A way to compress.
-
-    :param max_byte_count: how long that many bytes become at most.
-    """
-
-    compress: Callable[[Any, bool], bytes]
-    max_byte_count: Callable[[int], int]
+# A predictor stays where leaving it out gains little.
+_WORTH_LEAVING_OUT = 0.95
 
 
-def _deflate(content: npt.NDArray[Any], is_float: bool) -> bytes:
-    level = _FLOAT_LEVEL if is_float else _WHOLE_NUMBER_LEVEL
-    packed = isal_zlib.compress(content.data, level)
-    # ISA-L says nothing of how long its output gets; what is stored has a bound.
-    if len(packed) > _max_stored_byte_count(content.nbytes):
-        packed = zlib.compress(content.data, 0)
-    return packed
+def _deflate(content: memoryview, is_float: bool) -> bytes:
+    return isal_zlib.compress(content, _FLOAT_LEVEL if is_float else _WHOLE_NUMBER_LEVEL)
 
 
-def _max_stored_byte_count(byte_count: int) -> int:
-    """Return how long deflate's stored form is: runs with 5 bytes before each, and 6 around them.
-
-    zlib's shortest run but the last has 16,383 bytes.
-    """
-    return byte_count + 5 * (byte_count // 16_383 + 1) + 6
+def _zstd(content: memoryview, _: bool) -> bytes:
+    return zstd.compress(content, _ZSTD_LEVEL)
 
 
-def _max_zstd_byte_count(byte_count: int) -> int:
-    """Return ZSTD_COMPRESSBOUND. Source: https://facebook.github.io/zstd/zstd_manual.html."""
-    return byte_count + byte_count // 256 + 64
+def _none(content: memoryview, _: bool) -> bytes:
+    return content.tobytes()
 
 
-_CODECS = {
-    DEFLATE: _Codec(_deflate, _max_stored_byte_count),
-    ZSTD: _Codec(lambda content, _: zstd.compress(content.data, _ZSTD_LEVEL), _max_zstd_byte_count),
-    NONE: _Codec(lambda content, _: content.tobytes(), lambda byte_count: byte_count),
-}
+_CODECS: dict[str, Callable[[memoryview, bool], bytes]] = {
+    DEFLATE: _deflate, ZSTD: _zstd, NONE: _none,
+}  # fmt: skip
 
 
 class BlockEncoder:
@@ -82,28 +59,27 @@ class BlockEncoder:
 
     :param compression: one of ``layout.COMPRESSIONS`` but LZW.
     :param dtype: numpy's name of the bands' type.
+    :param sample: (bands, rows, columns) of pixels like the raster's, by which it is decided
+        whether a predictor helps; without one, it is taken to. Few distinct values, such as
+        classes, or numbers that were quantised, become several times as long with one.
     :raises DownloadParamsError: for a compression that is not offered.
     """
 
-    def __init__(self, compression: str, dtype: str) -> None:
+    def __init__(
+        self, compression: str, dtype: str, sample: npt.NDArray[Any] | None = None
+    ) -> None:
         if compression not in _CODECS:
             raise _not_offered(compression)
         self.compression = _COMPRESSION_CODES[compression]
-        self._codec = _CODECS[compression]
+        self._compress = _CODECS[compression]
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._is_float = self._dtype.kind == "f"
-        if compression == NONE:
-            self.predictor = NO_PREDICTOR
-        else:
-            self.predictor = FLOAT_PREDICTOR if self._is_float else HORIZONTAL_PREDICTOR
-        # Memory is kept for the next block: the system clears what it gives, at twice the cost of
-        # the predictor.
-        self._buffers = threading.local()
-
-    @property
-    def max_byte_count(self) -> int:
-        """How long a block becomes at most."""
-        return self._codec.max_byte_count(BLOCK_SIDE * BLOCK_SIDE * self._dtype.itemsize)
+        usual = FLOAT_PREDICTOR if self._is_float else HORIZONTAL_PREDICTOR
+        self.predictor = NO_PREDICTOR if compression == NONE else usual
+        if sample is not None and compression != NONE:
+            without, with_one = (self._sampled_byte_count(sample, p) for p in (NO_PREDICTOR, usual))
+            if without < _WORTH_LEAVING_OUT * with_one:
+                self.predictor = NO_PREDICTOR
 
     def encode(self, pixels: npt.NDArray[Any]) -> bytes:
         """Return the bytes of a block.
@@ -111,14 +87,26 @@ class BlockEncoder:
         :param pixels: (rows, columns) of one band; where there are fewer than a block has, zeros
             follow, which readers leave out.
         """
+        return self._encode(pixels, self.predictor)
+
+    def _encode(self, pixels: npt.NDArray[Any], predictor: int) -> bytes:
         pixels = self._whole(pixels.astype(self._dtype, copy=False))
-        if self.predictor == HORIZONTAL_PREDICTOR:
+        if predictor == HORIZONTAL_PREDICTOR:
             content = self._differences(pixels)
-        elif self.predictor == FLOAT_PREDICTOR:
+        elif predictor == FLOAT_PREDICTOR:
             content = self._byte_plane_differences(pixels)
         else:
-            content = pixels
-        return self._codec.compress(content, self._is_float)
+            content = np.ascontiguousarray(pixels)
+        return self._compress(content.data, self._is_float)
+
+    def _sampled_byte_count(self, sample: npt.NDArray[Any], predictor: int) -> int:
+        """Return how long a block from the middle becomes, of the first, middle and last band."""
+        bands, rows, columns = sample.shape
+        top, left = max(0, rows - BLOCK_SIDE) // 2, max(0, columns - BLOCK_SIDE) // 2
+        return sum(
+            len(self._encode(sample[band, top:, left:][:BLOCK_SIDE, :BLOCK_SIDE], predictor))
+            for band in sorted({0, bands // 2, bands - 1})
+        )
 
     def _whole(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if pixels.shape == (BLOCK_SIDE, BLOCK_SIDE):
@@ -129,7 +117,7 @@ class BlockEncoder:
 
     def _differences(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return each pixel less the one left of it, wrapping around (TIFF's predictor 2)."""
-        differences = self._buffer("differences", (BLOCK_SIDE, BLOCK_SIDE), self._dtype)
+        differences = np.empty((BLOCK_SIDE, BLOCK_SIDE), self._dtype)
         differences[:, 0] = pixels[:, 0]
         np.subtract(pixels[:, 1:], pixels[:, :-1], out=differences[:, 1:])
         return differences
@@ -141,25 +129,16 @@ class BlockEncoder:
         http://chriscox.org/TIFFTN3d1.pdf, read 2026-11.
         """
         size = self._dtype.itemsize
-        planes = self._buffer("planes", (BLOCK_SIDE, size, BLOCK_SIDE), np.dtype(np.uint8))
-        if pixels.strides[-1] != size:
-            pixels = np.ascontiguousarray(
-                pixels
-            )  # Only bytes that follow each other can be viewed.
+        planes = np.empty((BLOCK_SIDE, size, BLOCK_SIDE), np.uint8)
+        if pixels.strides[-1] != size:  # Only pixels that follow each other are viewed as bytes.
+            pixels = np.ascontiguousarray(pixels)
         lowest_first = pixels.view(np.uint8).reshape(BLOCK_SIDE, BLOCK_SIDE, size)
         planes[...] = lowest_first[:, :, ::-1].transpose(0, 2, 1)
         rows = planes.reshape(BLOCK_SIDE, size * BLOCK_SIDE)
-        differences = self._buffer("differences", rows.shape, np.dtype(np.uint8))
+        differences = np.empty_like(rows)
         differences[:, 0] = rows[:, 0]
         np.subtract(rows[:, 1:], rows[:, :-1], out=differences[:, 1:])
         return differences
-
-    def _buffer(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-        buffer: npt.NDArray[Any] | None = getattr(self._buffers, name, None)
-        if buffer is None:
-            buffer = np.empty(shape, dtype)
-            setattr(self._buffers, name, buffer)
-        return buffer
 
 
 def _not_offered(compression: str) -> DownloadParamsError:

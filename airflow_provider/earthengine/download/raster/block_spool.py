@@ -38,7 +38,8 @@ class BlockSpool:
         self._layout = layout
         self._file = ScratchFile(path)
         self._lock = threading.Lock()
-        self._byte_count = 0
+        self.byte_count = 0
+        """How long all records are together."""
         counts = [level.block_count * layout.band_count for level in layout.levels]
         self._places = [np.full(count, _MISSING, np.int64) for count in counts]
         # Of whole records. A block is at most 2 MiB and a little.
@@ -59,8 +60,8 @@ class BlockSpool:
         """
         byte_count = len(content) + _AROUND_BYTE_COUNT
         with self._lock:
-            place = self._byte_count
-            self._byte_count += byte_count
+            place = self.byte_count
+            self.byte_count += byte_count
         leader, trailer = struct.pack("<I", len(content)), content[-TRAILER_BYTE_COUNT:]
         self._file.write(place, leader, content, trailer)
         with self._lock:
@@ -77,6 +78,11 @@ class BlockSpool:
         """Return whether all blocks of all levels are here."""
         return all(bool((places != _MISSING).all()) for places in self._places)
 
+    @property
+    def level_count(self) -> int:
+        """How many levels there are, the full resolution included."""
+        return len(self._layout.levels)
+
     def block_count(self, level: int) -> int:
         """Return how many blocks the level has, whether they are here or not."""
         return len(self._places[level])
@@ -91,18 +97,21 @@ class BlockSpool:
             place = int(self._places[level][number])
             yield self._file.read(place, int(self._byte_counts[level][number]))
 
-    def places_in_cog(self, level: int, start: int) -> BlockPlaces:
-        """Return where the blocks are in the COG.
+    def places_in_cog(self, start: int) -> list[BlockPlaces]:
+        """Return where the blocks of each level are in the COG, the full resolution first.
 
-        :param start: where the first record of the level is.
+        :param start: where the first record is, of the smallest overview.
         """
-        records = self._byte_counts[level].astype(np.int64)
-        ends = start + np.cumsum(records)
-        by_place = (-1, self._layout.band_count)
-        return BlockPlaces(
-            (ends - records + LEADER_BYTE_COUNT).reshape(by_place).T.ravel(),
-            (records - _AROUND_BYTE_COUNT).reshape(by_place).T.ravel(),
-        )
+        places = []
+        for byte_counts in reversed(self._byte_counts):
+            records = byte_counts.astype(np.int64)
+            ends = start + np.cumsum(records)
+            start = int(ends[-1])
+            by_place = (-1, self._layout.band_count)
+            offsets = (ends - records + LEADER_BYTE_COUNT).reshape(by_place).T.ravel()
+            contents = (records - _AROUND_BYTE_COUNT).reshape(by_place).T.ravel()
+            places.append(BlockPlaces(offsets, contents))
+        return places[::-1]
 
     def close(self) -> None:
         """Remove the file."""

@@ -20,7 +20,11 @@ from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
 from airflow_provider.earthengine.download.raster.cog_layout import CogLayout, Level
 from airflow_provider.earthengine.download.raster.cog_tags import Tag, tags_of_overviews
 
+MAX_CLASSIC_BYTE_COUNT = (1 << 32) - 1
+"""A longer file is a BigTIFF: offsets of a classic one have 32 bits."""
+
 _SHORT, _LONG, _LONG8 = 3, 4, 16
+_LISTED_BYTE_COUNT = 8 + 4  # Of a block: its offset and its length, in a BigTIFF.
 _NEW_SUBFILE_TYPE, _IMAGE_WIDTH, _IMAGE_LENGTH = 254, 256, 257
 _COMPRESSION, _PLANAR_CONFIGURATION, _PREDICTOR = 259, 284, 317
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_BYTE_COUNTS = 322, 323, 324, 325
@@ -72,21 +76,31 @@ class CogHeader:
     predictor: int
 
     @property
-    def is_big(self) -> bool:
-        """Whether the file is a BigTIFF."""
-        return self.layout.is_big(len(self._written(_BIG, self._nowhere())))
+    def max_byte_count(self) -> int:
+        """How long it can become, without a list as long as the raster has blocks."""
+        nothing = np.zeros(0, np.int64)
+        levels = self.layout.levels
+        lists = sum(level.block_count * self.layout.band_count for level in levels)
+        directories = self._written(_BIG, [BlockPlaces(nothing, nothing)] * len(levels))
+        return len(directories) + lists * _LISTED_BYTE_COUNT + len(levels)
 
-    @property
-    def byte_count(self) -> int:
-        """How long it is."""
-        return len(self.written(self._nowhere()))
+    def byte_count(self, blocks_byte_count: int) -> int:
+        """Return how long it is.
 
-    def written(self, places: Sequence[BlockPlaces]) -> bytes:
+        :param blocks_byte_count: how long what follows it is; a long file is a BigTIFF.
+        """
+        return len(self._written(self._form(blocks_byte_count), self._nowhere()))
+
+    def written(self, places: Sequence[BlockPlaces], blocks_byte_count: int) -> bytes:
         """Return the bytes.
 
         :param places: of each level, the full resolution first.
         """
-        return self._written(_BIG if self.is_big else _CLASSIC, places)
+        return self._written(self._form(blocks_byte_count), places)
+
+    def _form(self, blocks_byte_count: int) -> _Form:
+        classic = len(self._written(_CLASSIC, self._nowhere()))
+        return _CLASSIC if classic + blocks_byte_count <= MAX_CLASSIC_BYTE_COUNT else _BIG
 
     def _nowhere(self) -> list[BlockPlaces]:
         nothing = [

@@ -26,8 +26,9 @@ Source: https://gdal.org/en/stable/drivers/raster/cog.html#tile-data-leader-and-
 2026-11.
 """
 
-# Offsets of a classic TIFF have 32 bits.
-_MAX_CLASSIC_BYTE_COUNT = (1 << 32) - 1
+# What zstd allows itself to add to noise; ISA-L adds less.
+# Source: ZSTD_COMPRESSBOUND in https://facebook.github.io/zstd/zstd_manual.html, read 2026-11.
+_NOISE_SHARE = 256
 # GDAL's rasters count their pixels along a side, and libtiff its blocks, in 31 bits.
 _MAX_COUNT = (1 << 31) - 1
 
@@ -74,7 +75,6 @@ class CogLayout:
     """The shape of a COG.
 
     :param dtype: numpy's name of the bands' type.
-    :param max_block_byte_count: what a compressed block takes at most.
     :raises PlanError: if no GeoTIFF holds so many pixels or blocks.
     """
 
@@ -82,7 +82,6 @@ class CogLayout:
     height: int
     band_count: int
     dtype: str
-    max_block_byte_count: int
 
     def __post_init__(self) -> None:
         most = max(self.width, self.height, self.levels[0].block_count * self.band_count)
@@ -101,21 +100,8 @@ class CogLayout:
             levels.append(levels[-1].halved())
         return tuple(levels)
 
-    @property
-    def block_byte_count(self) -> int:
-        """How long a block is before it is compressed."""
-        return BLOCK_SIDE * BLOCK_SIDE * np.dtype(self.dtype).itemsize
-
     def max_byte_count(self, level: int) -> int:
-        """Return how long all blocks of a level can become."""
-        around = LEADER_BYTE_COUNT + TRAILER_BYTE_COUNT
-        block_count = self.levels[level].block_count * self.band_count
-        return block_count * (self.max_block_byte_count + around)
-
-    def is_big(self, header_byte_count: int) -> bool:
-        """Return whether the file must be a BigTIFF, which depends on nothing but its shape.
-
-        :param header_byte_count: of a BigTIFF's header, which is the longer one.
-        """
-        blocks = sum(self.max_byte_count(level) for level in range(len(self.levels)))
-        return header_byte_count + blocks > _MAX_CLASSIC_BYTE_COUNT
+        """Return how long the blocks of a level can become: of noise, a little longer than raw."""
+        raw = BLOCK_SIDE * BLOCK_SIDE * np.dtype(self.dtype).itemsize
+        longest = raw + raw // _NOISE_SHARE + LEADER_BYTE_COUNT + TRAILER_BYTE_COUNT
+        return self.levels[level].block_count * self.band_count * longest

@@ -9,10 +9,12 @@ depend on its parts.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from io import BytesIO
+from typing import Any, Protocol
 
 from airflow_provider.earthengine.download.raster.block_spool import BlockSpool
 from airflow_provider.earthengine.exceptions import PlanError
@@ -89,8 +91,21 @@ def plan_parts(head_byte_count: int, full_byte_count: int) -> PartPlan:
             )
 
 
-class FullResolutionParts:
-    """Sends the full resolution as it becomes complete, from its beginning.
+@dataclass(frozen=True)
+class SentCog:
+    """A COG, all of which its sink has.
+
+    :param sha256: of the file, hexadecimal.
+    :param part_count: 0 if it was sent whole.
+    """
+
+    byte_count: int
+    sha256: str
+    part_count: int
+
+
+class CogParts:
+    """Sends the full resolution from its beginning as it becomes complete, and then all else.
 
     :param sink: is called by one thread at a time.
     """
@@ -104,8 +119,7 @@ class FullResolutionParts:
         self._begin = 0  # The first block of the next part.
         self._next = 0  # The first block that was not looked at.
         self._byte_count = 0  # Of the blocks between them.
-        self.sent_count = 0
-        """How many parts were sent."""
+        self._sent_count = 0
 
     def send_ready(self) -> None:
         """Send each part that is complete, unless another thread is just doing that."""
@@ -115,15 +129,46 @@ class FullResolutionParts:
             finally:
                 self._lock.release()
 
-    def finish(self) -> int:
-        """Send what is left, once all is complete; return how many blocks the first parts have."""
+    def finish(self, header: bytes) -> SentCog:
+        """Send what is left, once all blocks are there."""
         with self._lock:
             self._send_ready()
-            if not self.sent_count or self._held_count is None:
-                return self._next
-            if self._begin < self._next:
+            if self._begin < self._next and self._sent_count:
                 self._send()
-            return self._held_count
+        block_count = self._spool.block_count(0)
+        held_count = block_count
+        if self._sent_count and self._held_count is not None:
+            held_count = self._held_count
+        digest = hashlib.sha256()
+        part_count = self._send_first(header, held_count, digest)
+        for record in self._spool.records(0, held_count, block_count):
+            digest.update(record)
+        byte_count = len(header) + self._spool.byte_count
+        return SentCog(byte_count, digest.hexdigest(), part_count)
+
+    def _send_first(self, header: bytes, held_count: int, digest: Any) -> int:
+        """Send the first parts, or the whole file; return how many parts the file has."""
+        block_count = self._spool.block_count(0)
+        sent_byte_count = self._spool.byte_count_of(0, held_count, block_count)
+        byte_count = len(header) + self._spool.byte_count - sent_byte_count
+        pieces = self._first_pieces(header, held_count)
+        if not self._sent_count and byte_count < WHOLE_BYTE_COUNT:
+            whole = b"".join(pieces)
+            self._sink.send_whole(whole)
+            digest.update(whole)
+            return 0
+        count = self._plan.head_part_count if self._sent_count else byte_count // PART_BYTE_COUNT
+        for number, part in enumerate(cut(pieces, byte_count, count), start=1):
+            self._sink.send_part(number, part)
+            digest.update(part)
+        return count + self._sent_count
+
+    def _first_pieces(self, header: bytes, held_count: int) -> Iterator[bytes]:
+        """Yield header, overviews from the smallest to the largest, and blocks that were held."""
+        yield header
+        for level in range(self._spool.level_count - 1, 0, -1):
+            yield from self._spool.records(level, 0, self._spool.block_count(level))
+        yield from self._spool.records(0, 0, held_count)
 
     def _send_ready(self) -> None:
         while self._next < self._spool.block_count(0) and self._spool.has(0, self._next):
@@ -139,8 +184,8 @@ class FullResolutionParts:
     def _send(self) -> None:
         content = b"".join(self._spool.records(0, self._begin, self._next))
         self._begin, self._byte_count = self._next, 0
-        self.sent_count += 1
-        self._sink.send_part(self._plan.head_part_count + self.sent_count, content)
+        self._sent_count += 1
+        self._sink.send_part(self._plan.head_part_count + self._sent_count, content)
 
 
 def cut(pieces: Iterable[bytes], byte_count: int, part_count: int) -> Iterator[bytes]:
@@ -150,14 +195,14 @@ def cut(pieces: Iterable[bytes], byte_count: int, part_count: int) -> Iterator[b
     """
     bounds = iter([byte_count * number // part_count for number in range(1, part_count + 1)])
     bound, place = next(bounds), 0
-    part: list[memoryview] = []
+    part = BytesIO()
     for piece in pieces:
         rest = memoryview(piece)
         while place + len(rest) >= bound:
-            part.append(rest[: bound - place])
+            part.write(rest[: bound - place])
             rest, place = rest[bound - place :], bound
-            yield b"".join(part)
-            part = []
+            yield part.getvalue()
+            part = BytesIO()
             bound = next(bounds, byte_count + 1)
-        part.append(rest)
+        part.write(rest)
         place += len(rest)

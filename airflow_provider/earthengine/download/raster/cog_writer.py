@@ -8,9 +8,8 @@ begins with what is known last.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,12 @@ import numpy.typing as npt
 from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
 from airflow_provider.earthengine.download.raster.block_encoder import BlockEncoder
 from airflow_provider.earthengine.download.raster.block_spool import BlockSpool
-from airflow_provider.earthengine.download.raster.cog_header import BlockPlaces, CogHeader
+from airflow_provider.earthengine.download.raster.cog_header import CogHeader
 from airflow_provider.earthengine.download.raster.cog_layout import CogLayout
 from airflow_provider.earthengine.download.raster.cog_parts import (
-    PART_BYTE_COUNT,
-    WHOLE_BYTE_COUNT,
-    FullResolutionParts,
+    CogParts,
     PartSink,
-    cut,
+    SentCog,
     plan_parts,
 )
 from airflow_provider.earthengine.download.raster.cog_tags import CogDescription, tags_of
@@ -43,50 +40,37 @@ from airflow_provider.earthengine.download.raster.pending_blocks import (
 )
 
 
-@dataclass(frozen=True)
-class SentCog:
-    """A COG, all of which its sink has.
-
-    :param sha256: of the file, hexadecimal.
-    :param part_count: 0 if it was sent whole.
-    """
-
-    byte_count: int
-    sha256: str
-    part_count: int
-
-
 class CogWriter:
     """Writes one COG; whoever made it closes it, which removes what it has in scratch.
 
     :param compression: one of ``layout.COMPRESSIONS`` but LZW.
     :param directory: for its files, which have names of their own.
+    :param sample: (bands, rows, columns) of its pixels, see :class:`BlockEncoder`.
     :raises DownloadParamsError: for a compression that is not offered.
     :raises PlanError: if it is larger than a GeoTIFF, or an upload, can be.
     :raises ScratchError: if there is no room; so do the methods.
     """
 
     def __init__(
-        self, description: CogDescription, compression: str, directory: Path, sink: PartSink
+        self,
+        description: CogDescription,
+        compression: str,
+        directory: Path,
+        sink: PartSink,
+        sample: npt.NDArray[Any] | None = None,
     ) -> None:
         self._description = description
-        self._encoder = BlockEncoder(compression, description.dtype)
+        self._encoder = BlockEncoder(compression, description.dtype, sample)
         self._nodata = nodata_of_cog(description.dtype, description.nodata)
         grid = description.grid
         self._layout = CogLayout(
-            grid.width,
-            grid.height,
-            len(description.band_names),
-            description.dtype,
-            self._encoder.max_byte_count,
+            grid.width, grid.height, len(description.band_names), description.dtype
         )
-        levels = range(len(self._layout.levels))
-        head = self._header().byte_count + sum(map(self._layout.max_byte_count, levels[1:]))
-        self._plan = plan_parts(head, self._layout.max_byte_count(0))
-        self._sink = sink
+        full, *overviews = map(self._layout.max_byte_count, range(len(self._layout.levels)))
+        plan = plan_parts(self._header().max_byte_count + sum(overviews), full)
         self._spool = BlockSpool(directory / "cog.blocks", self._layout)
         self._pending = PendingBlocks(directory / "cog.quarters", self._layout)
-        self._parts = FullResolutionParts(self._spool, self._plan, sink)
+        self._parts = CogParts(self._spool, plan, sink)
 
     def write_tile(self, column: int, row: int, first_band: int, pixels: npt.NDArray[Any]) -> None:
         """Write the pixels of some bands, from any thread, and send the parts that they complete.
@@ -99,20 +83,15 @@ class CogWriter:
         """
         self._check(column, row, first_band, pixels)
         height, width = pixels.shape[1:]
-        for band, band_pixels in enumerate(pixels, start=first_band):
-            groups: dict[BlockPlace, list[BlockPlace]] = {}
-            for block_row in range(row // BLOCK_SIDE, -(-(row + height) // BLOCK_SIDE)):
-                for block_column in range(column // BLOCK_SIDE, -(-(column + width) // BLOCK_SIDE)):
-                    place = BlockPlace(0, block_column, block_row, band)
-                    groups.setdefault(place.above, []).append(place)
-            for above, places in groups.items():
+        for above, places in _quarters_in(column, row, width, height).items():
+            for band, band_pixels in enumerate(pixels, start=first_band):
                 quarters = {}
                 for place in places:
                     top, left = place.row * BLOCK_SIDE - row, place.column * BLOCK_SIDE - column
                     block = band_pixels[top : top + BLOCK_SIDE, left : left + BLOCK_SIDE]
                     block = as_stored(block, self._nodata)
-                    quarters[place.quarter] = self._write_block(place, block)
-                self._write_overviews(above, quarters)
+                    quarters[place.quarter] = self._write_block(replace(place, band=band), block)
+                self._write_overviews(replace(above, band=band), quarters)
         self._parts.send_ready()
 
     def finish(self, band_tags: tuple[Mapping[str, str], ...] = ()) -> SentCog:
@@ -123,29 +102,9 @@ class CogWriter:
         if not self._spool.is_complete():
             raise ValueError("The COG lacks tiles that were not written.")
         header = self._header(band_tags)
-        places, byte_count = self._places(header.byte_count)
-        held_count = self._parts.finish()
-        block_count = self._spool.block_count(0)
-        sent_byte_count = self._spool.byte_count_of(0, held_count, block_count)
-        is_whole = not self._parts.sent_count and byte_count < WHOLE_BYTE_COUNT
-        if is_whole:
-            part_count = 1
-        elif self._parts.sent_count:
-            part_count = self._plan.head_part_count
-        else:
-            part_count = byte_count // PART_BYTE_COUNT
-        pieces = self._first_bytes(header.written(places), held_count)
-        digest = hashlib.sha256()
-        for number, part in enumerate(cut(pieces, byte_count - sent_byte_count, part_count), 1):
-            if is_whole:
-                self._sink.send_whole(part)
-            else:
-                self._sink.send_part(number, part)
-            digest.update(part)
-        for record in self._spool.records(0, held_count, block_count):
-            digest.update(record)
-        count = 0 if is_whole else part_count + self._parts.sent_count
-        return SentCog(byte_count, digest.hexdigest(), count)
+        start = header.byte_count(self._spool.byte_count)
+        places = self._spool.places_in_cog(start)
+        return self._parts.finish(header.written(places, self._spool.byte_count))
 
     def close(self) -> None:
         """Remove what is in scratch."""
@@ -191,18 +150,14 @@ class CogWriter:
         tags = tags_of(replace(self._description, band_tags=band_tags))
         return CogHeader(self._layout, tags, self._encoder.compression, self._encoder.predictor)
 
-    def _places(self, header_byte_count: int) -> tuple[list[BlockPlaces], int]:
-        """Return where the blocks of each level are, and where the last one ends."""
-        places: dict[int, BlockPlaces] = {}
-        start = header_byte_count
-        for level in reversed(range(len(self._layout.levels))):
-            places[level] = self._spool.places_in_cog(level, start)
-            start += self._spool.byte_count_of(level, 0, self._spool.block_count(level))
-        return [places[level] for level in sorted(places)], start
 
-    def _first_bytes(self, header: bytes, held_count: int) -> Iterator[bytes]:
-        """Yield header, overviews from the smallest to the largest, and blocks that were held."""
-        yield header
-        for level in range(len(self._layout.levels) - 1, 0, -1):
-            yield from self._spool.records(level, 0, self._spool.block_count(level))
-        yield from self._spool.records(0, 0, held_count)
+def _quarters_in(
+    column: int, row: int, width: int, height: int
+) -> dict[BlockPlace, list[BlockPlace]]:
+    """Return the blocks in an extent of pixels, by the block above that they are quarters of."""
+    groups: dict[BlockPlace, list[BlockPlace]] = {}
+    for block_row in range(row // BLOCK_SIDE, -(-(row + height) // BLOCK_SIDE)):
+        for block_column in range(column // BLOCK_SIDE, -(-(column + width) // BLOCK_SIDE)):
+            place = BlockPlace(0, block_column, block_row, 0)
+            groups.setdefault(place.above, []).append(place)
+    return groups

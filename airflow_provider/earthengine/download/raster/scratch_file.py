@@ -20,28 +20,28 @@ class ScratchFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._errors_as_scratch():
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            self._file = path.open("w+b", buffering=0)
 
     def write(self, place: int, *pieces: Any) -> None:
         """Write pieces of memory one behind the other, from byte ``place`` on."""
         with self._errors_as_scratch():
-            written = os.pwritev(self._file, pieces, place)
+            written = os.pwritev(self._file.fileno(), pieces, place)
             # Less is written where the disk fills up, of which the next attempt says so.
             rest = memoryview(b"".join(pieces)) if written < _byte_count(pieces) else b""
             while written < len(rest):
-                written += os.pwrite(self._file, rest[written:], place + written)
+                written += os.pwrite(self._file.fileno(), rest[written:], place + written)
 
     def read(self, place: int, byte_count: int) -> bytes:
         """Return so many bytes from byte ``place`` on."""
         with self._errors_as_scratch():
-            content = os.pread(self._file, byte_count, place)
+            content = os.pread(self._file.fileno(), byte_count, place)
         if len(content) < byte_count:
             raise self._error("a block of it is cut")
         return content
 
     def close(self) -> None:
         """Close the file, and remove it."""
-        os.close(self._file)
+        self._file.close()
         self._path.unlink(missing_ok=True)
 
     @contextmanager
