@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,13 @@ BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLES_PER_PIXEL = 258, 262, 277
 EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
 _TYPE_BYTE_COUNTS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 # Source: https://gdal.org/en/stable/drivers/raster/gtiff.html, read 2026-11.
-GDAL_NODATA = 42113
+GDAL_METADATA, GDAL_NODATA = 42112, 42113
 
 _PIXELS = frozenset({BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLES_PER_PIXEL, EXTRA_SAMPLES, SAMPLE_FORMAT})
 # GeoTIFF's and GDAL's own; below are those that say where the template's one pixel is.
 _FIRST_GEOTIFF_TAG = 33550
+_METADATA_END = b"</GDALMetadata>"
+_INTERLEAVE_ITEM = b'  <Item name="INTERLEAVE" domain="IMAGE_STRUCTURE">TILE</Item>\n'
 _ENTRY_BYTE_COUNT = 12
 _INLINE_BYTE_COUNT = 4
 
@@ -80,7 +82,10 @@ def tags_of(description: CogDescription) -> tuple[Tag, ...]:
             for index, band_tags in enumerate(description.band_tags, start=1):
                 dataset.update_tags(index, **band_tags)
         tags = _read_tags(bytes(file.getbuffer()))
-    return tuple(tag for tag in tags if tag.code in _PIXELS or tag.code >= _FIRST_GEOTIFF_TAG)
+    kept = (tag for tag in tags if tag.code in _PIXELS or tag.code >= _FIRST_GEOTIFF_TAG)
+    if len(description.band_names) == 1:
+        return tuple(kept)
+    return tuple(_with_interleave(tag) for tag in kept)
 
 
 def tags_of_overviews(tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
@@ -104,6 +109,17 @@ def _profile(description: CogDescription) -> dict[str, Any]:
         "endianness": "LITTLE",
         "bigtiff": "NO",
     }
+
+
+def _with_interleave(tag: Tag) -> Tag:
+    """Let the metadata say how the bands are interleaved, from which GDAL 3.11 and newer tell it.
+
+    It cannot be set through GDAL.
+    """
+    if tag.code != GDAL_METADATA:
+        return tag
+    value = tag.value.replace(_METADATA_END, _INTERLEAVE_ITEM + _METADATA_END)
+    return replace(tag, count=len(value), value=value)
 
 
 def _read_tags(content: bytes) -> list[Tag]:

@@ -65,7 +65,8 @@ def test_gdal_is_told_what_the_file_is(dtype: str, tmp_path: Path) -> None:
         structure = dataset.tags(ns="IMAGE_STRUCTURE")
         assert structure["LAYOUT"] == "COG"
         assert structure["COMPRESSION"] == "DEFLATE"
-        assert structure["INTERLEAVE"] in ("TILE", "BAND")  # TILE is known since GDAL 3.11.
+        is_told = tuple(map(int, rasterio.__gdal_version__.split(".")[:2])) >= (3, 11)
+        assert structure["INTERLEAVE"] == ("TILE" if is_told else "BAND")
         assert structure["PREDICTOR"] == ("3" if dtype.startswith("float") else "2")
         assert dataset.dtypes == (dtype, dtype)
         assert dataset.block_shapes == [(512, 512)] * 2
