@@ -1,8 +1,8 @@
 """The pixels of one block -> its bytes in the file: predictor, then compression.
 
-numpy, ISA-L and zstd let go of the interpreter lock while they work, so that threads encode side
-by side. LZW is not offered: no maintained library of a reasonable size writes it, and it makes
-noise a fifth longer where deflate and zstd make it a tenth shorter.
+numpy, ISA-L and zstd release the interpreter lock, so that threads encode side by side. LZW is not
+offered: the one maintained library that writes it takes 80 MB, and LZW makes noise a fifth longer
+where deflate and zstd make it a tenth shorter.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ else:
 NO_PREDICTOR, HORIZONTAL_PREDICTOR, FLOAT_PREDICTOR = 1, 2, 3
 _COMPRESSION_CODES = {NONE: 1, DEFLATE: 8, ZSTD: 50000}
 
-# Measured on noise, on Landsat's pixels and on elevation: above these levels time is lost and
-# nothing gained, but that ISA-L's second one makes elevation 2 % shorter for 10 % more time.
+# Measured on noise, Landsat pixels and elevation: higher levels take longer and gain nothing.
+# ISA-L's level 2 makes elevation 2 % shorter for 10 % more time.
 _WHOLE_NUMBER_LEVEL, _FLOAT_LEVEL, _ZSTD_LEVEL = 1, 2, 1
 
-# A predictor stays where leaving it out gains little.
+# The predictor stays unless a sample is clearly shorter without it.
 _WORTH_LEAVING_OUT = 0.95
 
 
@@ -59,9 +59,9 @@ class BlockEncoder:
 
     :param compression: one of ``layout.COMPRESSIONS`` but LZW.
     :param dtype: numpy's name of the bands' type.
-    :param sample: (bands, rows, columns) of pixels like the raster's, by which it is decided
-        whether a predictor helps; without one, it is taken to. Few distinct values, such as
-        classes, or numbers that were quantised, become several times as long with one.
+    :param sample: (bands, rows, columns) of typical pixels, to find out whether the predictor
+        helps. Classes and quantised numbers, which have few distinct values, can take several
+        times as long with one. Without a sample, the predictor is used.
     :raises DownloadParamsError: for a compression that is not offered.
     """
 
@@ -84,8 +84,8 @@ class BlockEncoder:
     def encode(self, pixels: npt.NDArray[Any]) -> bytes:
         """Return the bytes of a block.
 
-        :param pixels: (rows, columns) of one band; where there are fewer than a block has, zeros
-            follow, which readers leave out.
+        :param pixels: (rows, columns) of one band. Blocks at the edges are filled up with zeros,
+            which readers ignore.
         """
         return self._encode(pixels, self.predictor)
 
@@ -100,7 +100,7 @@ class BlockEncoder:
         return self._compress(content.data, self._is_float)
 
     def _sampled_byte_count(self, sample: npt.NDArray[Any], predictor: int) -> int:
-        """Return how long a block from the middle becomes, of the first, middle and last band."""
+        """Return the length of a block from the middle of the first, middle and last band."""
         bands, rows, columns = sample.shape
         top, left = max(0, rows - BLOCK_SIDE) // 2, max(0, columns - BLOCK_SIDE) // 2
         return sum(
@@ -116,14 +116,14 @@ class BlockEncoder:
         return whole
 
     def _differences(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return each pixel less the one left of it, wrapping around (TIFF's predictor 2)."""
+        """Return each pixel minus its left neighbour, wrapping around (TIFF's predictor 2)."""
         differences = np.empty((BLOCK_SIDE, BLOCK_SIDE), self._dtype)
         differences[:, 0] = pixels[:, 0]
         np.subtract(pixels[:, 1:], pixels[:, :-1], out=differences[:, 1:])
         return differences
 
     def _byte_plane_differences(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the bytes of each row, the highest of all pixels first, less the ones before.
+        """Return the differences of each row's bytes, sorted from highest to lowest byte.
 
         Source of TIFF's predictor 3: Adobe Photoshop TIFF Technical Note 3 (2005),
         http://chriscox.org/TIFFTN3d1.pdf, read 2026-11.
@@ -145,7 +145,7 @@ def _not_offered(compression: str) -> DownloadParamsError:
     offered = ", ".join(_CODECS)
     if compression == LZW:
         return DownloadParamsError(
-            f"compression is '{LZW}', which COGs are no longer written with; use one of {offered}.",
+            f"compression is '{LZW}', which is no longer written; use one of {offered}.",
             field="compression",
         )
     return DownloadParamsError(

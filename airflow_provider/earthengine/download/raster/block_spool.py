@@ -1,7 +1,7 @@
-"""Encoded blocks on disk until they are sent, in the order in which they came.
+"""Encoded blocks on disk, in order of arrival, until they are sent.
 
-Each has around it what surrounds it in the COG, so that a stretch of the COG is the records of its
-blocks, one behind the other.
+A record is a block with the leader and trailer that surround it in the COG, so that a stretch of
+the COG is the concatenation of its blocks' records.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _AROUND_BYTE_COUNT = LEADER_BYTE_COUNT + TRAILER_BYTE_COUNT
 class BlockSpool:
     """The blocks of one COG, added by any thread.
 
-    Blocks are numbered, level by level, in the order of the file: row by row, and at one place
-    band by band.
+    The blocks of a level are numbered in the order of the file: row by row, and band by band at
+    each place.
 
-    :param path: of a file that is made, and removed when the spool is closed.
+    :param path: a new file, removed when the spool is closed.
     """
 
     def __init__(self, path: Path, layout: CogLayout) -> None:
@@ -39,10 +39,10 @@ class BlockSpool:
         self._file = ScratchFile(path)
         self._lock = threading.Lock()
         self.byte_count = 0
-        """How long all records are together."""
+        """The total length of all records."""
         counts = [level.block_count * layout.band_count for level in layout.levels]
         self._places = [np.full(count, _MISSING, np.int64) for count in counts]
-        # Of whole records. A block is at most 2 MiB and a little.
+        # The lengths of records, which are little more than 2 MiB at most.
         self._byte_counts = [np.zeros(count, np.uint32) for count in counts]
 
     def number_of(self, level: int, column: int, row: int, band: int) -> int:
@@ -54,9 +54,9 @@ class BlockSpool:
         return place * self._layout.band_count + band
 
     def add(self, level: int, number: int, content: bytes) -> None:
-        """Keep a block.
+        """Store a block.
 
-        :raises ScratchError: if the disk did not take it.
+        :raises ScratchError: if the disk is full.
         """
         byte_count = len(content) + _AROUND_BYTE_COUNT
         with self._lock:
@@ -71,28 +71,28 @@ class BlockSpool:
             self._places[level][number] = place  # From now on it can be read.
 
     def has(self, level: int, number: int) -> bool:
-        """Return whether the block is here."""
+        """Return whether the block is stored."""
         return bool(self._places[level][number] != _MISSING)
 
     def is_complete(self) -> bool:
-        """Return whether all blocks of all levels are here."""
+        """Return whether all blocks of all levels are stored."""
         return all(bool((places != _MISSING).all()) for places in self._places)
 
     @property
     def level_count(self) -> int:
-        """How many levels there are, the full resolution included."""
+        """The number of levels, including the full resolution."""
         return len(self._layout.levels)
 
     def block_count(self, level: int) -> int:
-        """Return how many blocks the level has, whether they are here or not."""
+        """Return how many blocks the level has, stored or not."""
         return len(self._places[level])
 
     def byte_count_of(self, level: int, start: int, stop: int) -> int:
-        """Return how long the records of some blocks are together."""
+        """Return the total length of some records."""
         return int(self._byte_counts[level][start:stop].sum(dtype=np.int64))
 
     def records(self, level: int, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the records of some blocks, in order."""
+        """Yield the records from number ``start`` to before ``stop``."""
         for number in range(start, stop):
             place = int(self._places[level][number])
             yield self._file.read(place, int(self._byte_counts[level][number]))
@@ -100,7 +100,7 @@ class BlockSpool:
     def places_in_cog(self, start: int) -> list[BlockPlaces]:
         """Return where the blocks of each level are in the COG, the full resolution first.
 
-        :param start: where the first record is, of the smallest overview.
+        :param start: the offset of the first record, in the smallest overview.
         """
         places = []
         for byte_counts in reversed(self._byte_counts):

@@ -1,8 +1,8 @@
-"""The head of a COG: everything before its first block, as bytes.
+"""The header of a COG: everything before its first block.
 
-Signature, what GDAL calls the ghost area, a directory a level with its short values, then where
-each block is and how long. Those lists come last, so that a reader's first request has all
-directories.
+It consists of the signature, GDAL's ghost area, one directory per level with its short values, and
+the lists of block offsets and lengths. The lists come last, so that a reader's first request gets
+all directories.
 Source: https://gdal.org/en/stable/drivers/raster/cog.html#low-level, read 2026-11.
 """
 
@@ -34,9 +34,9 @@ _PIXEL_INTERLEAVED, _BAND_SEPARATE = 1, 2
 
 @dataclass(frozen=True, eq=False)
 class BlockPlaces:
-    """Where the blocks of a level are in the file: first all of one band, then of the next.
+    """Where the blocks of a level are, in TIFF's order: all blocks of the first band come first.
 
-    :param offsets: in bytes from the start of the file.
+    :param offsets: bytes from the start of the file.
     """
 
     offsets: npt.NDArray[np.int64]
@@ -45,7 +45,7 @@ class BlockPlaces:
 
 @dataclass(frozen=True)
 class _Form:
-    """How numbers are written, which is the difference between classic TIFF and BigTIFF."""
+    """How numbers are written: all that differs between classic TIFF and BigTIFF."""
 
     signature: bytes
     entry_count: str
@@ -64,10 +64,10 @@ _BIG = _Form(b"II+\0" + struct.pack("<HHQ", 8, 0, 0), "<Q", "<HHQ", "<Q", _LONG8
 
 @dataclass(frozen=True)
 class CogHeader:
-    """Writes the head of one COG, whose length does not depend on the places of the blocks.
+    """The header of one COG. Its length does not depend on the places of the blocks.
 
-    :param tags: of the full resolution, without those that this class writes.
-    :param compression: TIFF's number of it; so is ``predictor``.
+    :param tags: of the full resolution, except those that this class adds.
+    :param compression: TIFF's code; ``predictor`` is one too.
     """
 
     layout: CogLayout
@@ -77,7 +77,7 @@ class CogHeader:
 
     @property
     def max_byte_count(self) -> int:
-        """How long it can become, without a list as long as the raster has blocks."""
+        """The maximum length, computed without listing every block."""
         nothing = np.zeros(0, np.int64)
         levels = self.layout.levels
         lists = sum(level.block_count * self.layout.band_count for level in levels)
@@ -85,9 +85,9 @@ class CogHeader:
         return len(directories) + lists * _LISTED_BYTE_COUNT + len(levels)
 
     def byte_count(self, blocks_byte_count: int) -> int:
-        """Return how long it is.
+        """Return the length.
 
-        :param blocks_byte_count: how long what follows it is; a long file is a BigTIFF.
+        :param blocks_byte_count: the length of all that follows; a long file is a BigTIFF.
         """
         return len(self._written(self._form(blocks_byte_count), self._nowhere()))
 
@@ -150,7 +150,7 @@ def _append_directory(
 ) -> int:
     """Append a directory and its short values; return where the link to the next one is.
 
-    :param lists: gets the values that are written later, and where their offsets belong.
+    :param lists: receives the long values, which are written later, and where their offsets go.
     """
     entry_byte_count = struct.calcsize(form.entry) + form.inline_byte_count
     start = len(content) + struct.calcsize(form.entry_count)
@@ -178,14 +178,14 @@ def _tag(code: int, type_: int, values: Any) -> Tag:
 
 
 def _pad(content: bytearray) -> None:
-    """Let what follows begin at an even offset, as TIFF wants it."""
+    """Make the next value begin at an even offset, as TIFF requires."""
     content += bytes(len(content) % 2)
 
 
 def _ghost_area(band_count: int) -> bytes:
-    """Return GDAL's description of the file's order, of which every promise is kept here.
+    """Return GDAL's description of the order of the file. The writer keeps each of its promises.
 
-    The space at the end leaves room for a YES, which GDAL writes when it edits the file.
+    The space at the end leaves room for the YES that GDAL writes when it edits the file.
     """
     promises = (
         "LAYOUT=IFDS_BEFORE_DATA\n"

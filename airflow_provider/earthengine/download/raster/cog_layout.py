@@ -1,9 +1,9 @@
-"""What a COG consists of: its levels, their blocks, and how long the file can become.
+"""The levels of a COG, their blocks, and the maximum length of the file.
 
-Arithmetic only: all of it is known before the first pixel. A block holds one band of 512 x 512
-pixels; the blocks of all bands at one place follow each other (GDAL calls it INTERLEAVE=TILE), so
-that a reader of three of thirteen bands fetches three blocks, a reader of all finds them in one
-range, and a block is never longer than 2 MiB.
+Arithmetic only: all of it is known before the first pixel. A block holds 512 x 512 pixels of one
+band, and the blocks of all bands at one place follow each other (GDAL's INTERLEAVE=TILE). A reader
+of three out of thirteen bands fetches three blocks, a reader of all bands finds them in one range,
+and no block holds more than 2 MiB of pixels.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
 from airflow_provider.earthengine.exceptions import PlanError
 
 HALF_SIDE = BLOCK_SIDE // 2
-"""The side of what a whole block becomes in the next overview."""
+"""The side that a block takes up in the next overview."""
 
 LEADER_BYTE_COUNT = TRAILER_BYTE_COUNT = 4
-"""Around each block: its length, and its last bytes again, by which readers notice editing.
+"""Before each block its length, behind it its last bytes again: readers notice edits by them.
 
 Source: https://gdal.org/en/stable/drivers/raster/cog.html#tile-data-leader-and-trailer, read
 2026-11.
 """
 
-# What zstd allows itself to add to noise; ISA-L adds less.
+# The share that zstd may add to noise; ISA-L adds less.
 # Source: ZSTD_COMPRESSBOUND in https://facebook.github.io/zstd/zstd_manual.html, read 2026-11.
 _NOISE_SHARE = 256
-# GDAL's rasters count their pixels along a side, and libtiff its blocks, in 31 bits.
+# GDAL counts the pixels along a side in 31 bits, and libtiff the blocks of a file.
 _MAX_COUNT = (1 << 31) - 1
 
 
@@ -56,7 +56,7 @@ class Level:
         return self.blocks_across * self.blocks_down
 
     def halved(self) -> Level:
-        """Return the next overview; an odd last column or row is kept."""
+        """Return the next overview. An odd last column or row becomes one of its own."""
         return Level(-(-self.width // 2), -(-self.height // 2))
 
     def block_shape(self, column: int, row: int) -> tuple[int, int]:
@@ -101,7 +101,7 @@ class CogLayout:
         return tuple(levels)
 
     def max_byte_count(self, level: int) -> int:
-        """Return how long the blocks of a level can become: of noise, a little longer than raw."""
+        """Return the maximum length of a level's blocks: noise gets a little longer than raw."""
         raw = BLOCK_SIDE * BLOCK_SIDE * np.dtype(self.dtype).itemsize
         longest = raw + raw // _NOISE_SHARE + LEADER_BYTE_COUNT + TRAILER_BYTE_COUNT
         return self.levels[level].block_count * self.band_count * longest

@@ -1,10 +1,10 @@
 """The bytes of a COG -> the parts of an upload, most of them before the file is complete.
 
-A COG begins with what is known last: where all blocks are, and the overviews. So the first parts
-are sent last, and how many they are is fixed before, since numbers must follow each other without a
-gap. They also hold the first blocks of full resolution, as many as make each of them long enough
-whatever the overviews compress to; that way no part is filled up with zeros, and the file does not
-depend on its parts.
+A COG begins with what is known last: the places of all blocks, and the overviews. So the first
+parts are sent last. Their number is fixed in advance, because part numbers must not have gaps. They
+also hold the first blocks of the full resolution, enough of them that each part has S3's minimum
+length however well the overviews compress. No part is padded, and the file does not depend on its
+parts.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from airflow_provider.earthengine.exceptions import PlanError
 MIN_PART_BYTE_COUNT = 5 << 20
 """Of each part but the last.
 
-Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read 2026-11; so are
-the two below.
+Source of all three limits: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read
+2026-11.
 """
 MAX_PART_BYTE_COUNT = 5 << 30
 MAX_PART_COUNT = 10_000
@@ -31,8 +31,8 @@ MAX_PART_COUNT = 10_000
 WHOLE_BYTE_COUNT = 16 << 20
 """A shorter file is sent whole."""
 
-# Several parts are in memory at a time. Those that are sent last are longer, so that there are few
-# of them, and little has to wait for them.
+# Several parts are in memory at a time. The first ones are longer: the fewer they are, the less of
+# the full resolution has to wait for them.
 PART_BYTE_COUNT = 8 << 20
 _HEAD_PART_BYTE_COUNT = 3 * PART_BYTE_COUNT
 _PART_STEP = 1 << 20
@@ -53,10 +53,10 @@ class PartSink(Protocol):
 
 @dataclass(frozen=True)
 class PartPlan:
-    """How a COG is cut, by how long it can become.
+    """How a COG is cut.
 
-    :param head_part_count: how many parts there are for all but the full resolution.
-    :param part_byte_count: how long the others are at least.
+    :param head_part_count: the number of first parts, which hold the header and the overviews.
+    :param part_byte_count: the minimum length of the others.
     """
 
     head_part_count: int
@@ -64,20 +64,20 @@ class PartPlan:
 
     @property
     def held_byte_count(self) -> int:
-        """How many bytes of full resolution the first parts have, at least."""
+        """How many bytes of the full resolution the first parts hold, at least."""
         return self.head_part_count * MIN_PART_BYTE_COUNT
 
 
 def plan_parts(head_byte_count: int, full_byte_count: int) -> PartPlan:
     """Return the plan with the shortest parts that are few enough.
 
-    :param head_byte_count: how long header and overviews can become.
-    :param full_byte_count: how long the full resolution can become.
-    :raises PlanError: if no parts that S3 takes hold so much.
+    :param head_byte_count: the maximum length of header and overviews.
+    :param full_byte_count: the maximum length of the full resolution.
+    :raises PlanError: if it does not fit into the parts that S3 allows.
     """
     part_byte_count = PART_BYTE_COUNT
     while True:
-        # What the first parts are filled up with comes on top of what they hold anyway.
+        # The held blocks come on top of header and overviews.
         head_part_byte_count = _HEAD_PART_BYTE_COUNT * part_byte_count // PART_BYTE_COUNT
         head = -(-head_byte_count // (head_part_byte_count - MIN_PART_BYTE_COUNT))
         if head + full_byte_count // part_byte_count + 1 <= MAX_PART_COUNT:
@@ -85,15 +85,15 @@ def plan_parts(head_byte_count: int, full_byte_count: int) -> PartPlan:
         part_byte_count += _PART_STEP
         if head_part_byte_count > MAX_PART_BYTE_COUNT:
             raise PlanError(
-                f"The COG can become {head_byte_count + full_byte_count:,} bytes long, more than "
-                f"an upload of {MAX_PART_COUNT:,} parts holds; use a coarser scale, fewer bands or "
+                f"The COG can take {head_byte_count + full_byte_count:,} bytes, more than "
+                f"{MAX_PART_COUNT:,} parts of an upload hold; use a coarser scale, fewer bands or "
                 "a smaller region."
             )
 
 
 @dataclass(frozen=True)
 class SentCog:
-    """A COG, all of which its sink has.
+    """A COG that its sink has received in full.
 
     :param sha256: of the file, hexadecimal.
     :param part_count: 0 if it was sent whole.
@@ -105,9 +105,9 @@ class SentCog:
 
 
 class CogParts:
-    """Sends the full resolution from its beginning as it becomes complete, and then all else.
+    """Sends the full resolution, from its beginning, as blocks arrive; at the end, the first parts.
 
-    :param sink: is called by one thread at a time.
+    The sink is called by one thread at a time.
     """
 
     def __init__(self, spool: BlockSpool, plan: PartPlan, sink: PartSink) -> None:
@@ -115,14 +115,14 @@ class CogParts:
         self._plan = plan
         self._sink = sink
         self._lock = threading.Lock()
-        self._held_count: int | None = None  # Blocks of the first parts, once it is known.
+        self._held_count: int | None = None  # Blocks in the first parts, once known.
         self._begin = 0  # The first block of the next part.
-        self._next = 0  # The first block that was not looked at.
-        self._byte_count = 0  # Of the blocks between them.
+        self._next = 0  # The first block not counted yet.
+        self._byte_count = 0  # The length of the blocks in between.
         self._sent_count = 0
 
     def send_ready(self) -> None:
-        """Send each part that is complete, unless another thread is just doing that."""
+        """Send all complete parts, unless another thread is already doing so."""
         if self._lock.acquire(blocking=False):
             try:
                 self._send_ready()
@@ -130,7 +130,7 @@ class CogParts:
                 self._lock.release()
 
     def finish(self, header: bytes) -> SentCog:
-        """Send what is left, once all blocks are there."""
+        """Send the rest. All blocks must be in the spool."""
         with self._lock:
             self._send_ready()
             if self._begin < self._next and self._sent_count:
@@ -147,7 +147,7 @@ class CogParts:
         return SentCog(byte_count, digest.hexdigest(), part_count)
 
     def _send_first(self, header: bytes, held_count: int, digest: Any) -> int:
-        """Send the first parts, or the whole file; return how many parts the file has."""
+        """Send the first parts, or a short file whole; return the number of parts of the file."""
         block_count = self._spool.block_count(0)
         sent_byte_count = self._spool.byte_count_of(0, held_count, block_count)
         byte_count = len(header) + self._spool.byte_count - sent_byte_count
@@ -164,7 +164,7 @@ class CogParts:
         return count + self._sent_count
 
     def _first_pieces(self, header: bytes, held_count: int) -> Iterator[bytes]:
-        """Yield header, overviews from the smallest to the largest, and blocks that were held."""
+        """Yield the header, the overviews from smallest to largest, and the held blocks."""
         yield header
         for level in range(self._spool.level_count - 1, 0, -1):
             yield from self._spool.records(level, 0, self._spool.block_count(level))
@@ -189,9 +189,9 @@ class CogParts:
 
 
 def cut(pieces: Iterable[bytes], byte_count: int, part_count: int) -> Iterator[bytes]:
-    """Yield the pieces, one behind the other, as parts of equal length, give or take a byte.
+    """Join the pieces and yield them as parts of equal length, give or take a byte.
 
-    :param byte_count: how long the pieces are together.
+    :param byte_count: the total length of the pieces.
     """
     bounds = iter([byte_count * number // part_count for number in range(1, part_count + 1)])
     bound, place = next(bounds), 0

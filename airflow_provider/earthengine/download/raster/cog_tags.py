@@ -1,8 +1,8 @@
 """What a raster is (crs, transform, nodata, names, tags) -> the TIFF tags that say so.
 
-GDAL writes them, into a GeoTIFF of one pixel in memory, from which they are copied byte for byte:
-turning any crs into GeoTIFF keys takes PROJ's database, and GDAL has rules of its own for names,
-nodata and metadata. Files are read through GDAL, which so finds what it would have written itself.
+GDAL writes the tags into a GeoTIFF of one pixel in memory, from which they are copied byte for
+byte. Turning any crs into GeoTIFF keys takes PROJ's database, and GDAL has its own rules for names,
+nodata and metadata. Most readers are GDAL; they find what GDAL itself would have written.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TYPE_BYTE_COUNTS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8
 GDAL_METADATA, GDAL_NODATA = 42112, 42113
 
 _PIXELS = frozenset({BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLES_PER_PIXEL, EXTRA_SAMPLES, SAMPLE_FORMAT})
-# GeoTIFF's and GDAL's own; below are those that say where the template's one pixel is.
+# Tags from here on are GeoTIFF's and GDAL's own. Lower ones describe the one pixel, except these.
 _FIRST_GEOTIFF_TAG = 33550
 _METADATA_END = b"</GDALMetadata>"
 _INTERLEAVE_ITEM = b'  <Item name="INTERLEAVE" domain="IMAGE_STRUCTURE">TILE</Item>\n'
@@ -73,7 +73,7 @@ class CogDescription:
 
 
 def tags_of(description: CogDescription) -> tuple[Tag, ...]:
-    """Return all tags that do not depend on where the blocks are."""
+    """Return all tags that do not depend on the blocks."""
     with MemoryFile() as file:
         with file.open(**_profile(description)) as dataset:
             dataset.update_tags(**description.tags)
@@ -89,7 +89,7 @@ def tags_of(description: CogDescription) -> tuple[Tag, ...]:
 
 
 def tags_of_overviews(tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
-    """Return those that overviews have too: what a pixel is, and which is none."""
+    """Return the tags that overviews repeat: what a pixel is, and which value is nodata."""
     return tuple(tag for tag in tags if tag.code in _PIXELS or tag.code == GDAL_NODATA)
 
 
@@ -104,7 +104,7 @@ def _profile(description: CogDescription) -> dict[str, Any]:
         "transform": rasterio.Affine(*description.grid.transform),
         "nodata": nodata_of_cog(description.dtype, description.nodata),
         "interleave": "band",
-        # The fourth of four bands of bytes is a band like the others, not how opaque they are.
+        # By default GDAL takes the fourth of four uint8 bands for transparency.
         "alpha": "NO",
         "endianness": "LITTLE",
         "bigtiff": "NO",
@@ -112,9 +112,9 @@ def _profile(description: CogDescription) -> dict[str, Any]:
 
 
 def _with_interleave(tag: Tag) -> Tag:
-    """Let the metadata say how the bands are interleaved, from which GDAL 3.11 and newer tell it.
+    """Add how the bands are interleaved to the metadata, where GDAL 3.11 and newer look for it.
 
-    It cannot be set through GDAL.
+    GDAL's interface does not set this item.
     """
     if tag.code != GDAL_METADATA:
         return tag

@@ -1,9 +1,9 @@
 """Tiles of pixels, in any order -> a COG that is sent in parts while tiles still arrive.
 
-Blocks are encoded by the thread that brings their tile, and wait on disk; overviews are made of
-tiles while they are in memory. The bytes of the file depend on the pixels only, not on the order of
-tiles or threads. What is sent stays on disk until the end, for the digest of the whole file, which
-begins with what is known last.
+The thread that brings a tile encodes its blocks, which wait on disk, and makes overviews while the
+pixels are in memory. The file does not depend on the order of tiles or threads. Blocks stay on disk
+until the end, even after they are sent: the digest covers the whole file, which begins with what is
+known last.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from airflow_provider.earthengine.download.raster.pending_blocks import (
 
 
 class CogWriter:
-    """Writes one COG; whoever made it closes it, which removes what it has in scratch.
+    """Writes one COG. Whoever creates it closes it, which removes its files.
 
     :param compression: one of ``layout.COMPRESSIONS`` but LZW.
-    :param directory: for its files, which have names of their own.
+    :param directory: where its files go; one COG at a time uses a directory.
     :param sample: (bands, rows, columns) of its pixels, see :class:`BlockEncoder`.
     :raises DownloadParamsError: for a compression that is not offered.
-    :raises PlanError: if it is larger than a GeoTIFF, or an upload, can be.
-    :raises ScratchError: if there is no room; so do the methods.
+    :raises PlanError: if a GeoTIFF or an upload cannot hold it.
+    :raises ScratchError: if the disk is full; the methods raise it too.
     """
 
     def __init__(
@@ -73,15 +73,16 @@ class CogWriter:
         self._parts = CogParts(self._spool, plan, sink)
 
     def write_tile(self, column: int, row: int, first_band: int, pixels: npt.NDArray[Any]) -> None:
-        """Write the pixels of some bands, from any thread, and send the parts that they complete.
+        """Write some bands of a tile, from any thread, and send the parts that it completes.
 
-        :param column: of the left edge, a multiple of 512; ``row``, of the top, is one too. The
-            tile ends at another, or with the raster.
+        :param column: the left edge; ``row`` is the top. All edges are multiples of 512, or edges
+            of the raster.
         :param first_band: counts from 0.
-        :param pixels: (bands, rows, columns); they are not needed any more afterwards.
-        :raises RasterMismatchError: if their type is not that of the raster.
+        :param pixels: (bands, rows, columns); the memory may be reused afterwards.
+        :raises RasterMismatchError: if their dtype is not the raster's.
         """
         self._check(column, row, first_band, pixels)
+        pixels = pixels.astype(self._layout.dtype, copy=False)  # In native byte order.
         height, width = pixels.shape[1:]
         for above, places in _quarters_in(column, row, width, height).items():
             for band, band_pixels in enumerate(pixels, start=first_band):
@@ -95,9 +96,9 @@ class CogWriter:
         self._parts.send_ready()
 
     def finish(self, band_tags: tuple[Mapping[str, str], ...] = ()) -> SentCog:
-        """Send what is left of the COG once all tiles are written.
+        """Send the rest of the COG. All tiles must be written.
 
-        :param band_tags: what became known of the bands meanwhile, for example their statistics.
+        :param band_tags: for each band, what is known only now, for example its statistics.
         """
         if not self._spool.is_complete():
             raise ValueError("The COG lacks tiles that were not written.")
@@ -107,7 +108,7 @@ class CogWriter:
         return self._parts.finish(header.written(places, self._spool.byte_count))
 
     def close(self) -> None:
-        """Remove what is in scratch."""
+        """Remove the files."""
         self._spool.close()
         self._pending.close()
 
@@ -127,18 +128,18 @@ class CogWriter:
         )
         if not is_aligned or not 0 <= first_band < first_band + bands <= layout.band_count:
             raise ValueError(
-                f"A tile of {width} x {height} px at column {column}, row {row} and of {bands} "
-                f"bands from {first_band} is not one of whole blocks."
+                f"A tile of {width} x {height} px at column {column}, row {row} with {bands} bands "
+                f"from band {first_band} does not consist of whole blocks."
             )
 
     def _write_block(self, place: BlockPlace, block: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Keep a block of any level; return its half."""
+        """Store a block of any level; return its half."""
         number = self._spool.number_of(place.level, place.column, place.row, place.band)
         self._spool.add(place.level, number, self._encoder.encode(block))
         return halve(block, self._nodata)
 
     def _write_overviews(self, place: BlockPlace, quarters: Quarters) -> None:
-        """Keep quarters of an overview's block, and each block of overviews that they complete."""
+        """Store quarters of an overview's block, and the overview blocks that they complete."""
         while place.level < len(self._layout.levels):
             block = self._pending.fill(place, quarters)
             if block is None:
@@ -154,7 +155,7 @@ class CogWriter:
 def _quarters_in(
     column: int, row: int, width: int, height: int
 ) -> dict[BlockPlace, list[BlockPlace]]:
-    """Return the blocks in an extent of pixels, by the block above that they are quarters of."""
+    """Return the blocks of an extent of pixels, grouped by the overview block above them."""
     groups: dict[BlockPlace, list[BlockPlace]] = {}
     for block_row in range(row // BLOCK_SIDE, -(-(row + height) // BLOCK_SIDE)):
         for block_column in range(column // BLOCK_SIDE, -(-(column + width) // BLOCK_SIDE)):

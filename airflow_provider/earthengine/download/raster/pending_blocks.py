@@ -1,8 +1,8 @@
-"""Quarters of overview blocks, until a block has all of its own.
+"""Quarters of overview blocks, until each block is complete.
 
-A block of an overview is made of four of the level below (fewer at the edges), which tiles bring in
-any order. Those that wait are on disk, since a row of them can be long, and their places are used
-again, so that few take room at a time.
+A block of an overview is made from four blocks of the level below (fewer at the edges), which
+arrive in any order. Quarters wait on disk, since a row of blocks can be long. Their space is
+reused, so that the file stays small.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _QUARTER_COUNT = 4
 
 @dataclass(frozen=True)
 class BlockPlace:
-    """Where a block is: column and row in blocks of its level, and band from 0."""
+    """Where a block is: column and row count blocks of its level, and bands count from 0."""
 
     level: int
     column: int
@@ -41,7 +41,7 @@ class BlockPlace:
 
     @property
     def quarter(self) -> tuple[int, int]:
-        """Which quarter of that one this is: column and row, 0 or 1 each."""
+        """Which quarter of it: column and row, 0 or 1 each."""
         return self.column % 2, self.row % 2
 
 
@@ -54,7 +54,7 @@ class _Waiting:
 class PendingBlocks:
     """The incomplete blocks of all overviews, filled by any thread.
 
-    :param path: of a file that is made, and removed at the end.
+    :param path: a new file, removed when this is closed.
     """
 
     def __init__(self, path: Path, layout: CogLayout) -> None:
@@ -67,7 +67,7 @@ class PendingBlocks:
         self._slot_count = 0
 
     def fill(self, place: BlockPlace, quarters: Quarters) -> npt.NDArray[Any] | None:
-        """Return the block if these quarters complete it, else keep them and return None."""
+        """Return the block if these quarters complete it; otherwise store them and return None."""
         wanted = self._shapes_of_quarters(place)
         with self._lock:
             waiting = self._waiting.get(place)

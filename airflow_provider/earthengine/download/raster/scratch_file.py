@@ -1,4 +1,4 @@
-"""A file in scratch that several threads write and read at any place."""
+"""A scratch file that several threads read and write at any offset."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from airflow_provider.earthengine.exceptions import ScratchError
 
 
 class ScratchFile:
-    """An open file, empty at first; whoever made it closes it, which removes it.
+    """A new file. Whoever creates it closes it, which removes it.
 
-    Each method raises :class:`ScratchError` if the disk does not take or give what it should.
+    Each method raises :class:`ScratchError` if the disk is full or fails.
     """
 
     def __init__(self, path: Path) -> None:
@@ -23,20 +23,20 @@ class ScratchFile:
             self._file = path.open("w+b", buffering=0)
 
     def write(self, place: int, *pieces: Any) -> None:
-        """Write pieces of memory one behind the other, from byte ``place`` on."""
+        """Write pieces of memory, one after the other, from offset ``place`` on."""
         with self._errors_as_scratch():
             written = os.pwritev(self._file.fileno(), pieces, place)
-            # Less is written where the disk fills up, of which the next attempt says so.
+            # A disk that fills up takes less than all; the next attempt says why.
             rest = memoryview(b"".join(pieces)) if written < _byte_count(pieces) else b""
             while written < len(rest):
                 written += os.pwrite(self._file.fileno(), rest[written:], place + written)
 
     def read(self, place: int, byte_count: int) -> bytes:
-        """Return so many bytes from byte ``place`` on."""
+        """Return the bytes from offset ``place`` on."""
         with self._errors_as_scratch():
             content = os.pread(self._file.fileno(), byte_count, place)
         if len(content) < byte_count:
-            raise self._error("a block of it is cut")
+            raise self._error("a block is cut short")
         return content
 
     def close(self) -> None:

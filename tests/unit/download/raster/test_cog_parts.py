@@ -120,7 +120,7 @@ def test_any_plan_is_one_that_s3_takes(full: int, share: float) -> None:
 
 
 def test_what_no_upload_holds_is_not_begun() -> None:
-    with pytest.raises(PlanError, match="10,000 parts holds"):
+    with pytest.raises(PlanError, match="10,000 parts of an upload"):
         plan_parts(8 << 40, 24 << 40)
 
 

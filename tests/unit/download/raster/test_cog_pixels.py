@@ -68,7 +68,7 @@ def without_minus_infinity(pixels: Array) -> Array:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(drawn, max_examples=20)
+@settings(drawn, max_examples=14)
 @given(data=st.data())
 def test_any_raster_is_read_back_bit_by_bit_with_its_overviews(
     dtype: str, tmp_path: Path, data: Any
@@ -193,3 +193,11 @@ def test_the_bytes_do_not_depend_on_the_order_of_tiles_or_threads(tmp_path: Path
         got, again = write_cog(pixels, tmp_path, tiles=tiles, threads=4)
         assert got.file == wanted.file
         assert again == cog
+
+
+@pytest.mark.parametrize("dtype", [">u2", ">f8"])
+def test_tiles_may_come_in_the_other_byte_order(dtype: str, tmp_path: Path) -> None:
+    pixels = pixels_of(dtype[1:], (1, 1100, 1100), 1, "slope")
+    wanted, _ = write_cog(pixels, tmp_path)
+    got, _ = write_cog(pixels.astype(dtype), tmp_path, tiles=tiles_of(pixels, rows=1))
+    assert got.file == wanted.file

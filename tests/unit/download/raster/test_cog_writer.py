@@ -45,7 +45,7 @@ def test_a_tile_that_is_not_of_whole_blocks_is_refused(
     column: int, row: int, first_band: int, shape: tuple[int, int, int], tmp_path: Path
 ) -> None:
     writer = CogWriter(description_of(ZEROS), "zstd", tmp_path, Dropped())
-    with pytest.raises(ValueError, match="not one of whole blocks"):
+    with pytest.raises(ValueError, match="does not consist of whole blocks"):
         writer.write_tile(column, row, first_band, np.zeros(shape, "uint16"))
     writer.close()
 
@@ -57,13 +57,6 @@ def test_a_tile_of_another_dtype_is_a_mismatch(tmp_path: Path) -> None:
     writer.close()
     facts = raised.value.facts
     assert (facts["field"], facts["wanted"], facts["got"]) == ("dtype", "uint16", "int16")
-
-
-def test_a_tile_in_the_other_byte_order_is_none_of_another_dtype(tmp_path: Path) -> None:
-    writer = CogWriter(description_of(ZEROS), "zstd", tmp_path, Dropped())
-    writer.write_tile(0, 0, 0, ZEROS.astype(">u2"))
-    writer.finish()
-    writer.close()
 
 
 def test_a_block_is_written_once(tmp_path: Path) -> None:
