@@ -1,8 +1,6 @@
 """The pixels of one block -> its bytes in the file: predictor, then compression.
 
-numpy, ISA-L and zstd release the interpreter lock, so that threads encode side by side. LZW is not
-offered: the one maintained library that writes it takes 80 MB, and LZW makes noise a fifth longer
-where deflate and zstd make it a tenth shorter.
+numpy, ISA-L and zstd release the interpreter lock, so that threads encode side by side.
 """
 
 from __future__ import annotations
@@ -15,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
-from airflow_provider.earthengine.download.fields.layout import DEFLATE, LZW, NONE, ZSTD
+from airflow_provider.earthengine.download.fields.layout import DEFLATE, NONE, ZSTD
 from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
-from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -57,19 +54,16 @@ _CODECS: dict[str, Callable[[memoryview, bool], bytes]] = {
 class BlockEncoder:
     """Encodes the blocks of one raster, from any thread.
 
-    :param compression: one of ``layout.COMPRESSIONS`` but LZW.
+    :param compression: one of ``layout.COMPRESSIONS``.
     :param dtype: numpy's name of the bands' type.
     :param sample: (bands, rows, columns) of typical pixels, to find out whether the predictor
         helps. Classes and quantised numbers, which have few distinct values, can take several
         times as long with one. Without a sample, the predictor is used.
-    :raises DownloadParamsError: for a compression that is not offered.
     """
 
     def __init__(
         self, compression: str, dtype: str, sample: npt.NDArray[Any] | None = None
     ) -> None:
-        if compression not in _CODECS:
-            raise _not_offered(compression)
         self.compression = _COMPRESSION_CODES[compression]
         self._compress = _CODECS[compression]
         self._dtype = np.dtype(dtype).newbyteorder("<")
@@ -139,15 +133,3 @@ class BlockEncoder:
         differences[:, 0] = rows[:, 0]
         np.subtract(rows[:, 1:], rows[:, :-1], out=differences[:, 1:])
         return differences
-
-
-def _not_offered(compression: str) -> DownloadParamsError:
-    offered = ", ".join(_CODECS)
-    if compression == LZW:
-        return DownloadParamsError(
-            f"compression is '{LZW}', which is no longer written; use one of {offered}.",
-            field="compression",
-        )
-    return DownloadParamsError(
-        f"compression is {compression!r}; known are {offered}.", field="compression"
-    )

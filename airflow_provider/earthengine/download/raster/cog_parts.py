@@ -146,6 +146,17 @@ class CogParts:
         byte_count = len(header) + self._spool.byte_count
         return SentCog(byte_count, digest.hexdigest(), part_count)
 
+    def send_again(self, header: bytes, sink: PartSink) -> None:
+        """Send the finished COG once more, to another sink."""
+        byte_count = len(header) + self._spool.byte_count
+        pieces = self._first_pieces(header, self._spool.block_count(0))
+        if byte_count < WHOLE_BYTE_COUNT:
+            sink.send_whole(b"".join(pieces))
+            return
+        parts = cut(pieces, byte_count, byte_count // self._plan.part_byte_count)
+        for number, part in enumerate(parts, start=1):
+            sink.send_part(number, part)
+
     def _send_first(self, header: bytes, held_count: int, digest: Any) -> int:
         """Send the first parts, or a short file whole; return the number of parts of the file."""
         block_count = self._spool.block_count(0)

@@ -36,17 +36,16 @@ from airflow_provider.earthengine.download.raster.masked_pixels import (
 from airflow_provider.earthengine.download.raster.pending_blocks import (
     BlockPlace,
     PendingBlocks,
-    Quarters,
+    Pieces,
 )
 
 
 class CogWriter:
     """Writes one COG. Whoever creates it closes it, which removes its files.
 
-    :param compression: one of ``layout.COMPRESSIONS`` but LZW.
+    :param compression: one of ``layout.COMPRESSIONS``.
     :param directory: where its files go; one COG at a time uses a directory.
     :param sample: (bands, rows, columns) of its pixels, see :class:`BlockEncoder`.
-    :raises DownloadParamsError: for a compression that is not offered.
     :raises PlanError: if a GeoTIFF or an upload cannot hold it.
     :raises ScratchError: if the disk is full; the methods raise it too.
     """
@@ -71,12 +70,13 @@ class CogWriter:
         self._spool = BlockSpool(directory / "cog.blocks", self._layout)
         self._pending = PendingBlocks(directory / "cog.quarters", self._layout)
         self._parts = CogParts(self._spool, plan, sink)
+        self._written_header = b""
 
     def write_tile(self, column: int, row: int, first_band: int, pixels: npt.NDArray[Any]) -> None:
         """Write some bands of a tile, from any thread, and send the parts that it completes.
 
-        :param column: the left edge; ``row`` is the top. All edges are multiples of 512, or edges
-            of the raster.
+        :param column: the left edge; ``row`` is the top. Where they are no multiples of 512, pieces
+            of blocks wait on disk for the rest.
         :param first_band: counts from 0.
         :param pixels: (bands, rows, columns); the memory may be reused afterwards.
         :raises RasterMismatchError: if their dtype is not the raster's.
@@ -84,15 +84,16 @@ class CogWriter:
         self._check(column, row, first_band, pixels)
         pixels = pixels.astype(self._layout.dtype, copy=False)  # In native byte order.
         height, width = pixels.shape[1:]
-        for above, places in _quarters_in(column, row, width, height).items():
+        for above, places in _blocks_in(column, row, width, height).items():
             for band, band_pixels in enumerate(pixels, start=first_band):
-                quarters = {}
-                for place in places:
-                    top, left = place.row * BLOCK_SIDE - row, place.column * BLOCK_SIDE - column
-                    block = band_pixels[top : top + BLOCK_SIDE, left : left + BLOCK_SIDE]
-                    block = as_stored(block, self._nodata)
-                    quarters[place.quarter] = self._write_block(replace(place, band=band), block)
-                self._write_overviews(replace(above, band=band), quarters)
+                halves = {}
+                for place in (replace(each, band=band) for each in places):
+                    block = self._pending.fill(place, _piece_of(place, column, row, band_pixels))
+                    if block is not None:
+                        stored = as_stored(block, self._nodata)
+                        halves[place.start_above] = self._write_block(place, stored)
+                if halves:
+                    self._write_overviews(replace(above, band=band), halves)
         self._parts.send_ready()
 
     def finish(self, band_tags: tuple[Mapping[str, str], ...] = ()) -> SentCog:
@@ -105,7 +106,13 @@ class CogWriter:
         header = self._header(band_tags)
         start = header.byte_count(self._spool.byte_count)
         places = self._spool.places_in_cog(start)
-        return self._parts.finish(header.written(places, self._spool.byte_count))
+        self._pending.close()
+        self._written_header = header.written(places, self._spool.byte_count)
+        return self._parts.finish(self._written_header)
+
+    def send_again(self, sink: PartSink) -> None:
+        """Send the finished COG once more, to another sink."""
+        self._parts.send_again(self._written_header, sink)
 
     def close(self) -> None:
         """Remove the files."""
@@ -117,19 +124,15 @@ class CogWriter:
         layout = self._layout
         if pixels.dtype.name != layout.dtype:
             raise mismatch("dtype", layout.dtype, pixels.dtype.name)
-        is_aligned = all(
-            start % BLOCK_SIDE == 0
-            and (end % BLOCK_SIDE == 0 or end == side)
-            and 0 <= start < end <= side
-            for start, end, side in (
-                (column, column + width, layout.width),
-                (row, row + height, layout.height),
-            )
+        is_inside = (
+            0 <= column < column + width <= layout.width
+            and 0 <= row < row + height <= layout.height
+            and 0 <= first_band < first_band + bands <= layout.band_count
         )
-        if not is_aligned or not 0 <= first_band < first_band + bands <= layout.band_count:
+        if not is_inside:
             raise ValueError(
                 f"A tile of {width} x {height} px at column {column}, row {row} with {bands} bands "
-                f"from band {first_band} does not consist of whole blocks."
+                f"from band {first_band} is not inside the COG."
             )
 
     def _write_block(self, place: BlockPlace, block: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -138,13 +141,13 @@ class CogWriter:
         self._spool.add(place.level, number, self._encoder.encode(block))
         return halve(block, self._nodata)
 
-    def _write_overviews(self, place: BlockPlace, quarters: Quarters) -> None:
-        """Store quarters of an overview's block, and the overview blocks that they complete."""
+    def _write_overviews(self, place: BlockPlace, halves: Pieces) -> None:
+        """Store pieces of an overview's block, and the overview blocks that they complete."""
         while place.level < len(self._layout.levels):
-            block = self._pending.fill(place, quarters)
+            block = self._pending.fill(place, halves)
             if block is None:
                 return
-            quarters = {place.quarter: self._write_block(place, block)}
+            halves = {place.start_above: self._write_block(place, block)}
             place = place.above
 
     def _header(self, band_tags: tuple[Mapping[str, str], ...] = ()) -> CogHeader:
@@ -152,13 +155,25 @@ class CogWriter:
         return CogHeader(self._layout, tags, self._encoder.compression, self._encoder.predictor)
 
 
-def _quarters_in(
+def _blocks_in(
     column: int, row: int, width: int, height: int
 ) -> dict[BlockPlace, list[BlockPlace]]:
-    """Return the blocks of an extent of pixels, grouped by the overview block above them."""
+    """Return the blocks that an extent of pixels meets, grouped by the overview block above."""
     groups: dict[BlockPlace, list[BlockPlace]] = {}
     for block_row in range(row // BLOCK_SIDE, -(-(row + height) // BLOCK_SIDE)):
         for block_column in range(column // BLOCK_SIDE, -(-(column + width) // BLOCK_SIDE)):
             place = BlockPlace(0, block_column, block_row, 0)
             groups.setdefault(place.above, []).append(place)
     return groups
+
+
+def _piece_of(place: BlockPlace, column: int, row: int, pixels: npt.NDArray[Any]) -> Pieces:
+    """Return what a tile has of a block.
+
+    :param column: of the tile's first pixel; so is ``row``.
+    :param pixels: the tile's, of the block's band.
+    """
+    top, left = place.row * BLOCK_SIDE - row, place.column * BLOCK_SIDE - column
+    first_row, first_column = max(top, 0), max(left, 0)
+    piece = pixels[first_row : top + BLOCK_SIDE, first_column : left + BLOCK_SIDE]
+    return {(first_row - top, first_column - left): piece}

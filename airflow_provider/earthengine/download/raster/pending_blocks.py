@@ -1,8 +1,8 @@
-"""Quarters of overview blocks, until each block is complete.
+"""Pieces of blocks, until each block is complete.
 
-A block of an overview is made from four blocks of the level below (fewer at the edges), which
-arrive in any order. Quarters wait on disk, since a row of blocks can be long. Their space is
-reused, so that the file stays small.
+A block of an overview is made from four blocks of the level below (fewer at the edges), and a block
+of the full resolution can come in several tiles. The pieces arrive in any order and wait on disk,
+since a row of blocks can be long. Their space is reused, so that the file stays small.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
 from airflow_provider.earthengine.download.raster.cog_layout import HALF_SIDE, CogLayout
 from airflow_provider.earthengine.download.raster.scratch_file import ScratchFile
 
-Quarters = Mapping[tuple[int, int], npt.NDArray[Any]]
-"""Pixels by the column and row of their quarter in the block, 0 or 1 each."""
-
-_QUARTER_COUNT = 4
+Pieces = Mapping[tuple[int, int], npt.NDArray[Any]]
+"""Pixels of a block by the row and column of their first one in it."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +39,29 @@ class BlockPlace:
         return BlockPlace(self.level + 1, self.column // 2, self.row // 2, self.band)
 
     @property
-    def quarter(self) -> tuple[int, int]:
-        """Which quarter of it: column and row, 0 or 1 each."""
-        return self.column % 2, self.row % 2
+    def start_above(self) -> tuple[int, int]:
+        """The row and column in it that this block's half begins at."""
+        return self.row % 2 * HALF_SIDE, self.column % 2 * HALF_SIDE
 
 
 @dataclass
 class _Waiting:
+    """A block that lacks pixels.
+
+    :param slot: the number of its place in the file.
+    :param taken: how many pixels have a place there.
+    :param stored: how many are there.
+    :param pieces: of each piece the place, in pixels from the slot's start, and the shape.
+    """
+
     slot: int
-    quarters: set[tuple[int, int]] = field(default_factory=set)
+    taken: int = 0
+    stored: int = 0
+    pieces: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = field(default_factory=dict)
 
 
 class PendingBlocks:
-    """The incomplete blocks of all overviews, filled by any thread.
+    """The incomplete blocks of all levels, filled by any thread.
 
     :param path: a new file, removed when this is closed.
     """
@@ -66,48 +75,39 @@ class PendingBlocks:
         self._free: list[int] = []
         self._slot_count = 0
 
-    def fill(self, place: BlockPlace, quarters: Quarters) -> npt.NDArray[Any] | None:
-        """Return the block if these quarters complete it; otherwise store them and return None."""
-        wanted = self._shapes_of_quarters(place)
+    def fill(self, place: BlockPlace, pieces: Pieces) -> npt.NDArray[Any] | None:
+        """Return the block if these pieces complete it; otherwise store them and return None."""
+        rows, columns = self._layout.levels[place.level].block_shape(place.column, place.row)
+        pixel_count = sum(pixels.size for pixels in pieces.values())
         with self._lock:
             waiting = self._waiting.get(place)
-            if waiting is None and quarters.keys() != wanted.keys():
+            if waiting is None and pixel_count < rows * columns:
                 waiting = self._waiting[place] = _Waiting(self._take_slot())
+            if waiting is not None:
+                start = waiting.taken
+                waiting.taken += pixel_count
         if waiting is None:
-            return self._joined(place, quarters)
-        for quarter, pixels in quarters.items():
-            self._file.write(self._start(waiting.slot, quarter), np.ascontiguousarray(pixels))
+            return self._joined((rows, columns), pieces)
+        stored = {}
+        for at, pixels in pieces.items():
+            self._file.write(self._offset(waiting, start), np.ascontiguousarray(pixels))
+            stored[at] = start, pixels.shape
+            start += pixels.size
         with self._lock:
-            waiting.quarters |= quarters.keys()
-            if waiting.quarters != wanted.keys():
+            earlier = dict(waiting.pieces)
+            waiting.pieces |= stored
+            waiting.stored += pixel_count
+            if waiting.stored < rows * columns:
                 return None
             del self._waiting[place]
-        block = self._joined(
-            place,
-            {
-                quarter: quarters[quarter]
-                if quarter in quarters
-                else self._read(waiting.slot, quarter, shape)
-                for quarter, shape in wanted.items()
-            },
-        )
+        read = {at: self._read(waiting, *piece) for at, piece in earlier.items()}
         with self._lock:
             self._free.append(waiting.slot)
-        return block
+        return self._joined((rows, columns), {**read, **pieces})
 
     def close(self) -> None:
         """Remove the file."""
         self._file.close()
-
-    def _shapes_of_quarters(self, place: BlockPlace) -> dict[tuple[int, int], tuple[int, int]]:
-        below = self._layout.levels[place.level - 1]
-        shapes = {}
-        for quarter in ((0, 0), (1, 0), (0, 1), (1, 1)):
-            column, row = 2 * place.column + quarter[0], 2 * place.row + quarter[1]
-            if column < below.blocks_across and row < below.blocks_down:
-                height, width = below.block_shape(column, row)
-                shapes[quarter] = (-(-height // 2), -(-width // 2))
-        return shapes
 
     def _take_slot(self) -> int:
         if self._free:
@@ -115,22 +115,18 @@ class PendingBlocks:
         self._slot_count += 1
         return self._slot_count - 1
 
-    def _start(self, slot: int, quarter: tuple[int, int]) -> int:
-        column, row = quarter
-        quarters_before = slot * _QUARTER_COUNT + row * 2 + column
-        return quarters_before * HALF_SIDE * HALF_SIDE * self._dtype.itemsize
+    def _offset(self, waiting: _Waiting, start: int) -> int:
+        return (waiting.slot * BLOCK_SIDE * BLOCK_SIDE + start) * self._dtype.itemsize
 
-    def _read(
-        self, slot: int, quarter: tuple[int, int], shape: tuple[int, int]
-    ) -> npt.NDArray[Any]:
+    def _read(self, waiting: _Waiting, start: int, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         byte_count = shape[0] * shape[1] * self._dtype.itemsize
-        content = self._file.read(self._start(slot, quarter), byte_count)
+        content = self._file.read(self._offset(waiting, start), byte_count)
         return np.frombuffer(content, self._dtype).reshape(shape)
 
-    def _joined(self, place: BlockPlace, quarters: Quarters) -> npt.NDArray[Any]:
-        level = self._layout.levels[place.level]
-        block = np.empty(level.block_shape(place.column, place.row), self._dtype)
-        for (column, row), pixels in quarters.items():
-            top, left = row * HALF_SIDE, column * HALF_SIDE
+    def _joined(self, shape: tuple[int, int], pieces: Pieces) -> npt.NDArray[Any]:
+        if len(pieces) == 1:
+            return next(iter(pieces.values()))
+        block = np.empty(shape, self._dtype)
+        for (top, left), pixels in pieces.items():
             block[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
         return block
