@@ -22,7 +22,7 @@ from airflow_provider.earthengine.download.bucket.objects import (
     Precondition,
 )
 from airflow_provider.earthengine.download.fields.destination import IfExists
-from airflow_provider.earthengine.download.publish.files import LocalFile
+from airflow_provider.earthengine.download.publish.files import CogFile, LocalFile
 from airflow_provider.earthengine.download.publish.object_metadata import metadata_of
 from airflow_provider.earthengine.download.publish.record import (
     CommitRecord,
@@ -96,7 +96,7 @@ class Attempt:
 
     def upload(self, key: str, file: LocalFile) -> None:
         """Have all parts uploaded; nothing becomes visible."""
-        if file.upload is not None and key not in self._sent:
+        if isinstance(file, CogFile) and key not in self._sent:
             self._uploads[key] = file.upload.take()
         else:
             metadata = {**metadata_of(self._target), "sha256": file.sha256}

@@ -17,6 +17,7 @@ from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
 from airflow_provider.earthengine.download.plan.requests import Download
 from airflow_provider.earthengine.download.publish.files import (
     COG_MEDIA_TYPE,
+    CogFile,
     LocalFile,
     as_served,
     zip_of,
@@ -77,16 +78,17 @@ class Canvases:
         canvas = CogCanvas(path, plan, grid, self._form, upload)
         return self._open.enter_context(closing(canvas))
 
-    def file_of(self, canvas: CogCanvas, raster: RasterFacts) -> LocalFile:
+    def file_of(self, canvas: CogCanvas, raster: RasterFacts) -> CogFile:
         """Return the file that a finished COG is."""
-        return LocalFile(
-            suffix=raster.plan.suffix,
-            byte_count=canvas.sent.byte_count,
-            sha256=canvas.sent.sha256,
-            media_type=COG_MEDIA_TYPE,
-            rasters=(raster,),
-            send=canvas.send_again,
-            upload=self._uploads[canvas.path],
+        return CogFile(
+            raster.plan.suffix,
+            canvas.path,
+            canvas.sent.byte_count,
+            canvas.sent.sha256,
+            COG_MEDIA_TYPE,
+            (raster,),
+            self._uploads[canvas.path],
+            canvas,
         )
 
 
@@ -102,7 +104,7 @@ def assemble_files(fetched: FetchedRasters, canvases: Canvases) -> tuple[LocalFi
             for canvas, raster in finished
         )
     if download.layout == ZIP:
-        return (zip_of(body.path, fetched.rasters),)
+        return (zip_of(body, fetched.rasters),)
     if download.layout == COG:
         return tuple(_cog_of(raster, canvases) for raster in fetched.rasters)
     return tuple(as_served(raster, download.params.file_format) for raster in fetched.rasters)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import rasterio
 
 from airflow_provider.earthengine.download.bucket.multipart import PartUpload, digest_file
+from airflow_provider.earthengine.download.fetch.body import FetchedBody
 from airflow_provider.earthengine.download.fields.params import NPY
+from airflow_provider.earthengine.download.raster.cog_canvas import CogCanvas
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
 
 GEOTIFF_MEDIA_TYPE = "image/tiff; application=geotiff"
@@ -25,22 +27,41 @@ class LocalFile:
     :param suffix: what follows the base name in its object's key, for example ".B3.tif".
     :param sha256: of the file, hexadecimal.
     :param rasters: what it holds.
-    :param send: sends all of it.
-    :param upload: where all of it was sent already; None for nowhere.
     """
 
     suffix: str
+    path: Path
     byte_count: int
     sha256: str
     media_type: str
     rasters: tuple[RasterFacts, ...]
-    send: Callable[[PartUpload], None]
-    upload: PartUpload | None = None
+
+    def send(self, upload: PartUpload) -> None:
+        """Send all of it."""
+        upload.send_file(self.path)
 
 
-def zip_of(body: Path, rasters: tuple[RasterFacts, ...]) -> LocalFile:
+@dataclass(frozen=True)
+class CogFile(LocalFile):
+    """A COG whose parts are in an upload already.
+
+    :param upload: nobody has taken it yet.
+    :param canvas: what it was written on, which can send it again.
+    """
+
+    upload: PartUpload
+    canvas: CogCanvas
+
+    def send(self, upload: PartUpload) -> None:
+        """Send all of it again."""
+        self.canvas.send_again(upload)
+
+
+def zip_of(body: FetchedBody, rasters: tuple[RasterFacts, ...]) -> LocalFile:
     """Return Earth Engine's zip as it is."""
-    return _local_file(".zip", body, ZIP_MEDIA_TYPE, rasters)
+    return LocalFile(
+        ".zip", body.path, body.byte_count, digest_file(body.path), ZIP_MEDIA_TYPE, rasters
+    )
 
 
 def as_served(raster: RasterFacts, file_format: str) -> LocalFile:
@@ -50,20 +71,9 @@ def as_served(raster: RasterFacts, file_format: str) -> LocalFile:
         media_type = GEOTIFF_MEDIA_TYPE
         if raster.plan.nodata is not None:
             write_nodata(raster.path, raster.plan.nodata)
-    return _local_file(raster.plan.suffix, raster.path, media_type, (raster,))
-
-
-def _local_file(
-    suffix: str, path: Path, media_type: str, rasters: tuple[RasterFacts, ...]
-) -> LocalFile:
-    return LocalFile(
-        suffix,
-        path.stat().st_size,
-        digest_file(path),
-        media_type,
-        rasters,
-        send=lambda upload: upload.send_file(path),
-    )
+    byte_count = raster.path.stat().st_size
+    digest = digest_file(raster.path)
+    return LocalFile(raster.plan.suffix, raster.path, byte_count, digest, media_type, (raster,))
 
 
 def write_nodata(path: Path, nodata: float) -> None:

@@ -56,7 +56,7 @@ class BlockSpool:
     def add(self, level: int, number: int, content: bytes) -> None:
         """Store a block.
 
-        :raises ScratchError: if the disk is full.
+        :raises OSError: if the disk is full.
         """
         byte_count = len(content) + _AROUND_BYTE_COUNT
         with self._lock:

@@ -70,7 +70,7 @@ class Canvas(ABC):
     def finish(self) -> RasterFacts:
         """Return the facts of the raster, once all of it is written.
 
-        :raises ScratchError: if not all of it could be written to disk.
+        :raises OSError: if not all of it could be written to disk.
         """
         pixels = self._grid.width * self._grid.height
         for gatherer in self._gatherers or [StatisticsGatherer(None)]:

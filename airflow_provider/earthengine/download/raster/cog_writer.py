@@ -47,7 +47,7 @@ class CogWriter:
     :param directory: where its files go; one COG at a time uses a directory.
     :param sample: (bands, rows, columns) of its pixels, see :class:`BlockEncoder`.
     :raises PlanError: if a GeoTIFF or an upload cannot hold it.
-    :raises ScratchError: if the disk is full; the methods raise it too.
+    :raises OSError: if the disk is full; the methods raise it too.
     """
 
     def __init__(

@@ -12,21 +12,12 @@ from airflow_provider.earthengine.download.raster.block_encoder import (
     BlockEncoder,
 )
 from airflow_provider.earthengine.download.raster.cog_layout import CogLayout
-from airflow_provider.earthengine.exceptions import DownloadParamsError
 from tests.unit.download.raster.written_cogs import DTYPES, Array
 
 
 def slope(dtype: str) -> Array:
     rows, columns = np.indices((512, 512))
     return (rows * 3.5 + columns * 1.25).astype(dtype)
-
-
-@pytest.mark.parametrize("compression", ["lzw", "brotli"])
-def test_a_compression_that_is_not_offered_is_told_from_those_that_are(compression: str) -> None:
-    with pytest.raises(DownloadParamsError, match="deflate, zstd, none") as raised:
-        BlockEncoder(compression, "uint8")
-    assert compression in str(raised.value)
-    assert raised.value.facts["field"] == "compression"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -10,7 +10,6 @@ import pytest
 
 from airflow_provider.earthengine.download.raster.cog_writer import CogWriter
 from airflow_provider.earthengine.exceptions import (
-    DownloadParamsError,
     PlanError,
     RasterMismatchError,
 )
@@ -30,22 +29,20 @@ class Dropped:
 @pytest.mark.parametrize(
     ("column", "row", "first_band", "shape"),
     [
-        (1, 0, 0, (2, 600, 699)),
-        (0, 512, 0, (2, 89, 700)),
         (0, 0, 0, (2, 600, 701)),
-        (0, 0, 0, (2, 513, 700)),
-        (0, 0, 0, (2, 512, 600)),
+        (1, 0, 0, (2, 600, 700)),
+        (0, 1, 0, (2, 600, 700)),
         (0, 0, 1, (2, 600, 700)),
         (0, 0, -1, (1, 600, 700)),
         (0, 1024, 0, (2, 512, 512)),
         (512, 0, 0, (2, 0, 188)),
     ],
 )
-def test_a_tile_that_is_not_of_whole_blocks_is_refused(
+def test_a_tile_that_is_not_inside_the_raster_is_refused(
     column: int, row: int, first_band: int, shape: tuple[int, int, int], tmp_path: Path
 ) -> None:
     writer = CogWriter(description_of(ZEROS), "zstd", tmp_path, Dropped())
-    with pytest.raises(ValueError, match="does not consist of whole blocks"):
+    with pytest.raises(ValueError, match="is not inside the COG"):
         writer.write_tile(column, row, first_band, np.zeros(shape, "uint16"))
     writer.close()
 
@@ -80,8 +77,6 @@ def test_a_cog_with_a_hole_is_not_finished(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_refused_before_any_pixel(tmp_path: Path) -> None:
-    with pytest.raises(DownloadParamsError, match="no longer"):
-        CogWriter(description_of(ZEROS), "lzw", tmp_path, Dropped())
     with pytest.raises(PlanError):
         CogWriter(
             description_of(np.broadcast_to(ZEROS[:1, :1, :1], (8, 1 << 21, 1 << 21))),

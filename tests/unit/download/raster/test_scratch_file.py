@@ -1,4 +1,4 @@
-"""A disk that does not take or give what it should is told as scratch, never as a short block."""
+"""A disk that does not take or give what it should is an error of the disk, never a short block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from airflow_provider.earthengine.download.raster.scratch_file import ScratchFile
-from airflow_provider.earthengine.exceptions import ScratchError
 
 
 def test_pieces_are_written_one_behind_the_other(tmp_path: Path) -> None:
@@ -22,7 +21,7 @@ def test_pieces_are_written_one_behind_the_other(tmp_path: Path) -> None:
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
     (tmp_path / "full").symlink_to("/dev/full")
     file = ScratchFile(tmp_path / "full")
-    with pytest.raises(ScratchError, match="No space left"):
+    with pytest.raises(OSError, match="No space left"):
         file.write(0, b"content")
     file.close()
     assert Path("/dev/full").exists()
@@ -33,7 +32,7 @@ def test_a_disk_that_fills_up_within_a_block_is_told(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(ScratchError, match="File too large"):
+        with pytest.raises(OSError, match="File too large"):
             file.write(0, bytes(600), bytes(600))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -44,11 +43,11 @@ def test_a_disk_that_fills_up_within_a_block_is_told(tmp_path: Path) -> None:
 def test_a_block_that_is_cut_is_told(tmp_path: Path) -> None:
     file = ScratchFile(tmp_path / "file")
     file.write(0, b"short")
-    with pytest.raises(ScratchError, match="cut"):
+    with pytest.raises(OSError, match="cut"):
         file.read(0, 6)
     file.close()
 
 
 def test_a_directory_that_is_gone_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ScratchError, match="No such file"):
+    with pytest.raises(OSError, match="No such file"):
         ScratchFile(tmp_path / "gone" / "file")
