@@ -37,7 +37,6 @@ from airflow_provider.earthengine.download.publish.writers import (
     Writer,
     check_no_rival,
     check_no_rival_at_work,
-    task_metadata,
 )
 from airflow_provider.earthengine.exceptions import (
     ObjectExistsError,
