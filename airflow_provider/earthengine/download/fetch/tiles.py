@@ -60,7 +60,7 @@ class TileStage(Protocol):
     def take(self, tile: Tile, path: Path) -> bool:
         """Write the kept body to ``path``; return whether there was one."""
 
-    def keep(self, tile: Tile, path: Path) -> None:
+    def keep(self, tile: Tile, path: Path, seconds: float) -> None:
         """Keep a verified body."""
 
 
@@ -166,7 +166,7 @@ class _TileRun:
             check=lambda part: self._decoders.submit(self._paint, part, tile, group).result(),
         )
         try:
-            self._fetcher().fetch(request)
+            fetched = self._fetcher().fetch(request)
         except ComputationTooLargeError as error:
             return quarters_of(tile, error)
         except RequestTooLargeError as error:
@@ -177,7 +177,7 @@ class _TileRun:
             return pieces
         self._raise_failure()
         if self._fetching.stage is not None:
-            self._fetching.stage.keep(tile, path)
+            self._fetching.stage.keep(tile, path, fetched.seconds)
         return ()
 
     def _take_from_stage(self, tile: Tile, path: Path) -> bool:

@@ -41,7 +41,7 @@ class DownloadLimits:
         Engine itself gives up.
     :param total_seconds: start no request after this time; None: the task's own timeout applies.
     :param resume: whether to keep verified tiles in the bucket until the download is published,
-        so that a retry fetches only what is missing: "auto" (if there are many), "always",
+        so that a retry fetches only what is missing: "auto" (of many, those that took long), "always",
         "never".
     :param staging_prefix: where in the bucket to keep them.
     :param tile_byte_count: the most bytes in one request, as Earth Engine counts them; None: Earth
