@@ -59,16 +59,13 @@ class Canvases:
 
     def open(self, download: Download, plan: RasterPlan, grid: PixelGrid) -> Canvas:
         """Return a new canvas for a raster of the download."""
-        self._count += 1
-        path = self._scratch / f"canvas-{self._count}"
         if download.params.file_format == NPY:
-            return self._open.enter_context(closing(NpyCanvas(path, plan, grid)))
+            return self._open.enter_context(closing(NpyCanvas(self._new_path(), plan, grid)))
         return self.open_cog(plan, grid)
 
     def open_cog(self, plan: RasterPlan, grid: PixelGrid) -> CogCanvas:
         """Return a new COG, whose parts are sent to the target."""
-        self._count += 1
-        path = self._scratch / f"canvas-{self._count}"
+        path = self._new_path()
         path.mkdir()
         key = self._target.destination.key(plan.suffix)
         upload = PartUpload(
@@ -77,6 +74,10 @@ class Canvases:
         self._uploads[path] = self._open.enter_context(closing(upload))
         canvas = CogCanvas(path, plan, grid, self._form, upload)
         return self._open.enter_context(closing(canvas))
+
+    def _new_path(self) -> Path:
+        self._count += 1
+        return self._scratch / f"canvas-{self._count}"
 
     def file_of(self, canvas: CogCanvas, raster: RasterFacts) -> CogFile:
         """Return the file that a finished COG is."""

@@ -60,7 +60,6 @@ class CogDescription:
     :param nodata: of Earth Engine's files, or chosen by the user; None for none.
     :param band_names: one a band, in order.
     :param tags: of the file, as GDAL is to store them.
-    :param band_tags: the same for each band, for example its statistics; empty for none.
     """
 
     grid: PixelGrid
@@ -69,7 +68,6 @@ class CogDescription:
     nodata: float | None
     band_names: tuple[str, ...]
     tags: Mapping[str, str] = field(default_factory=dict)
-    band_tags: tuple[Mapping[str, str], ...] = ()
 
 
 def tags_of(description: CogDescription) -> tuple[Tag, ...]:
@@ -79,8 +77,6 @@ def tags_of(description: CogDescription) -> tuple[Tag, ...]:
             dataset.update_tags(**description.tags)
             for index, name in enumerate(description.band_names, start=1):
                 dataset.set_band_description(index, name)
-            for index, band_tags in enumerate(description.band_tags, start=1):
-                dataset.update_tags(index, **band_tags)
         tags = _read_tags(bytes(file.getbuffer()))
     kept = (tag for tag in tags if tag.code in _PIXELS or tag.code >= _FIRST_GEOTIFF_TAG)
     if len(description.band_names) == 1:

@@ -8,7 +8,6 @@ known last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,15 +57,17 @@ class CogWriter:
         sink: PartSink,
         sample: npt.NDArray[Any] | None = None,
     ) -> None:
-        self._description = description
         self._encoder = BlockEncoder(compression, description.dtype, sample)
         self._nodata = nodata_of_cog(description.dtype, description.nodata)
         grid = description.grid
         self._layout = CogLayout(
             grid.width, grid.height, len(description.band_names), description.dtype
         )
+        self._header = CogHeader(
+            self._layout, tags_of(description), self._encoder.compression, self._encoder.predictor
+        )
         full, *overviews = map(self._layout.max_byte_count, range(len(self._layout.levels)))
-        plan = plan_parts(self._header().max_byte_count + sum(overviews), full)
+        plan = plan_parts(self._header.max_byte_count + sum(overviews), full)
         self._spool = BlockSpool(directory / "cog.blocks", self._layout)
         self._pending = PendingBlocks(directory / "cog.quarters", self._layout)
         self._parts = CogParts(self._spool, plan, sink)
@@ -96,18 +97,14 @@ class CogWriter:
                     self._write_overviews(replace(above, band=band), halves)
         self._parts.send_ready()
 
-    def finish(self, band_tags: tuple[Mapping[str, str], ...] = ()) -> SentCog:
-        """Send the rest of the COG. All tiles must be written.
-
-        :param band_tags: for each band, what is known only now, for example its statistics.
-        """
+    def finish(self) -> SentCog:
+        """Send the rest of the COG. All tiles must be written."""
         if not self._spool.is_complete():
             raise ValueError("The COG lacks tiles that were not written.")
-        header = self._header(band_tags)
-        start = header.byte_count(self._spool.byte_count)
+        start = self._header.byte_count(self._spool.byte_count)
         places = self._spool.places_in_cog(start)
         self._pending.close()
-        self._written_header = header.written(places, self._spool.byte_count)
+        self._written_header = self._header.written(places, self._spool.byte_count)
         return self._parts.finish(self._written_header)
 
     def send_again(self, sink: PartSink) -> None:
@@ -149,10 +146,6 @@ class CogWriter:
                 return
             halves = {place.start_above: self._write_block(place, block)}
             place = place.above
-
-    def _header(self, band_tags: tuple[Mapping[str, str], ...] = ()) -> CogHeader:
-        tags = tags_of(replace(self._description, band_tags=band_tags))
-        return CogHeader(self._layout, tags, self._encoder.compression, self._encoder.predictor)
 
 
 def _blocks_in(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from tests.unit.download.raster.written_cogs import (
     DTYPES,
     Array,
+    Tile,
     expected_half,
     opened,
     same_bits,
@@ -193,6 +196,27 @@ def test_the_bytes_do_not_depend_on_the_order_of_tiles_or_threads(tmp_path: Path
         got, again = write_cog(pixels, tmp_path, tiles=tiles, threads=4)
         assert got.file == wanted.file
         assert again == cog
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("seed", range(3))
+def test_tiles_that_end_inside_of_blocks_make_the_same_file(
+    dtype: str, seed: int, tmp_path: Path
+) -> None:
+    pixels = pixels_of(dtype, (2, 1300, 1100), seed, "slope")
+    wanted, cog = write_cog(pixels, tmp_path)
+    cuts = random.Random(seed)
+    rows = [0, *sorted(cuts.sample(range(1, 1300), 4)), 1300]
+    columns = [0, *sorted(cuts.sample(range(1, 1100), 3)), 1100]
+    tiles = [
+        Tile(left, top, band, right - left, bottom - top, 1)
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(columns)
+        for band in range(2)
+    ]
+    got, again = write_cog(pixels, tmp_path, tiles=shuffled(tiles, seed), threads=4)
+    assert got.file == wanted.file
+    assert again == cog
 
 
 @pytest.mark.parametrize("dtype", [">u2", ">f8"])
