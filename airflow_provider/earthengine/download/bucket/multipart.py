@@ -22,8 +22,8 @@ PART_BYTE_COUNT = 8 << 20
 _MAX_PARTS = 10_000
 
 _PARTS_UNDER_WAY = 3
-# Those under way are in memory. A longer part goes alone.
-_BYTES_UNDER_WAY = 32 << 20
+# Those under way are in memory: two of the usual length. A longer part goes alone.
+_BYTES_UNDER_WAY = 20 << 20
 _GLANCE_SECONDS = 0.5
 
 
