@@ -186,7 +186,7 @@ def test_a_cog_that_was_uploaded_while_it_was_written_is_whole_and_recorded(
     assert asset["file:checksum"] == f"1220{hashlib.sha256(content).hexdigest()}"
     assert asset["file:size"] == len(content)
     metadata = s3.client().head_object(Bucket=bucket, Key="a/scene.tif")["Metadata"]
-    assert set(metadata) == {"fingerprint", "generation", "item"}
+    assert set(metadata) == {"fingerprint", "generation", "item", "task"}
 
 
 @contextmanager

@@ -43,13 +43,13 @@ class FetchedRasters:
     """What was fetched, in the order asked for.
 
     :param download: as it was done, which may be in more requests than planned.
-    :param rasters: what came in one body.
-    :param canvases: all tiles, to be finished.
+    :param rasters: the facts of what was fetched.
+    :param canvases: of each raster that came in tiles, to be finished.
     :param body: what the rasters came in; None for tiles.
     """
 
     download: Download
-    rasters: tuple[RasterFacts, ...] = ()
+    rasters: tuple[RasterFacts, ...]
     canvases: tuple[Canvas, ...] = ()
     body: FetchedBody | None = None
 
@@ -76,7 +76,7 @@ def fetch_rasters(
     canvases = tuple(_open(open_canvas, download, plan) for plan in download.rasters)
     image = clip_to_region(fetching.image, download.params)
     fetch_tiles(replace(fetching, image=image), download, canvases)
-    return FetchedRasters(download, canvases=canvases)
+    return FetchedRasters(download, tuple(canvas.describe() for canvas in canvases), canvases)
 
 
 def _open(open_canvas: OpenCanvas, download: Download, plan: RasterPlan) -> Canvas:

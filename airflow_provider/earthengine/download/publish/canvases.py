@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -79,8 +78,11 @@ class Canvases:
         self._count += 1
         return self._scratch / f"canvas-{self._count}"
 
-    def file_of(self, canvas: CogCanvas, raster: RasterFacts) -> CogFile:
-        """Return the file that a finished COG is."""
+    def finish(self, canvas: Canvas, raster: RasterFacts) -> LocalFile:
+        """Return the file of a canvas that all of a raster was written on."""
+        canvas.finish()
+        if not isinstance(canvas, CogCanvas):
+            return as_served(raster, NPY)
         return CogFile(
             raster.plan.suffix,
             canvas.path,
@@ -94,18 +96,15 @@ class Canvases:
 
 
 def assemble_files(fetched: FetchedRasters, canvases: Canvases) -> tuple[LocalFile, ...]:
-    """Return the files in the order of the bands: the zip itself, or one file a raster."""
+    """Return the files in the order of the bands: the zip itself, or one file per raster."""
     download, body = fetched.download, fetched.body
-    if body is None:
-        finished = [(canvas, canvas.finish()) for canvas in fetched.canvases]
-        return tuple(
-            canvases.file_of(canvas, raster)
-            if isinstance(canvas, CogCanvas)
-            else as_served(raster, download.params.file_format)
-            for canvas, raster in finished
-        )
-    if download.layout == ZIP:
+    if download.layout == ZIP and body is not None:
         return (zip_of(body, fetched.rasters),)
+    if body is None:
+        return tuple(
+            canvases.finish(canvas, raster)
+            for canvas, raster in zip(fetched.canvases, fetched.rasters, strict=True)
+        )
     if download.layout == COG:
         return tuple(_cog_of(raster, canvases) for raster in fetched.rasters)
     return tuple(as_served(raster, download.params.file_format) for raster in fetched.rasters)
@@ -117,4 +116,4 @@ def _cog_of(raster: RasterFacts, canvases: Canvases) -> LocalFile:
     canvas = canvases.open_cog(raster.plan, grid)
     copy_to_canvas(raster, canvas)
     raster.path.unlink()
-    return canvases.file_of(canvas, replace(canvas.finish(), warnings=raster.warnings))
+    return canvases.finish(canvas, raster.as_cog())

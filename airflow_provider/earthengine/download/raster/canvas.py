@@ -67,16 +67,12 @@ class Canvas(ABC):
         gatherer.add(raster.band(position))
         return gatherer
 
-    def finish(self) -> RasterFacts:
-        """Return the facts of the raster, once all of it is written.
-
-        :raises OSError: if not all of it could be written to disk.
-        """
+    def describe(self) -> RasterFacts:
+        """Return the facts of the raster, once all of it is written."""
         pixels = self._grid.width * self._grid.height
         for gatherer in self._gatherers or [StatisticsGatherer(None)]:
             if gatherer.pixel_count != pixels:
                 raise mismatch("pixels", f"{pixels:,}", f"{gatherer.pixel_count:,}")
-        self._complete()
         bands = tuple(
             BandFacts(band.id, dtype, gatherer.nodata, gatherer.statistics())
             for band, dtype, gatherer in zip(
@@ -89,9 +85,12 @@ class Canvas(ABC):
     def _nodata_of(self, raster: DecodedRaster) -> float | None:
         return raster.nodata if self._plan.nodata is None else self._plan.nodata
 
-    def _complete(self) -> None:
-        """Write what is not written yet."""
-        self.close()
+    @abstractmethod
+    def finish(self) -> None:
+        """Complete the file, once all of it is written.
+
+        :raises OSError: if not all of it could be written to disk.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -167,6 +166,10 @@ class NpyCanvas(Canvas):
 
     def _dtypes(self) -> list[str]:
         return [self._dtype[band.id].name for band in self._plan.bands]
+
+    def finish(self) -> None:
+        """Write what is still buffered."""
+        self.close()
 
     def close(self) -> None:
         """Write what is still buffered, and close the file."""

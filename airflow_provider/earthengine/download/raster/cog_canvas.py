@@ -107,7 +107,8 @@ class CogCanvas(Canvas):
     def _dtypes(self) -> list[str]:
         return [self._dtype] * len(self._plan.bands)
 
-    def _complete(self) -> None:
+    def finish(self) -> None:
+        """Send the rest of the file."""
         self._sent = self._open_writer.finish()
 
     def close(self) -> None:

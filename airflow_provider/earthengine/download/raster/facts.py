@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
-from airflow_provider.earthengine.download.raster.masked_pixels import is_valid
+from airflow_provider.earthengine.download.raster.masked_pixels import is_valid, nodata_of_cog
 from airflow_provider.earthengine.exceptions import RasterMismatchError
 
 
@@ -53,6 +53,13 @@ class RasterFacts:
     bands: tuple[BandFacts, ...]
     warnings: tuple[str, ...]
     is_all_masked: bool = False
+
+    def as_cog(self) -> RasterFacts:
+        """Return the facts of the COG, whose masked pixels may hold another value."""
+        bands = (
+            replace(band, nodata=nodata_of_cog(band.dtype, band.nodata)) for band in self.bands
+        )
+        return replace(self, bands=tuple(bands))
 
 
 class StatisticsGatherer:
