@@ -81,16 +81,18 @@ class Cell:
         return f"{self.scene.title}, {1000 * self.latency_seconds:.0f} ms"
 
 
-_FOUR, _THIRTEEN, _DOUBLE = (
+_FOUR, _THIRTEEN, _DOUBLE, _EMBEDDING = (
     Scene(4, "uint16", GIBIBYTE),
     Scene(13, "uint16", GIBIBYTE),
     Scene(1, "float64", GIBIBYTE),
+    Scene(64, "float64", GIBIBYTE),
 )
 CELLS = (
     Cell("4x16-50ms", _FOUR, 0.05),
     Cell("4x16-500ms", _FOUR, 0.5),
     Cell("13x16-500ms", _THIRTEEN, 0.5),
     Cell("1x64-500ms", _DOUBLE, 0.5),
+    Cell("64x64-500ms", _EMBEDDING, 0.5),
     Cell("small", Scene(4, "uint16", GIBIBYTE // 5), 0.5, is_for_memory=True),
     Cell("large", Scene(4, "uint16", 4 * GIBIBYTE), 0.5, is_for_memory=True),
 )

@@ -22,6 +22,7 @@ import rasterio
 from airflow.providers.common.compat.sdk import AirflowFailException
 from rio_cogeo.cogeo import cog_validate
 
+from airflow_provider.earthengine.download.fetch import staged_tiles
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.access.quotas import Quotas
 from airflow_provider.earthengine.emulator.faults import Cut, Damage, Flip, Latency, Status
@@ -224,7 +225,7 @@ def test_unlike_pixels_in_one_file_of_more_than_a_request_are_refused(run: Run) 
         run(download_params=params, limits={"tile_byte_count": 40_000})
 
 
-@pytest.mark.parametrize("compression", ["deflate", "zstd", "lzw", "none"])
+@pytest.mark.parametrize("compression", ["deflate", "zstd", "none"])
 @pytest.mark.parametrize("limits", [None, SMALL_TILES], ids=["one request", "tiles"])
 def test_what_arrives_is_a_valid_cog(
     run: Run, s3: SeaweedFS, tmp_path: Path, compression: str, limits: Any
@@ -368,6 +369,20 @@ def test_a_retry_fetches_only_what_is_missing(
     assert_scene(uri)
     assert emulator.counts()["thumbnails.getPixels"] == 22 - 10
     assert keys(s3, bucket) == ["a/scene.tif", "a/scene.tif.json"]
+
+
+@pytest.mark.parametrize(("slow_seconds", "are_kept"), [(10.0, False), (0.0, True)])
+def test_of_many_tiles_only_those_that_took_long_are_kept(
+    run: Run, emulator: Emulator, s3: SeaweedFS, bucket: str, monkeypatch: pytest.MonkeyPatch,
+    slow_seconds: float, are_kept: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(staged_tiles, "SLOW_SECONDS", slow_seconds)
+    with (
+        emulator.fault("thumbnails.getPixels", Status(500), times=4, skip=3),
+        pytest.raises(ServiceUnavailableError),
+    ):
+        run(limits={"tile_byte_count": 24 << 10, "max_concurrent_requests": 1})
+    assert len(keys(s3, bucket)) == (3 if are_kept else 0)
 
 
 def test_tiles_of_another_run_are_not_taken_and_are_swept(

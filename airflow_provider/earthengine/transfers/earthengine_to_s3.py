@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.bucket.bucket import Bucket
     from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
     from airflow_provider.earthengine.download.fetch.staged_tiles import StagedTiles
+    from airflow_provider.earthengine.download.publish.canvases import Canvases
     from airflow_provider.earthengine.download.publish.record import (
         CommitRecord,
         Standing,
@@ -68,7 +69,7 @@ class EarthEngineToS3Operator(BaseOperator):
     :param s3_prefix: the prefix of the keys. (templated)
     :param layout: "cog" (default), cloud-optimised GeoTIFFs of any size; "as_served", Earth
         Engine's files, unzipped, the default for format NPY; or "zip", its zip. (templated)
-    :param compression: of COGs: "deflate" (default), "zstd", "lzw" or "none". (templated)
+    :param compression: of COGs: "deflate" (default), "zstd" or "none". (templated)
     :param if_exists: what to do if the keys hold another download: "replace_changed", replace it;
         "fail"; or "replace", replace even the same download, once per run. (templated)
     :param on_empty: what to do if the image has no bands or no pixels in the region: "fail";
@@ -252,9 +253,10 @@ class EarthEngineToS3Operator(BaseOperator):
         """Fetch, verify and publish the download, and return its record."""
         from airflow_provider.earthengine.download.fetch.scratch import scratch_directory
         from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
+        from airflow_provider.earthengine.download.publish.canvases import Canvases, assemble_files
         from airflow_provider.earthengine.download.publish.commit import publish_files
-        from airflow_provider.earthengine.download.publish.files import assemble_files
         from airflow_provider.earthengine.download.publish.item import Source, build_item
+        from airflow_provider.earthengine.download.raster.cog_canvas import CogForm
         from airflow_provider.earthengine.download.raster.property_tags import encode_properties
 
         started = time.monotonic()
@@ -263,14 +265,17 @@ class EarthEngineToS3Operator(BaseOperator):
             stage = open_stage(
                 target.bucket, job.limits, job.identity, plan.download, plan.info.version
             )
-            tags = encode_properties(plan.info.properties)
-            fetched = self._fetch(plan, hook, scratch, stage, tags)
-            if fetched.is_all_masked and job.on_empty.all_masked != PUBLISH:
-                self._refuse_masked(job, stage)
-            # The check takes a request; files are assembled and uploaded in the meantime.
-            with ThreadPoolExecutor(1, "earthengine-check") as checker:
+            form = CogForm(job.compression, encode_properties(plan.info.properties))
+            with (
+                Canvases(target, scratch, form, self._cancellation.check) as canvases,
+                ThreadPoolExecutor(1, "earthengine-check") as checker,
+            ):
+                fetched = self._fetch(plan, hook, scratch, stage, canvases)
+                if fetched.is_all_masked and job.on_empty.all_masked != PUBLISH:
+                    self._refuse_masked(job, stage)
+                # The answer takes as long as a request does; files are finished meanwhile.
                 unchanged = None if fetched.body else checker.submit(plan.check_unchanged, hook)
-                files = assemble_files(fetched, tags, job.compression, self._cancellation)
+                files = assemble_files(fetched, canvases)
                 target.bucket.find_out_conditions(job.destination.prefix)
                 describe = partial(
                     build_item,
@@ -307,9 +312,9 @@ class EarthEngineToS3Operator(BaseOperator):
         hook: EarthEngineHook,
         scratch: Path,
         stage: StagedTiles | None,
-        tags: Mapping[str, str],
+        canvases: Canvases,
     ) -> FetchedRasters:
-        """Return the verified rasters of the download, in scratch."""
+        """Return the rasters of the download, verified."""
         from airflow_provider.earthengine.download.fetch.rasters import fetch_rasters
         from airflow_provider.earthengine.download.fetch.scratch import (
             check_free,
@@ -317,7 +322,7 @@ class EarthEngineToS3Operator(BaseOperator):
         )
         from airflow_provider.earthengine.download.fetch.tiles import Fetching
         from airflow_provider.earthengine.download.fetch.validity import mark_masked
-        from airflow_provider.earthengine.download.raster.cog import bound_block_cache
+        from airflow_provider.earthengine.download.raster.integrity import bound_block_cache
 
         job, download = plan.job, plan.download
         self._log_plan(plan)
@@ -335,7 +340,7 @@ class EarthEngineToS3Operator(BaseOperator):
             cancellation=self._cancellation,
             stage=stage,
         )
-        fetched = fetch_rasters(fetching, download, tags)
+        fetched = fetch_rasters(fetching, download, canvases.open)
         marked = mark_masked(hook, plan.image, fetched.download.params, fetched.rasters)
         fetched = dataclasses.replace(fetched, rasters=marked)
         self._log_rasters(job, fetched.rasters)

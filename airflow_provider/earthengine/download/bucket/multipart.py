@@ -1,14 +1,12 @@
-"""A file -> the parts of an open upload, several at a time, even while the file is being written.
-
-Parts of a growing file are sent on the assumption that they no longer change. Once the file is
-complete it is read again, and each part that has changed is sent again.
-"""
+"""The parts of uploads, several under way at a time, until a file is complete."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,79 +16,127 @@ from airflow_provider.earthengine.download.bucket.objects import OpenUpload
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-# S3 accepts at most 10,000 parts of at least 5 MiB each; those in flight are held in memory.
+# S3 takes at most 10,000 parts of at least 5 MiB each.
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read 2026-11.
 PART_BYTE_COUNT = 8 << 20
 _MAX_PARTS = 10_000
+
 _PARTS_UNDER_WAY = 3
+# Those under way are in memory: two of the usual length. A longer part goes alone.
+_BYTES_UNDER_WAY = 20 << 20
+_GLANCE_SECONDS = 0.5
 
 
-class FileUpload:
-    """The upload of one file; the caller closes it, and aborts its ``open_upload`` if incomplete.
+class PartSender:
+    """Sends the parts of all uploads of one download. Whoever makes it closes it.
 
-    :param max_byte_count: an upper bound of the file's size.
+    :param check: raises when the download was cancelled, for those who wait.
     """
 
-    def __init__(
-        self,
-        bucket: Bucket,
-        key: str,
-        media_type: str,
-        metadata: Mapping[str, str],
-        max_byte_count: int,
-    ) -> None:
-        self._bucket = bucket
-        self._part_byte_count = max(PART_BYTE_COUNT, -(-max_byte_count // _MAX_PARTS))
-        self.open_upload = bucket.create_upload(key, media_type, metadata)
+    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
+        self._changed = threading.Condition()
+        self._byte_count = 0
         self._pool = ThreadPoolExecutor(_PARTS_UNDER_WAY, "earthengine-upload")
-        self._digests: dict[int, bytes] = {}
-        self._parts: dict[int, Future[CompletedPartTypeDef]] = {}
 
-    def send_grown(self, path: Path) -> None:
-        """Send the parts that the file has grown past, as many as may be in flight.
-
-        The first part holds the directory, which GDAL writes last, so it is sent at the end.
-        """
-        if not path.exists():
-            return
-        whole = path.stat().st_size // self._part_byte_count - 1
-        with path.open("rb") as file:
-            for number in range(len(self._parts) + 2, whole + 1):
-                if len(self._under_way()) >= _PARTS_UNDER_WAY:
-                    return
-                file.seek((number - 1) * self._part_byte_count)
-                content = file.read(self._part_byte_count)
-                self._send(number, content, hashlib.sha256(content).digest())
-
-    def finish(self, path: Path) -> OpenUpload:
-        """Send the missing parts of the complete file, and return the upload."""
-        number = 0
-        with path.open("rb") as file:
-            while (content := file.read(self._part_byte_count)) or number == 0:
-                number += 1
-                digest = hashlib.sha256(content).digest()
-                if self._digests.get(number) != digest:
-                    if len(self._under_way()) >= _PARTS_UNDER_WAY:
-                        wait(self._under_way(), return_when=FIRST_COMPLETED)
-                    self._send(number, content, digest)
-        parts = tuple(self._parts[index].result() for index in range(1, number + 1))
-        return OpenUpload(self.open_upload.key, self.open_upload.upload_id, parts)
+    def submit(
+        self, byte_count: int, send: Callable[[], CompletedPartTypeDef]
+    ) -> Future[CompletedPartTypeDef]:
+        """Send a part soon; wait until there is room for its bytes."""
+        with self._changed:
+            while self._byte_count and self._byte_count + byte_count > _BYTES_UNDER_WAY:
+                self._check()
+                self._changed.wait(_GLANCE_SECONDS)
+            self._byte_count += byte_count
+        future = self._pool.submit(send)
+        future.add_done_callback(lambda _: self._make_room(byte_count))
+        return future
 
     def close(self) -> None:
         """Wait for the parts in flight, and start no more."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _send(self, number: int, content: bytes, digest: bytes) -> None:
-        before = self._parts.get(number)
-        if before is not None:
-            before.result()  # Resend a part only after its first send, or older bytes might win.
-        self._digests[number] = digest
-        self._parts[number] = self._pool.submit(
-            self._bucket.upload_part, self.open_upload, number, content, digest
-        )
+    def _make_room(self, byte_count: int) -> None:
+        with self._changed:
+            self._byte_count -= byte_count
+            self._changed.notify_all()
 
-    def _under_way(self) -> list[Future[CompletedPartTypeDef]]:
-        return [part for part in self._parts.values() if not part.done()]
+
+class PartUpload:
+    """The upload of one object, opened by its first part. Whoever makes it closes it.
+
+    :param metadata: of the object, as far as it is known before its first byte.
+    """
+
+    def __init__(
+        self,
+        sender: PartSender,
+        bucket: Bucket,
+        key: str,
+        media_type: str,
+        metadata: Mapping[str, str],
+    ) -> None:
+        self._sender = sender
+        self._bucket = bucket
+        self._key = key
+        self._media_type = media_type
+        self._metadata = dict(metadata)
+        self._upload: OpenUpload | None = None
+        self._parts: dict[int, Future[CompletedPartTypeDef]] = {}
+        self._under_way: list[Future[CompletedPartTypeDef]] = []
+
+    def send_part(self, number: int, content: bytes) -> None:
+        """Send a part, of any number but one that was sent; wait until there is room for it.
+
+        :raises EarthEngineProviderError: it or an earlier one failed.
+        """
+        if self._upload is None:
+            self._upload = self._bucket.create_upload(self._key, self._media_type, self._metadata)
+        for part in self._under_way:
+            if part.done():
+                part.result()
+        send = partial(_send, self._bucket, self._upload, number, content)
+        self._parts[number] = self._sender.submit(len(content), send)
+        self._under_way = [part for part in self._under_way if not part.done()]
+        self._under_way.append(self._parts[number])
+
+    def send_whole(self, content: bytes) -> None:
+        """Send the file as one part; the object says its digest."""
+        self._metadata["sha256"] = hashlib.sha256(content).hexdigest()
+        self.send_part(1, content)
+
+    def send_file(self, path: Path) -> None:
+        """Send a complete file."""
+        part_byte_count = max(PART_BYTE_COUNT, -(-path.stat().st_size // _MAX_PARTS))
+        with path.open("rb") as file:
+            number = 1
+            while (content := file.read(part_byte_count)) or number == 1:
+                self.send_part(number, content)
+                number += 1
+
+    def take(self) -> OpenUpload:
+        """Return the upload with all its parts. Now it is the caller's, to complete or to drop.
+
+        :raises EarthEngineProviderError: a part failed.
+        """
+        parts = tuple(self._parts[number].result() for number in sorted(self._parts))
+        if self._upload is None:
+            raise ValueError(f"Nothing was sent to {self._key}.")
+        upload = OpenUpload(self._upload.key, self._upload.upload_id, parts)
+        self._upload = None
+        return upload
+
+    def close(self) -> None:
+        """Wait for the parts under way, and drop the upload unless it was taken."""
+        for part in self._under_way:
+            if not part.cancel():
+                part.exception()
+        if self._upload is not None:
+            self._bucket.drop_uploads([self._upload])
+
+
+def _send(bucket: Bucket, upload: OpenUpload, number: int, content: bytes) -> CompletedPartTypeDef:
+    return bucket.upload_part(upload, number, content, hashlib.sha256(content).digest())
 
 
 def digest_file(path: Path) -> str:

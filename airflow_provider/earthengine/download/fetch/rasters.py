@@ -1,4 +1,4 @@
-"""A plan -> verified rasters on disk, by one request or by tiles.
+"""A plan -> verified rasters, whichever way: one request, or tile after tile.
 
 A single request can turn out to be too large for Earth Engine; its pixels are then fetched as tiles
 instead.
@@ -7,8 +7,7 @@ instead.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,9 +19,11 @@ from airflow_provider.earthengine.download.fields.layout import AS_SERVED, ZIP
 from airflow_provider.earthengine.download.fields.params import NPY
 from airflow_provider.earthengine.download.plan.clipping import clip_to_region
 from airflow_provider.earthengine.download.plan.cutting import cut_tile
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
 from airflow_provider.earthengine.download.plan.requests import Download
 from airflow_provider.earthengine.download.plan.tiles import Tile, TileBudget
-from airflow_provider.earthengine.download.raster.canvas import Canvas, GeoTiffCanvas, NpyCanvas
+from airflow_provider.earthengine.download.raster.canvas import Canvas
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
 from airflow_provider.earthengine.download.raster.integrity import check_body
 from airflow_provider.earthengine.download.raster.verify import verify_body
@@ -34,17 +35,22 @@ from airflow_provider.earthengine.exceptions import (
 log = logging.getLogger(__name__)
 
 
+OpenCanvas = Callable[[Download, RasterPlan, PixelGrid], Canvas]
+
+
 @dataclass(frozen=True)
 class FetchedRasters:
-    """What was fetched.
+    """What was fetched, in the order asked for.
 
-    :param download: as executed, possibly with more requests than planned.
-    :param rasters: in the requested order.
-    :param body: the body that held the rasters; None for tiles.
+    :param download: as it was done, which may be in more requests than planned.
+    :param rasters: the facts of what was fetched.
+    :param canvases: of each raster that came in tiles, to be finished.
+    :param body: what the rasters came in; None for tiles.
     """
 
     download: Download
     rasters: tuple[RasterFacts, ...]
+    canvases: tuple[Canvas, ...] = ()
     body: FetchedBody | None = None
 
     @property
@@ -54,11 +60,11 @@ class FetchedRasters:
 
 
 def fetch_rasters(
-    fetching: Fetching, download: Download, tags: Mapping[str, str]
+    fetching: Fetching, download: Download, open_canvas: OpenCanvas
 ) -> FetchedRasters:
-    """Return the verified rasters on disk.
+    """Return the rasters, verified: in a body on disk, or on canvases.
 
-    :param tags: of GeoTIFFs written here.
+    :param open_canvas: makes canvases, which stay its maker's.
     """
     if not download.tiles:
         try:
@@ -67,7 +73,15 @@ def fetch_rasters(
             tiles = _in_tiles(fetching, download, error)
             log.warning("%s Fetching it in %d tiles instead.", error, len(tiles))
             download = replace(download, tiles=tiles)
-    return FetchedRasters(download, _fetch_in_tiles(fetching, download, tags))
+    canvases = tuple(_open(open_canvas, download, plan) for plan in download.rasters)
+    image = clip_to_region(fetching.image, download.params)
+    fetch_tiles(replace(fetching, image=image), download, canvases)
+    return FetchedRasters(download, tuple(canvas.describe() for canvas in canvases), canvases)
+
+
+def _open(open_canvas: OpenCanvas, download: Download, plan: RasterPlan) -> Canvas:
+    grid: Any = plan.grid  # There are tiles, so there is one.
+    return open_canvas(download, plan, grid)
 
 
 def _fetch_whole(fetching: Fetching, download: Download) -> FetchedRasters:
@@ -91,7 +105,8 @@ def _fetch_whole(fetching: Fetching, download: Download) -> FetchedRasters:
         fetching.limits.attempt_seconds,
     )
     log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
-    return FetchedRasters(download, verify_body(body.path, download, fetching.scratch), body)
+    rasters = verify_body(body.path, download, fetching.scratch)
+    return FetchedRasters(download, rasters, body=body)
 
 
 def _in_tiles(
@@ -115,25 +130,3 @@ def _in_tiles(
             tiles += cut_tile(whole, group, budget)
     fetching.limits.check_request_count(len(tiles))
     return tuple(tiles)
-
-
-def _fetch_in_tiles(
-    fetching: Fetching, download: Download, tags: Mapping[str, str]
-) -> tuple[RasterFacts, ...]:
-    image = clip_to_region(fetching.image, download.params)
-    with ExitStack() as open_canvases:
-        canvases = [
-            open_canvases.enter_context(closing(_canvas(fetching, download, index, tags)))
-            for index in range(len(download.rasters))
-        ]
-        fetch_tiles(replace(fetching, image=image), download, canvases)
-        return tuple(canvas.finish() for canvas in canvases)
-
-
-def _canvas(fetching: Fetching, download: Download, index: int, tags: Mapping[str, str]) -> Canvas:
-    plan = download.rasters[index]
-    grid: Any = plan.grid  # Not None, because there are tiles.
-    path = fetching.scratch / f"canvas-{index}"
-    if download.params.file_format == NPY:
-        return NpyCanvas(path, plan, grid)
-    return GeoTiffCanvas(path, plan, grid, tags)

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 _PREFIX = "earthengine-"
 _LOCK = ".lock"
 _DISK_ERRORS = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EIO}
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOENT,
+        errno.EIO,
+    }
 )
 
 
@@ -107,6 +116,7 @@ def scratch_byte_count(download: Download, limits: DownloadLimits) -> int:
 
     if not download.tiles:
         return 3 * download.max_body_byte_count
-    # The canvas, the file made from it, and the bodies being processed.
+    # COGs, which are little longer than their pixels and a third for overviews; pieces of blocks
+    # that wait for the rest; and the bodies being processed.
     bodies = limits.max_concurrent_requests * TileBudget.within(limits).byte_count
     return 2 * download.raster_byte_count + bodies

@@ -26,7 +26,10 @@ from airflow_provider.earthengine.download.plan.tiles import Tile
 log = logging.getLogger(__name__)
 
 MANY_REQUESTS = 64
-"""With more requests than this, fetching tiles again costs more than keeping them."""
+"""With fewer requests than this, it is never worth keeping tiles."""
+
+SLOW_SECONDS = 10.0
+"""A tile that was fetched in less is fetched again for less than keeping all such tiles costs."""
 
 _DIGEST_LENGTH = 16
 
@@ -37,10 +40,14 @@ class StagedTiles:
     :param folder: of all tiles of this download, of any run.
     :param generation: the part of the key that is specific to this run.
     :param grid: the part that is specific to the same pixels of the same source.
+    :param slow_seconds: only tiles that took so long to fetch are kept.
     """
 
-    def __init__(self, bucket: Bucket, folder: str, generation: str, grid: str) -> None:
+    def __init__(
+        self, bucket: Bucket, folder: str, generation: str, grid: str, slow_seconds: float
+    ) -> None:
         self._bucket = bucket
+        self._slow_seconds = slow_seconds
         self._folder = f"{folder}/"
         self._prefix = f"{folder}/{generation}/{grid}/"
         self._kept = {
@@ -58,8 +65,10 @@ class StagedTiles:
         key, digest = self._kept[tile.name]
         return self._bucket.get_file(key, path) == digest
 
-    def keep(self, tile: Tile, path: Path) -> None:
-        """Keep a verified body."""
+    def keep(self, tile: Tile, path: Path, seconds: float) -> None:
+        """Keep a verified body, if it took long to fetch."""
+        if seconds < self._slow_seconds:
+            return
         sha256 = digest_file(path)
         key = f"{self._prefix}{tile.name}.{sha256}"
         self._bucket.put_file(key, path, bytes.fromhex(sha256))
@@ -92,7 +101,11 @@ def open_stage(
     fingerprint = identity.fingerprint.rpartition(":")[2]
     grid = _digest([version, download.params.file_format, [str(each) for each in download.groups]])
     return StagedTiles(
-        bucket, f"{limits.staging_prefix}/{fingerprint}", _digest(identity.generation), grid
+        bucket,
+        f"{limits.staging_prefix}/{fingerprint}",
+        _digest(identity.generation),
+        grid,
+        SLOW_SECONDS if limits.resume == AUTO else 0.0,
     )
 
 

@@ -60,7 +60,7 @@ class TileStage(Protocol):
     def take(self, tile: Tile, path: Path) -> bool:
         """Write the kept body to ``path``; return whether there was one."""
 
-    def keep(self, tile: Tile, path: Path) -> None:
+    def keep(self, tile: Tile, path: Path, seconds: float) -> None:
         """Keep a verified body."""
 
 
@@ -111,6 +111,7 @@ class _TileRun:
         self._decoders = ThreadPoolExecutor(DECODERS, "earthengine-decoder")
         self._own = threading.local()
         self._fetchers = ExitStack()
+        self._failures: list[Exception] = []
         self._started = time.monotonic()
         self._format = NPY if download.params.file_format == NPY else GEO_TIFF
 
@@ -165,7 +166,7 @@ class _TileRun:
             check=lambda part: self._decoders.submit(self._paint, part, tile, group).result(),
         )
         try:
-            self._fetcher().fetch(request)
+            fetched = self._fetcher().fetch(request)
         except ComputationTooLargeError as error:
             return quarters_of(tile, error)
         except RequestTooLargeError as error:
@@ -174,8 +175,9 @@ class _TileRun:
             if len(pieces) == 1:
                 raise
             return pieces
+        self._raise_failure()
         if self._fetching.stage is not None:
-            self._fetching.stage.keep(tile, path)
+            self._fetching.stage.keep(tile, path, fetched.seconds)
         return ()
 
     def _take_from_stage(self, tile: Tile, path: Path) -> bool:
@@ -187,10 +189,14 @@ class _TileRun:
             self._decoders.submit(self._paint, path, tile, group).result()
         except TruncatedBodyError:
             return False
+        self._raise_failure()
         return True
 
     def _paint(self, path: Path, tile: Tile, group: BandGroup) -> None:
-        """Decode, verify and paint a body; the policy fetches a damaged one again."""
+        """Decode, verify and paint a body; what is no whole file is fetched again.
+
+        :raises TruncatedBodyError: it is no whole file.
+        """
         bound = max_body_byte_count(tile.bands_of(group), [tile.grid_of(group)])
         raster = decode_body(path, self._format, bound, self._buffer())
         check_tile(raster, tile, group)
@@ -198,8 +204,16 @@ class _TileRun:
         for position in range(tile.band_count):
             canvas, index = group.places[tile.first_band + position]
             targets.setdefault(canvas, {})[position] = index
-        for canvas, places in targets.items():
-            self._canvases[canvas].write(raster, tile.column, tile.row, places)
+        try:
+            for canvas, places in targets.items():
+                self._canvases[canvas].write(raster, tile.column, tile.row, places)
+        except Exception as error:  # noqa: BLE001 - it is raised where the body is done
+            # The body is right: to fetch it again would not help a disk or a bucket.
+            self._failures.append(error)
+
+    def _raise_failure(self) -> None:
+        if self._failures:
+            raise self._failures[0]
 
     def _buffer(self) -> PixelBuffer:
         """Return this thread's buffer."""

@@ -41,8 +41,8 @@ class DownloadLimits:
         Engine itself gives up.
     :param total_seconds: start no request after this time; None: the task's own timeout applies.
     :param resume: whether to keep verified tiles in the bucket until the download is published,
-        so that a retry fetches only what is missing: "auto" (if there are many), "always",
-        "never".
+        so that a retry does not fetch them again: "auto" (of many, those that took long),
+        "always", "never".
     :param staging_prefix: where in the bucket to keep them.
     :param tile_byte_count: the most bytes in one request, as Earth Engine counts them; None: Earth
         Engine's own limit.

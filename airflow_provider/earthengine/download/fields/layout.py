@@ -17,7 +17,7 @@ ZIP = "zip"
 LAYOUTS = (COG, AS_SERVED, ZIP)
 
 DEFLATE, ZSTD, LZW, NONE = "deflate", "zstd", "lzw", "none"
-COMPRESSIONS = (DEFLATE, ZSTD, LZW, NONE)
+COMPRESSIONS = (DEFLATE, ZSTD, NONE)
 
 _ITEM_SUFFIXES = _ZIP_ITEM, _NPY_ITEM, _BANDS_ITEM, _TIF_ITEM = (
     ".zip.json",
@@ -73,6 +73,12 @@ def read_compression(value: object, layout: str) -> str:
     """
     if value is None:
         return DEFLATE
+    if value == LZW:
+        raise DownloadParamsError(
+            f"compression is {LZW!r}, which is no longer written; use one of "
+            f"{', '.join(COMPRESSIONS)}.",
+            field="compression",
+        )
     compression = read_choice("compression", value, COMPRESSIONS)
     if layout != COG:
         raise DownloadParamsError(

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 from airflow_provider.earthengine.download.bucket.errors import (
     ConditionFailedError,
     UploadConflictError,
 )
-from airflow_provider.earthengine.download.bucket.multipart import FileUpload, digest_file
+from airflow_provider.earthengine.download.bucket.multipart import PartSender, PartUpload
 from airflow_provider.earthengine.download.bucket.objects import (
     HeadedObject,
     ListedObject,
@@ -25,7 +22,8 @@ from airflow_provider.earthengine.download.bucket.objects import (
     Precondition,
 )
 from airflow_provider.earthengine.download.fields.destination import IfExists
-from airflow_provider.earthengine.download.publish.files import GrowingFile, LocalFile
+from airflow_provider.earthengine.download.publish.files import CogFile, LocalFile
+from airflow_provider.earthengine.download.publish.object_metadata import metadata_of
 from airflow_provider.earthengine.download.publish.record import (
     CommitRecord,
     Standing,
@@ -39,7 +37,6 @@ from airflow_provider.earthengine.download.publish.writers import (
     Writer,
     check_no_rival,
     check_no_rival_at_work,
-    task_metadata,
 )
 from airflow_provider.earthengine.exceptions import (
     ObjectExistsError,
@@ -55,15 +52,6 @@ _UPLOAD_ATTEMPTS = 3
 _COMMIT_ATTEMPTS = 5
 
 
-@dataclass(frozen=True)
-class _SentFile:
-    """A file whose parts are all in an open upload."""
-
-    path: Path
-    byte_count: int
-    sha256: str
-
-
 class Attempt:
     """One attempt's writes to one destination, and its open uploads."""
 
@@ -73,7 +61,7 @@ class Attempt:
         self._destination = target.destination
         self._identity = target.identity
         self._uploads: dict[str, OpenUpload] = {}
-        self._sent: dict[str, _SentFile] = {}
+        self._sent: set[str] = set()
 
     def examine(self, key: str, standing: Standing) -> StoredObject | Precondition:
         """Return the object to adopt, or the state of the key in which to replace it."""
@@ -105,32 +93,19 @@ class Attempt:
         finally:
             self._bucket.drop_uploads(self._uploads.values())
 
-    def upload(self, key: str, file: LocalFile | GrowingFile) -> None:
-        """Upload all parts; nothing becomes visible. A growing file is written at the same time."""
-        metadata = {
-            "fingerprint": self._identity.fingerprint,
-            "generation": self._identity.generation,
-            "item": quote(self._destination.item_key),
-            **task_metadata(self._identity),
-        }
-        if isinstance(file, LocalFile):
-            # Metadata is sent before the first byte, when a growing file has no digest yet.
-            metadata["sha256"] = file.sha256
-        upload = FileUpload(self._bucket, key, file.media_type, metadata, file.byte_count)
-        self._uploads[key] = upload.open_upload
-        with closing(upload), ThreadPoolExecutor(1, "earthengine-digest") as hasher:
-            path = self._path_of(key, file, upload)
-            # Hashing takes a second per GiB; the parts are compared in the meantime.
-            digest = hasher.submit(_digest_of, file, path)
-            self._uploads[key] = upload.finish(path)
-        self._sent[key] = _SentFile(path, path.stat().st_size, digest.result())
-
-    def _path_of(self, key: str, file: LocalFile | GrowingFile, upload: FileUpload) -> Path:
-        """Return the path of the file; a growing file is written now, unless it already was."""
-        if isinstance(file, LocalFile):
-            return file.path
-        sent = self._sent.get(key)
-        return sent.path if sent else file.write(upload.send_grown)
+    def upload(self, key: str, file: LocalFile) -> None:
+        """Have all parts uploaded; nothing becomes visible."""
+        if isinstance(file, CogFile) and key not in self._sent:
+            self._uploads[key] = file.upload.take()
+        else:
+            metadata = {**metadata_of(self._target), "sha256": file.sha256}
+            with (
+                closing(PartSender()) as sender,
+                closing(PartUpload(sender, self._bucket, key, file.media_type, metadata)) as upload,
+            ):
+                file.send(upload)
+                self._uploads[key] = upload.take()
+        self._sent.add(key)
 
     def retire(self, previous: CommitRecord) -> CommitRecord | None:
         """Delete the old item; return the new record if another attempt has already finished."""
@@ -143,7 +118,7 @@ class Attempt:
     def complete(
         self,
         key: str,
-        file: LocalFile | GrowingFile,
+        file: LocalFile,
         states: Mapping[str, StoredObject | Precondition],
     ) -> StoredObject:
         """Make one object visible, or adopt the one that another attempt made visible."""
@@ -167,11 +142,10 @@ class Attempt:
                 self.upload(key, file)
             else:
                 del self._uploads[key]
-                sent = self._sent[key]
                 log.info(
-                    "Published %s (%s bytes)", self._destination.uri(key), f"{sent.byte_count:,}"
+                    "Published %s (%s bytes)", self._destination.uri(key), f"{file.byte_count:,}"
                 )
-                return StoredObject(key, sent.byte_count, etag, sent.sha256)
+                return StoredObject(key, file.byte_count, etag, file.sha256)
         raise ServiceUnavailableError(
             f"{self._destination.uri(key)} was overwritten by another writer {_UPLOAD_ATTEMPTS} "
             "times; run the task again."
@@ -291,7 +265,3 @@ class Attempt:
             head.metadata.get("item") == quote(self._destination.item_key)
             and "fingerprint" in head.metadata
         )
-
-
-def _digest_of(file: LocalFile | GrowingFile, path: Path) -> str:
-    return file.sha256 if isinstance(file, LocalFile) else digest_file(path)

@@ -21,7 +21,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from airflow_provider.earthengine.download.publish.attempt import Attempt
-from airflow_provider.earthengine.download.publish.files import GrowingFile, LocalFile
+from airflow_provider.earthengine.download.publish.files import LocalFile
 from airflow_provider.earthengine.download.publish.record import (
     CommitRecord,
     Standing,
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 def publish_files(
     target: Target,
     standing: Standing,
-    files: Sequence[LocalFile | GrowingFile],
+    files: Sequence[LocalFile],
     build_item: Callable[[Sequence[StoredObject]], bytes],
     confirm: Callable[[], object] | None = None,
 ) -> CommitRecord:

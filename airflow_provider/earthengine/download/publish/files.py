@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import rasterio
 
-from airflow_provider.earthengine.download.bucket.multipart import digest_file
-from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
-from airflow_provider.earthengine.download.fields.layout import COG, ZIP
-from airflow_provider.earthengine.download.fields.params import (
-    NPY,
-)
-from airflow_provider.earthengine.download.raster.canvas import copy_to_canvas
-from airflow_provider.earthengine.download.raster.cog import Watch, write_cog
+from airflow_provider.earthengine.download.bucket.multipart import PartUpload, digest_file
+from airflow_provider.earthengine.download.fetch.body import FetchedBody
+from airflow_provider.earthengine.download.fields.params import NPY
+from airflow_provider.earthengine.download.raster.cog_canvas import CogCanvas
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
-from airflow_provider.earthengine.download.transport.connections import Cancellation
-
-# A larger COG takes seconds to write, so it is uploaded while it is written.
-_GROWING_BYTE_COUNT = 128 << 20
 
 GEOTIFF_MEDIA_TYPE = "image/tiff; application=geotiff"
 COG_MEDIA_TYPE = f"{GEOTIFF_MEDIA_TYPE}; profile=cloud-optimized"
@@ -35,7 +25,7 @@ class LocalFile:
 
     :param suffix: what follows the base name in its object's key, for example ".B3.tif".
     :param sha256: of the file, hexadecimal.
-    :param rasters: the rasters that it holds.
+    :param rasters: what it holds.
     """
 
     suffix: str
@@ -45,93 +35,44 @@ class LocalFile:
     media_type: str
     rasters: tuple[RasterFacts, ...]
 
+    def send(self, upload: PartUpload) -> None:
+        """Send all of it."""
+        upload.send_file(self.path)
+
 
 @dataclass(frozen=True)
-class GrowingFile:
-    """One file that is published while it is written.
+class CogFile(LocalFile):
+    """A COG whose parts are in an upload already.
 
-    :param byte_count: an upper bound.
-    :param write: writes the file and returns its path; calls back with the path while writing.
+    :param upload: nobody has taken it yet.
+    :param canvas: what it was written on, which can send it again.
     """
 
-    suffix: str
-    byte_count: int
-    media_type: str
-    rasters: tuple[RasterFacts, ...]
-    write: Callable[[Watch], Path]
+    upload: PartUpload
+    canvas: CogCanvas
+
+    def send(self, upload: PartUpload) -> None:
+        """Send all of it again."""
+        self.canvas.send_again(upload)
 
 
-def assemble_files(
-    fetched: FetchedRasters,
-    tags: Mapping[str, str],
-    compression: str,
-    cancellation: Cancellation,
-) -> tuple[LocalFile | GrowingFile, ...]:
-    """Return the files in the order of the bands: the zip itself, or one file per raster.
-
-    :param tags: of GeoTIFFs written here.
-    :param compression: of COGs.
-    """
-    download, body = fetched.download, fetched.body
-    if download.layout == ZIP and body is not None:
-        return (
-            LocalFile(
-                ".zip",
-                body.path,
-                body.byte_count,
-                digest_file(body.path),
-                ZIP_MEDIA_TYPE,
-                fetched.rasters,
-            ),
-        )
-    if download.layout == COG:
-        return tuple(
-            _cog_of(raster, fetched, partial(write_cog, compression, cancellation), tags)
-            for raster in fetched.rasters
-        )
-    return tuple(_as_served(raster, download.params.file_format) for raster in fetched.rasters)
-
-
-def _as_served(raster: RasterFacts, file_format: str) -> LocalFile:
-    if file_format == NPY:
-        return _local_file(raster, raster.path, NPY_MEDIA_TYPE)
-    if raster.plan.nodata is not None:
-        write_nodata(raster.path, raster.plan.nodata)
-    return _local_file(raster, raster.path, GEOTIFF_MEDIA_TYPE)
-
-
-def _cog_of(
-    raster: RasterFacts,
-    fetched: FetchedRasters,
-    write_cog: Callable[[Path, Path, str, Watch], None],
-    tags: Mapping[str, str],
-) -> LocalFile | GrowingFile:
-    """Return the COG of a raster: already written, or growing if it is large."""
-
-    def write(watch: Watch) -> Path:
-        canvas = raster.path
-        if fetched.body is not None:
-            canvas = raster.path.with_suffix(".canvas")
-            copy_to_canvas(raster, canvas, tags)
-            raster.path.unlink()
-        path = canvas.with_suffix(".cog.tif")
-        write_cog(canvas, path, raster.bands[0].dtype, watch)
-        canvas.unlink()
-        return path
-
-    cog = raster.as_cog()
-    if raster.plan.byte_count < _GROWING_BYTE_COUNT:
-        return _local_file(cog, write(lambda _: None), COG_MEDIA_TYPE)
-    # Data that does not compress grows a little, and overviews add a third.
-    most = raster.plan.byte_count * 3 // 2
-    return GrowingFile(raster.plan.suffix, most, COG_MEDIA_TYPE, (cog,), write)
-
-
-def _local_file(raster: RasterFacts, path: Path, media_type: str) -> LocalFile:
-    byte_count = path.stat().st_size
+def zip_of(body: FetchedBody, rasters: tuple[RasterFacts, ...]) -> LocalFile:
+    """Return Earth Engine's zip as it is."""
     return LocalFile(
-        raster.plan.suffix, path, byte_count, digest_file(path), media_type, (raster,)
-    )  # fmt: skip
+        ".zip", body.path, body.byte_count, digest_file(body.path), ZIP_MEDIA_TYPE, rasters
+    )
+
+
+def as_served(raster: RasterFacts, file_format: str) -> LocalFile:
+    """Return a raster as Earth Engine sent it, but for a nodata tag of the user's."""
+    media_type = NPY_MEDIA_TYPE
+    if file_format != NPY:
+        media_type = GEOTIFF_MEDIA_TYPE
+        if raster.plan.nodata is not None:
+            write_nodata(raster.path, raster.plan.nodata)
+    byte_count = raster.path.stat().st_size
+    digest = digest_file(raster.path)
+    return LocalFile(raster.plan.suffix, raster.path, byte_count, digest, media_type, (raster,))
 
 
 def write_nodata(path: Path, nodata: float) -> None:

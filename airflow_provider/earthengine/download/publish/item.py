@@ -29,7 +29,7 @@ from airflow_provider.earthengine.download.fields.record import RECORD_TIMES
 from airflow_provider.earthengine.download.fields.source import KnownSource, update_time
 from airflow_provider.earthengine.download.plan.crs import resolve_crs
 from airflow_provider.earthengine.download.plan.image_info import ImageInfo
-from airflow_provider.earthengine.download.publish.files import GrowingFile, LocalFile
+from airflow_provider.earthengine.download.publish.files import LocalFile
 from airflow_provider.earthengine.download.publish.footprint import footprint
 from airflow_provider.earthengine.download.publish.record import (
     ALL_MASKED,
@@ -81,7 +81,7 @@ def build_item(
     identity: Identity,
     source: Source,
     run: Run,
-    files: Sequence[LocalFile | GrowingFile],
+    files: Sequence[LocalFile],
     stored: Sequence[StoredObject],
 ) -> bytes:
     """Return the item as JSON.
@@ -164,9 +164,7 @@ def _update_time(source: Source) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def _describe_asset(
-    asset: pystac.Asset, file: LocalFile | GrowingFile, stored: StoredObject
-) -> None:
+def _describe_asset(asset: pystac.Asset, file: LocalFile, stored: StoredObject) -> None:
     recorded = FileExtension.ext(asset, add_if_missing=True)
     recorded.size = stored.byte_count
     recorded.checksum = f"{SHA256_MULTIHASH}{stored.sha256}"

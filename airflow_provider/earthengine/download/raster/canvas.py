@@ -1,8 +1,6 @@
-"""Pieces of a raster, in any order -> one raster on disk.
+"""Where the pieces of a raster come together, in any order: an NPY file, or a COG (`cog_canvas`).
 
-A GeoTIFF's canvas is itself a GeoTIFF, uncompressed, in blocks, band after band, from which the COG
-is made; an array's canvas is the final NPY file. Statistics are gathered while the pieces are
-written, so that nothing is read again for them.
+Statistics are gathered while the pixels pass, so that nothing is read again for them.
 """
 
 from __future__ import annotations
@@ -14,13 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
-from rasterio.io import DatasetWriter
-from rasterio.windows import Window
 
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
-from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
 from airflow_provider.earthengine.download.raster.decode import DecodedRaster
 from airflow_provider.earthengine.download.raster.facts import (
     BandFacts,
@@ -29,27 +23,13 @@ from airflow_provider.earthengine.download.raster.facts import (
     mismatch,
     unmet_dtypes,
 )
-from airflow_provider.earthengine.download.raster.integrity import (
-    check_written,
-    writing_errors_as_scratch,
-)
-from airflow_provider.earthengine.download.raster.masked_pixels import as_stored, nodata_of_cog
-from airflow_provider.earthengine.download.raster.placement import (
-    Placement,
-    is_named_by,
-    place_array,
-    place_raster,
-)
-
-# Small, because tiles rarely end at block edges, and a block that two tiles share is written, read
-# back and written again.
-_BLOCK_ROWS = 128
+from airflow_provider.earthengine.download.raster.placement import place_array
 
 
 class Canvas(ABC):
-    """A raster that several threads write piece by piece, one thread at a time.
+    """A raster that is written piece by piece, by several threads.
 
-    :param path: the file; it is created with the first piece, which defines the bands.
+    :param path: the file, or where it is worked on; the first piece says what the bands are.
     """
 
     def __init__(self, path: Path, plan: RasterPlan, grid: PixelGrid) -> None:
@@ -71,13 +51,14 @@ class Canvas(ABC):
         :raises RasterMismatchError: if it does not match the earlier pieces.
         """
         gathered = {index: self._gather(raster, position) for position, index in places.items()}
-        with self._lock, writing_errors_as_scratch(self.path):
+        with self._lock:
             if not self._gatherers:
-                self._begin(raster)
+                self._begin(raster, places)
                 nodata = self._nodata_of(raster)
                 self._gatherers = [StatisticsGatherer(nodata) for _ in self._plan.bands]
             self._check(raster)
-            self._write(raster, column, row, places)
+        self._write(raster, column, row, places)
+        with self._lock:
             for index, gatherer in gathered.items():
                 self._gatherers[index - 1].merge(gatherer)
 
@@ -86,13 +67,8 @@ class Canvas(ABC):
         gatherer.add(raster.band(position))
         return gatherer
 
-    def finish(self) -> RasterFacts:
-        """Return the facts of the raster, once all of it is written.
-
-        :raises ScratchError: if not all of it could be written to disk.
-        """
-        with writing_errors_as_scratch(self.path):
-            self._complete()
+    def describe(self) -> RasterFacts:
+        """Return the facts of the raster, once all of it is written."""
         pixels = self._grid.width * self._grid.height
         for gatherer in self._gatherers or [StatisticsGatherer(None)]:
             if gatherer.pixel_count != pixels:
@@ -109,16 +85,19 @@ class Canvas(ABC):
     def _nodata_of(self, raster: DecodedRaster) -> float | None:
         return raster.nodata if self._plan.nodata is None else self._plan.nodata
 
-    def _complete(self) -> None:
-        """Write what is not on disk yet, and check that it is there."""
-        self.close()
+    @abstractmethod
+    def finish(self) -> None:
+        """Complete the file, once all of it is written.
+
+        :raises OSError: if not all of it could be written to disk.
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Close the file, whether it is finished or not."""
 
     @abstractmethod
-    def _begin(self, raster: DecodedRaster) -> None: ...
+    def _begin(self, raster: DecodedRaster, places: Mapping[int, int]) -> None: ...
 
     @abstractmethod
     def _check(self, raster: DecodedRaster) -> None: ...
@@ -132,111 +111,6 @@ class Canvas(ABC):
     def _dtypes(self) -> list[str]: ...
 
 
-class GeoTiffCanvas(Canvas):
-    """An uncompressed GeoTIFF with the band names, nodata and tags of the COG.
-
-    :param tags: of the whole file, for example Earth Engine's properties of the image.
-    """
-
-    def __init__(
-        self, path: Path, plan: RasterPlan, grid: PixelGrid, tags: Mapping[str, str]
-    ) -> None:
-        super().__init__(path, plan, grid)
-        self._tags = tags
-        self._dataset: Any = None
-        self._dtype = ""
-
-    def _begin(self, raster: DecodedRaster) -> None:
-        self._dtype = raster.array.dtype.name
-        self._placed = place_raster(self._plan, self._grid, raster.crs)
-        self._dataset = _create_geotiff(
-            self.path, self._plan, self._placed, self._dtype, self._nodata_of(raster), self._tags
-        )
-
-    def _check(self, raster: DecodedRaster) -> None:
-        if raster.array.dtype.name != self._dtype:
-            raise mismatch("dtype", self._dtype, raster.array.dtype.name)
-        placed = self._placed
-        if raster.crs != placed.crs and not is_named_by(self._grid, self._plan.crs, raster.crs):
-            raise mismatch("crs", placed.crs, raster.crs)
-
-    def _write(
-        self, raster: DecodedRaster, column: int, row: int, places: Mapping[int, int]
-    ) -> None:
-        window = Window(column, row, raster.width, raster.height)
-        nodata = self._nodata_of(raster)
-        for position, index in places.items():
-            self._dataset.write(as_stored(raster.band(position), nodata), index, window=window)
-
-    def _nodata_of(self, raster: DecodedRaster) -> float | None:
-        return nodata_of_cog(raster.array.dtype.name, super()._nodata_of(raster))
-
-    def _dtypes(self) -> list[str]:
-        return [self._dtype] * len(self._plan.bands)
-
-    def _complete(self) -> None:
-        # GDAL reports a block that it failed to write at the next read of its band.
-        for index in range(1, len(self._plan.bands) + 1):
-            self._dataset.read(index, window=Window(0, 0, 1, 1))
-        self.close()
-        check_written(self.path)
-
-    def close(self) -> None:
-        """Write what GDAL still holds, and close the file."""
-        if self._dataset is not None:
-            self._dataset.close()
-
-
-def copy_to_canvas(raster: RasterFacts, path: Path, tags: Mapping[str, str]) -> None:
-    """Copy a GeoTIFF that was fetched whole to a canvas, one row of blocks at a time."""
-    with (
-        writing_errors_as_scratch(path),
-        rasterio.open(raster.path, driver="GTiff") as served,
-    ):
-        grid = PixelGrid("", tuple(served.transform)[:6], served.width, served.height)
-        placed = place_raster(raster.plan, grid, served.crs)
-        dtype = served.dtypes[0]
-        nodata = nodata_of_cog(dtype, raster.bands[0].nodata)
-        with _create_geotiff(path, raster.plan, placed, dtype, nodata, tags) as canvas:
-            for top in range(0, served.height, BLOCK_SIDE):
-                rows = min(BLOCK_SIDE, served.height - top)
-                window = Window(0, top, served.width, rows)
-                canvas.write(as_stored(served.read(window=window), nodata), window=window)
-    check_written(path)
-
-
-def _create_geotiff(
-    path: Path,
-    plan: RasterPlan,
-    placed: Placement,
-    dtype: str,
-    nodata: float | None,
-    tags: Mapping[str, str],
-) -> DatasetWriter:
-    grid = placed.grid
-    dataset = rasterio.open(
-        path,
-        "w+",
-        driver="GTiff",
-        width=grid.width,
-        height=grid.height,
-        count=len(plan.bands),
-        dtype=dtype,
-        crs=placed.crs,
-        transform=rasterio.Affine(*grid.transform),
-        nodata=nodata,
-        tiled=True,
-        blockxsize=BLOCK_SIDE,
-        blockysize=_BLOCK_ROWS,
-        interleave="band",
-        bigtiff="IF_SAFER",
-    )
-    dataset.update_tags(**tags)
-    for index, band in enumerate(plan.bands, start=1):
-        dataset.set_band_description(index, band.id)
-    return dataset
-
-
 class NpyCanvas(Canvas):
     """An NPY file of records, one field per band, as Earth Engine sends it for a small raster."""
 
@@ -248,8 +122,8 @@ class NpyCanvas(Canvas):
             [(band.id, np.dtype(band.dtype).newbyteorder("<")) for band in plan.bands]
         )
 
-    def _begin(self, raster: DecodedRaster) -> None:
-        if raster.band_count == len(self._plan.bands):
+    def _begin(self, raster: DecodedRaster, places: Mapping[int, int]) -> None:
+        if len(places) == len(self._plan.bands):
             self._dtype = raster.array.dtype
         self._file = self.path.open("w+b")
         header = {
@@ -269,14 +143,14 @@ class NpyCanvas(Canvas):
     def _write(
         self, raster: DecodedRaster, column: int, row: int, places: Mapping[int, int]
     ) -> None:
-        names = raster.array.dtype.names or ()
-        for line in range(raster.height):
-            pixel = (row + line) * self._grid.width + column
-            self._file.seek(self._start + pixel * self._dtype.itemsize)
-            records = raster.array[line]
-            if len(places) < len(self._plan.bands):
-                records = self._merged(names, records)
-            self._file.write(records.tobytes())
+        with self._lock:  # Of the file's position.
+            for line in range(raster.height):
+                pixel = (row + line) * self._grid.width + column
+                self._file.seek(self._start + pixel * self._dtype.itemsize)
+                records = raster.array[line]
+                if len(places) < len(self._plan.bands):
+                    records = self._merged(raster.array.dtype.names or (), records)
+                self._file.write(records.tobytes())
 
     def _merged(self, names: tuple[str, ...], records: Any) -> Any:
         """Return the records already in the file, with the given fields replaced."""
@@ -292,6 +166,10 @@ class NpyCanvas(Canvas):
 
     def _dtypes(self) -> list[str]:
         return [self._dtype[band.id].name for band in self._plan.bands]
+
+    def finish(self) -> None:
+        """Write what is still buffered."""
+        self.close()
 
     def close(self) -> None:
         """Write what is still buffered, and close the file."""

@@ -1,8 +1,8 @@
 """A tile's body -> its pixels, decoded once, with every checksum verified.
 
-GDAL decodes a damaged block to wrong pixels without an error (see :mod:`integrity`), so every tile
-would have to be decoded twice. Instead, zlib-ng inflates each block once and compares the
-checksum. Files whose layout differs from Earth Engine's are left to GDAL.
+GDAL decodes a damaged block to wrong pixels without an error (see :mod:`integrity`). A download of
+many tiles would have to be decoded twice for it; here each block is inflated once, by ISA-L,
+which compares the checksum. Files of another layout than Earth Engine's are left to GDAL.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+from isal import isal_zlib
 from rasterio.io import DatasetReader
-from zlib_ng import zlib_ng
 
 from airflow_provider.earthengine.download.fields.params import NPY
 from airflow_provider.earthengine.download.raster.integrity import (
@@ -147,8 +147,8 @@ def _inflate(path: Path, dataset: DatasetReader, buffer: PixelBuffer) -> npt.NDA
 
 def _inflate_block(file: BinaryIO, block: StoredBlock, byte_count: int) -> bytes:
     file.seek(block.offset)
-    inflater = zlib_ng.decompressobj()
-    # At most one byte too many, so that an endless block is not inflated to its end.
+    inflater = isal_zlib.decompressobj()
+    # One byte more than there may be: so that a block that never ends is not inflated to its end.
     content = inflater.decompress(file.read(block.byte_count), byte_count + 1)
     if not inflater.eof or len(content) != byte_count:
         raise TruncatedBodyError(

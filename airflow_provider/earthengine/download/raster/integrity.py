@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import struct
 import zipfile
 import zlib
@@ -25,17 +26,19 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from isal import isal_zlib
 from rasterio._err import CPLE_BaseError  # What GDAL's own errors are; not public.
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
-from zlib_ng import zlib_ng
 
 from airflow_provider.earthengine.download.fields.params import NPY, ZIPPED_FORMATS
 from airflow_provider.earthengine.exceptions import (
     RasterMismatchError,
-    ScratchError,
     TruncatedBodyError,
 )
+
+CACHE_MEBIBYTES = 16
+"""GDAL's cache of blocks, for the whole process; by default it is a twentieth of the memory."""
 
 _MAGIC = {"zip": (b"PK\x03\x04",), "tif": (b"MM\x00*", b"II*\x00"), "npy": (b"\x93NUMPY",)}
 _SHOWN_BYTE_COUNT = 40
@@ -131,10 +134,10 @@ def reading_errors_as_truncated(what: str) -> Iterator[None]:
     """Translate what the readers raise for damaged files into ``TruncatedBodyError``."""
     try:
         yield
-    except (  # type: ignore[misc]  # the stub does not declare zlib_ng.error as a class
+    except (  # type: ignore[misc]  # of isal_zlib.error, the stub says that it is no class
         zipfile.BadZipFile,
         zlib.error,
-        zlib_ng.error,
+        isal_zlib.error,
         struct.error,
         RasterioError,
         CPLE_BaseError,
@@ -179,6 +182,15 @@ class _KnownNotesFilter(logging.Filter):
 
 
 _KNOWN_NOTES = _KnownNotesFilter()
+
+
+def bound_block_cache() -> None:
+    """Keep GDAL's cache of blocks small, where the user has not said otherwise.
+
+    GDAL reads the variable when it caches its first block, in whichever thread that is, so that an
+    option of one thread's would not do.
+    """
+    os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MEBIBYTES))
 
 
 @contextmanager
@@ -240,7 +252,7 @@ def stored_blocks(dataset: DatasetReader) -> Iterator[StoredBlock]:
 def _check_block(file: BinaryIO, block: StoredBlock, bound: int) -> None:
     file.seek(block.offset)
     packed, unpacked = file.read(block.byte_count), 0
-    inflater = zlib_ng.decompressobj()
+    inflater = isal_zlib.decompressobj()
     while packed and not inflater.eof and unpacked <= bound:
         unpacked += len(inflater.decompress(packed, _CHUNK_BYTE_COUNT))
         packed = inflater.unconsumed_tail
@@ -248,38 +260,3 @@ def _check_block(file: BinaryIO, block: StoredBlock, bound: int) -> None:
         raise TruncatedBodyError(
             f"The GeoTIFF's block at byte {block.offset:,} is truncated or too long."
         )
-
-
-@contextmanager
-def writing_errors_as_scratch(path: Path) -> Iterator[None]:
-    """Translate what GDAL raises while it writes a scratch file into ``ScratchError``."""
-    try:
-        yield
-    except (RasterioError, CPLE_BaseError) as error:
-        raise _unwritten(path, str(error)[:200]) from None
-
-
-def check_written(path: Path) -> None:
-    """Raise if a block is missing from the file: on a full disk GDAL may fail silently.
-
-    :raises ScratchError: if a block is missing.
-    """
-    byte_count = path.stat().st_size
-    with writing_errors_as_scratch(path):
-        with rasterio.open(path, driver="GTiff") as dataset:
-            levels = [
-                {},
-                *({"overview_level": level} for level in range(len(dataset.overviews(1)))),
-            ]
-        for level in levels:
-            with rasterio.open(path, driver="GTiff", **level) as dataset:
-                for block in stored_blocks(dataset):
-                    if block.offset + block.byte_count > byte_count:
-                        raise _unwritten(path, "the file is truncated")
-
-
-def _unwritten(path: Path, reason: str) -> ScratchError:
-    return ScratchError(
-        f"Scratch {path.parent.parent} could not hold a raster ({reason}); free some space, or "
-        "set [earthengine] scratch_directory to another place."
-    )

@@ -1,4 +1,4 @@
-"""Which pixels are masked, and what a COG holds in their place.
+"""Which pixels are masked, what a COG holds in their place, and how blocks are halved without them.
 
 Earth Engine writes -inf into the masked pixels of floating-point bands, often without a nodata tag.
 Readers take it for a value, and averages spread it. COGs hold NaN instead, and so does their tag.
@@ -53,6 +53,45 @@ def is_valid(values: _Array, nodata: float | None) -> npt.NDArray[np.bool_]:
         else:
             valid = ~np.isnan(values) & (values != nodata)
         return valid
+
+
+def halve(block: _Array, nodata: float | None) -> _Array:
+    """Return one pixel for each 2 x 2, or for what an odd edge leaves of them.
+
+    Floating-point bands are averaged. Whole numbers can be classes or bit masks, whose averages
+    mean nothing: the upper left pixel is kept.
+
+    :param block: (rows, columns) of one band, as stored.
+    :param nodata: of the COG, for averages without a valid pixel.
+    """
+    if block.dtype.kind != "f":
+        return block[::2, ::2]
+    rows, columns = block.shape
+    if rows % 2 or columns % 2:
+        block = np.pad(block, ((0, rows % 2), (0, columns % 2)), constant_values=math.nan)
+    with np.errstate(invalid="ignore"):  # Of signalling NaN.
+        return _averages(block, math.nan if nodata is None else nodata).astype(block.dtype)
+
+
+def _averages(block: _Array, nodata: float) -> _Array:
+    # Double precision, and quarters of the pixels, whose sum cannot overflow.
+    quarters = block * np.float64(0.25)
+    valid = is_valid(block, nodata)
+    if valid.all():
+        return _sums(quarters)
+    quarters[~valid] = 0
+    valid_shares = 0.25 * _sums(valid.view(np.uint8))
+    averages: _Array = _sums(quarters) / valid_shares  # NaN where nothing is valid: 0 / 0.
+    if not math.isnan(nodata):
+        averages[valid_shares == 0] = nodata
+    return averages
+
+
+def _sums(block: _Array) -> _Array:
+    """Return the sum of each 2 x 2 pixels."""
+    rows = block[0::2] + block[1::2]
+    sums: _Array = rows[:, 0::2] + rows[:, 1::2]
+    return sums
 
 
 def _lowest(block: _Array) -> Any:

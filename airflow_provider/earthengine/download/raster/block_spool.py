@@ -1,0 +1,118 @@
+"""Encoded blocks on disk, in order of arrival, until they are sent.
+
+A record is a block with the leader and trailer that surround it in the COG, so that a stretch of
+the COG is the concatenation of its blocks' records.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from airflow_provider.earthengine.download.raster.cog_header import BlockPlaces
+from airflow_provider.earthengine.download.raster.cog_layout import (
+    LEADER_BYTE_COUNT,
+    TRAILER_BYTE_COUNT,
+    CogLayout,
+)
+from airflow_provider.earthengine.download.raster.scratch_file import ScratchFile
+
+_MISSING = -1
+_AROUND_BYTE_COUNT = LEADER_BYTE_COUNT + TRAILER_BYTE_COUNT
+
+
+class BlockSpool:
+    """The blocks of one COG, added by any thread.
+
+    The blocks of a level are numbered in the order of the file: row by row, and band by band at
+    each place.
+
+    :param path: a new file, removed when the spool is closed.
+    """
+
+    def __init__(self, path: Path, layout: CogLayout) -> None:
+        self._layout = layout
+        self._file = ScratchFile(path)
+        self._lock = threading.Lock()
+        self.byte_count = 0
+        """The total length of all records."""
+        counts = [level.block_count * layout.band_count for level in layout.levels]
+        self._places = [np.full(count, _MISSING, np.int64) for count in counts]
+        # The lengths of records, which are little more than 2 MiB at most.
+        self._byte_counts = [np.zeros(count, np.uint32) for count in counts]
+
+    def number_of(self, level: int, column: int, row: int, band: int) -> int:
+        """Return the number of a block.
+
+        :param column: of the block, in blocks; so is ``row``.
+        """
+        place = row * self._layout.levels[level].blocks_across + column
+        return place * self._layout.band_count + band
+
+    def add(self, level: int, number: int, content: bytes) -> None:
+        """Store a block.
+
+        :raises OSError: if the disk is full.
+        """
+        byte_count = len(content) + _AROUND_BYTE_COUNT
+        with self._lock:
+            place = self.byte_count
+            self.byte_count += byte_count
+        leader, trailer = struct.pack("<I", len(content)), content[-TRAILER_BYTE_COUNT:]
+        self._file.write(place, leader, content, trailer)
+        with self._lock:
+            if self.has(level, number):
+                raise ValueError(f"Block {number} of level {level} was written before.")
+            self._byte_counts[level][number] = byte_count
+            self._places[level][number] = place  # From now on it can be read.
+
+    def has(self, level: int, number: int) -> bool:
+        """Return whether the block is stored."""
+        return bool(self._places[level][number] != _MISSING)
+
+    def is_complete(self) -> bool:
+        """Return whether all blocks of all levels are stored."""
+        return all(bool((places != _MISSING).all()) for places in self._places)
+
+    @property
+    def level_count(self) -> int:
+        """The number of levels, including the full resolution."""
+        return len(self._layout.levels)
+
+    def block_count(self, level: int) -> int:
+        """Return how many blocks the level has, stored or not."""
+        return len(self._places[level])
+
+    def byte_count_of(self, level: int, start: int, stop: int) -> int:
+        """Return the total length of some records."""
+        return int(self._byte_counts[level][start:stop].sum(dtype=np.int64))
+
+    def records(self, level: int, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the records from number ``start`` to before ``stop``."""
+        for number in range(start, stop):
+            place = int(self._places[level][number])
+            yield self._file.read(place, int(self._byte_counts[level][number]))
+
+    def places_in_cog(self, start: int) -> list[BlockPlaces]:
+        """Return where the blocks of each level are in the COG, the full resolution first.
+
+        :param start: the offset of the first record, in the smallest overview.
+        """
+        places = []
+        for byte_counts in reversed(self._byte_counts):
+            records = byte_counts.astype(np.int64)
+            ends = start + np.cumsum(records)
+            start = int(ends[-1])
+            by_place = (-1, self._layout.band_count)
+            offsets = (ends - records + LEADER_BYTE_COUNT).reshape(by_place).T.ravel()
+            contents = (records - _AROUND_BYTE_COUNT).reshape(by_place).T.ravel()
+            places.append(BlockPlaces(offsets, contents))
+        return places[::-1]
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
