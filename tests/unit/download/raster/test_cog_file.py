@@ -18,16 +18,13 @@ from airflow_provider.earthengine.download.raster import cog_header
 from airflow_provider.earthengine.download.raster.cog_header import BlockPlaces, CogHeader
 from airflow_provider.earthengine.download.raster.cog_layout import CogLayout
 from airflow_provider.earthengine.download.raster.cog_tags import tags_of
-from airflow_provider.earthengine.download.raster.cog_writer import CogWriter
 from tests.unit.download.raster.written_cogs import (
     DTYPES,
     NORTH_UP,
     Array,
-    CollectedParts,
     description_of,
     opened,
     same_bits,
-    tiles_of,
     write_cog,
 )
 
@@ -135,20 +132,6 @@ def test_any_crs_is_the_one_that_gdal_would_have_written(crs: str | None, tmp_pa
     with opened(sink.file) as dataset:
         assert dataset.crs == wanted
         assert (dataset.crs is None) == (crs is None)
-
-
-def test_statistics_that_are_known_at_the_end_are_in_the_file(tmp_path: Path) -> None:
-    pixels = ramp("int16", (2, 700, 700))
-    sink = CollectedParts()
-    writer = CogWriter(description_of(pixels), "zstd", tmp_path, sink)
-    for tile in tiles_of(pixels):
-        writer.write_tile(tile.column, tile.row, tile.first_band, tile.of(pixels))
-    writer.finish(({"STATISTICS_MINIMUM": "0", "STATISTICS_MAXIMUM": "2097"}, {}))
-    writer.close()
-    with opened(sink.file) as dataset:
-        assert dataset.tags(1)["STATISTICS_MAXIMUM"] == "2097"
-        assert "STATISTICS_MAXIMUM" not in dataset.tags(2)
-        assert same_bits(dataset.read(), pixels)
 
 
 @pytest.mark.parametrize(("band_count", "dtype"), [(3, "uint8"), (4, "uint8"), (4, "uint16")])
