@@ -110,9 +110,9 @@ def test_the_page_of_the_item_names_every_field_that_an_item_has(
         key = context["ti"].xcom["item"].removeprefix(f"s3://{bucket}/")
         items.append(json.loads(s3.client().get_object(Bucket=bucket, Key=key)["Body"].read()))
     properties, assets, bands = fields_of_items(items)
-    # Seen only where there is no version, no EPSG code, a prediction that did not come true, or a
-    # store that cannot write conditionally.
-    rare = {"earthengine:asset_version", "earthengine:warnings",
+    # Seen only where there is no version, no EPSG code, a prediction that did not come true, no
+    # valid pixel, or a store that cannot write conditionally.
+    rare = {"earthengine:asset_version", "earthengine:warnings", "earthengine:all_masked",
             "earthengine:conditional_writes", "proj:wkt2"}  # fmt: skip
     assert properties - rare == documented_fields("Properties") - rare
     assert assets - rare == documented_fields("Assets") - rare

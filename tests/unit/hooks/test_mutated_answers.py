@@ -28,10 +28,7 @@ from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.image_info import BandInfo
 from airflow_provider.earthengine.download.plan.plan import plan_job
 from airflow_provider.earthengine.download.plan.raster_plan import GridAsk, RasterPlan
-from airflow_provider.earthengine.download.publish.files import (
-    GEOTIFF_MEDIA_TYPE,
-    LocalFile,
-)
+from airflow_provider.earthengine.download.publish.files import GEOTIFF_MEDIA_TYPE, LocalFile
 from airflow_provider.earthengine.download.publish.item import Run, Source, build_item
 from airflow_provider.earthengine.download.publish.record import StoredObject
 from airflow_provider.earthengine.download.raster.facts import (
