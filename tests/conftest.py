@@ -43,6 +43,7 @@ for _name in () if _IS_LIVE else ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "ht
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 from stack.emulator import CATALOG_FOLDER, earthengine_connection  # noqa: E402 (after the environment)
+from stack.other_stores import Store, localbucket, ministack  # noqa: E402 (likewise)
 from stack.seaweedfs import SeaweedFS  # noqa: E402 (likewise)
 
 if TYPE_CHECKING:
@@ -122,6 +123,20 @@ def _cheap_aws_clients() -> Iterator[None]:
         patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
         patch.setattr(base_aws, "inspect", SimpleNamespace(**{**vars(inspect), "stack": stack}))
         yield
+
+
+@pytest.fixture(scope="session")
+def ministack_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A second S3 server, unlike the first, that honours conditions too."""
+    with ministack(tmp_path_factory.mktemp("ministack")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def localbucket_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """An S3 server that ignores conditions."""
+    with localbucket(tmp_path_factory.mktemp("localbucket")) as store:
+        yield store
 
 
 @pytest.fixture

@@ -9,11 +9,15 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from airflow_provider.earthengine.download.fields.job import DownloadFields, Worker, read_job
 from airflow_provider.earthengine.download.plan.plan import plan_job
 from airflow_provider.earthengine.exceptions import DownloadParamsError, EarthEngineProviderError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+
+# It reads what whoever types the command may read.
+_FOLDERS = (Path.cwd(), Path("/"))
 
 
 def _refuse_uri(uri: str) -> bytes:
@@ -37,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         with EarthEngineHook(options.earthengine_conn_id) as hook:
-            job = read_job(fields, "plan", Worker(hook.get_conn, _refuse_uri, {}))
+            job = read_job(
+                fields, "plan", Worker(hook.get_conn, _refuse_uri, {}, region_folders=_FOLDERS)
+            )
             plan = plan_job(job, hook)
     except EarthEngineProviderError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - the command's output

@@ -94,7 +94,15 @@ _CONFIG: dict[str, Any] = {
                 "type": "string",
                 "example": "/mnt/scratch",
                 "default": "",
-            }
+            },
+            "region_folders": {
+                "description": "Folders, with commas between, below which a region's file on the"
+                " worker may be; files in the DAG's bundle may be read without it.",
+                "version_added": __version__,
+                "type": "string",
+                "example": "/srv/regions,/mnt/shared/areas",
+                "default": "",
+            },
         },
     }
 }

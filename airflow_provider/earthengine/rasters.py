@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+
+from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -18,24 +19,34 @@ def open_raster(uri: str, aws_conn_id: str = "aws_default") -> Iterator[DatasetR
     Use it as ``with open_raster(uri) as dataset:``.
 
     :param uri: ``s3://bucket/key`` of a GeoTIFF, for example from the operator's XCom.
-    :param aws_conn_id: the AWS connection; its endpoint and credentials are used.
+    :param aws_conn_id: the AWS connection; its endpoint, credentials, role, CA and proxy are used.
+        Credentials that expire are those at the time of opening.
+    :raises DownloadParamsError: if it is not a URI, for example the list that the operator returns.
     :raises rasterio.errors.RasterioIOError: if it does not exist or is not a raster.
     """
     import rasterio
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-    from rasterio.session import AWSSession
 
-    hook = S3Hook(aws_conn_id=aws_conn_id)
-    client: Any = hook.get_conn()
-    endpoint = urlsplit(client.meta.endpoint_url)
-    options: dict[str, Any] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
-    own_endpoint = None
-    if not (endpoint.hostname or "").endswith("amazonaws.com"):
-        own_endpoint = endpoint.netloc
-        options |= {
-            "AWS_HTTPS": "YES" if endpoint.scheme == "https" else "NO",
-            "AWS_VIRTUAL_HOSTING": "FALSE",
-        }
-    session = AWSSession(hook.get_session(), endpoint_url=own_endpoint)
-    with rasterio.Env(session=session, **options), rasterio.open(uri) as dataset:
+    from airflow_provider.earthengine.hooks.gdal_options import gdal_access
+
+    _check_uri(uri)
+    access = gdal_access(aws_conn_id)
+    options: dict[str, Any] = {
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        # GDAL would remember a name that was absent, and the bytes of one that was replaced.
+        "CPL_VSIL_CURL_NON_CACHED": f"/vsis3/{uri.removeprefix('s3://')}",
+        **access.options,
+    }
+    with rasterio.Env(session=access.session, **options), rasterio.open(uri) as dataset:
         yield dataset
+
+
+def _check_uri(uri: Any) -> None:
+    if isinstance(uri, str) and uri.startswith("s3://"):
+        return
+    if isinstance(uri, str):
+        raise DownloadParamsError(f"uri is {uri[:60]!r}; write s3://bucket/key.", field="uri")
+    raise DownloadParamsError(
+        f"uri is a {type(uri).__name__}, and open_raster opens one raster; expand the task over "
+        "the URIs, with .expand(uri=...), or open each in a loop.",
+        field="uri",
+    )

@@ -19,6 +19,7 @@ LANDSAT = "projects/demo/assets/landsat7_olinda"
 UTM25 = "EPSG:31985"
 # Over the scene; and the same with the two axes exchanged, which is a place on Earth too.
 REGION, SWAPPED = [-34.92, -8.02, -34.91, -8.01], [-8.02, -34.92, -8.01, -34.91]
+RING = [[-34.92, -8.02], [-34.91, -8.02], [-34.91, -8.01], [-34.92, -8.02]]
 TILE = {"crs": UTM25, "crs_transform": [30, 0, 289000, 0, -30, 9120000]}
 
 
@@ -135,6 +136,64 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "an expression of a collection": (
         {"image": expression(COLLECTION)},
         "DownloadParamsError: image is an expression of an ImageCollection; pass one of an",
+    ),
+    "an expression of null": (
+        {"image": '{"result":"0","values":{"0":null}}'},
+        "DownloadParamsError: image is an expression (that cannot be decoded|of the constant)",
+    ),
+    "an expression that refers to itself": (
+        {"image": expression({"valueReference": "0"})},
+        "DownloadParamsError: image is an expression that cannot be decoded",
+    ),
+    "an expression that refers to nothing": (
+        {"image": expression({"valueReference": "5"})},
+        "DownloadParamsError: image is an expression that cannot be decoded",
+    ),
+    "an expression of a number beyond all types": (
+        {"image": expression({"constantValue": 10**400})},
+        "DownloadParamsError: image contains an integer of 1,329 bits",
+    ),
+    "a collection as an image": (
+        {"image": "projects/demo/assets/s2_daily", "download_params": {"bands": ["B4"]}},
+        r"not an image; list the images of a collection with .*with \.mosaic\(\)",
+    ),
+    "a collection loaded as an image by a program": (
+        {
+            "image": expression(
+                invocation(
+                    "Image.abs",
+                    value=invocation(
+                        "Image.load", id={"constantValue": "projects/demo/assets/s2_daily"}
+                    ),
+                )
+            )
+        },
+        r"not an image; list the images of a collection with .*with \.mosaic\(\)",
+    ),
+    "a table as an image": (
+        {"image": "projects/demo/assets/regions"},
+        "DownloadParamsError: image loads an asset that is not an image",
+    ),
+    "a thousand bands, each a file": (
+        {"download_params": {"bands": [f"B{number}" for number in range(1000)]}},
+        "DownloadParamsError: bands names 1,000 bands, more than the Earth Engine client",
+    ),
+    "a thousand bands in one file": (
+        {"download_params": {"bands": [f"X{n}" for n in range(1000)], "format": "GEO_TIFF"}},
+        "DownloadParamsError: bands names X0, .* and 980 more, which the image does not have",
+    ),
+    "a crs of a region that is not known": (
+        {
+            "download_params": {
+                "region": {
+                    "type": "Polygon",
+                    "coordinates": [RING],
+                    "crs": {"type": "name", "properties": {"name": "EPSG:99999"}},
+                },
+                "scale": 30,
+            }
+        },
+        "Earth Engine does not know this crs.*region's GeoJSON",
     ),
     "text that is no asset id": (
         {"image": "no asset, but a sentence"},

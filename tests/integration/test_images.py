@@ -13,6 +13,7 @@ from airflow_provider.earthengine.decorators.earthengine_to_s3 import (
     EarthEngineToS3DecoratedOperator,
 )
 from airflow_provider.earthengine.emulator.server import Emulator
+from airflow_provider.earthengine.operators.list_images import EarthEngineListImagesOperator
 from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.emulator import CATALOG_FOLDER
@@ -181,3 +182,29 @@ def test_another_mistake_is_not_skipped(run: Run) -> None:
         run(image="projects/demo/assets/absent", on_empty="skip")
     with pytest.raises(AirflowFailException, match="on_empty is 'ignore'; use one of fail, skip"):
         run(image=LANDSAT, on_empty="ignore")
+
+
+BAND = {
+    "id": "B1", "dtype": "uint8", "crs": "EPSG:32610", "dimensions": [20, 20],
+    "crs_transform": [10, 0, 580000, 0, -10, 4106000],
+}  # fmt: skip
+
+
+def test_assets_of_a_project_with_a_domain_are_listed_and_downloaded(
+    run: Run, emulator: Emulator
+) -> None:
+    folder = "projects/example.com:proj/assets"
+    series = {"start": "2026-01-01T06:00:00Z", "step_days": 1, "count": 1, "index": "day%d"}
+    collection = {"id": f"{folder}/daily", "kind": "collection", "bands": [BAND], "series": series}
+    with emulator.restored_assets():
+        emulator.put_asset({"id": f"{folder}/x", "kind": "formula", "bands": [BAND]})
+        emulator.put_asset(collection)
+        (uri,) = run(image=f"{folder}/x")
+        assert uri.endswith("/a/x.tif")
+        listing = EarthEngineListImagesOperator(task_id="list", collection=f"{folder}/daily")
+        (listed,) = listing.execute(task_context())  # type: ignore[arg-type]  # a stand-in
+        assert listed["image"] == f"{folder}/daily/day01"
+        (uri,) = run(**listed)
+        assert uri.endswith("/a/day01.tif")
+        with open_raster(uri) as raster:
+            assert (raster.width, raster.height) == (20, 20)

@@ -27,9 +27,9 @@ from airflow_provider.earthengine.emulator.server import Emulator, Tls, serve
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.session import SESSION
 from stack.emulator import CATALOG_FOLDER
-from tests.unit.hooks.forward_proxy import forward_proxy
+from tests.support.forward_proxy import forward_proxy
+from tests.support.private_ca import make_private_ca
 from tests.unit.hooks.pasted_keys import AUDIENCE
-from tests.unit.hooks.private_ca import make_private_ca
 from tests.unit.hooks.service_account import EMAIL, make_key
 
 ONCE = RetryPolicy(attempts=1)

@@ -137,8 +137,9 @@ def test_a_computed_image_is_named_download(run: Run) -> None:
 
 
 def test_a_region_may_be_an_object_or_a_file_of_the_worker(
-    run: Run, client: Any, shelf: str, tmp_path: Path
+    run: Run, client: Any, shelf: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AIRFLOW__EARTHENGINE__REGION_FOLDERS", str(tmp_path))
     client.put_object(Bucket=shelf, Key="areas/a", Body=json.dumps(FEATURE).encode())
     path = tmp_path / "area"
     path.write_text(json.dumps(POLYGON))

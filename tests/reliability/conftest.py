@@ -16,7 +16,10 @@ import botocore.endpoint
 import pytest
 from botocore.loaders import JSONFileLoader
 
-from airflow_provider.earthengine.download.bucket.conditional_writes import honours_conditions
+from airflow_provider.earthengine.download.bucket.conditional_writes import (
+    Conditions,
+    find_conditions,
+)
 from airflow_provider.earthengine.download.fetch import body as fetch
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
@@ -65,7 +68,7 @@ def _session_bucket(_session_proxy: S3Proxy, _session_client: Any) -> str:
     name = f"cells-{uuid.uuid4().hex[:12]}"
     _session_client.create_bucket(Bucket=name)
     # Asked once a process; asked here, it is not among the requests of a cell.
-    assert honours_conditions(proxy_client(_session_proxy), name, "")
+    assert find_conditions(proxy_client(_session_proxy), name, "") == Conditions()
     return name
 
 

@@ -82,7 +82,7 @@ def shaky(
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", proxied_connection(proxy, _START_SECONDS))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     make_impatient(monkeypatch)
-    monkeypatch.setitem(conditions._KNOWN, proxy.url, True)
+    monkeypatch.setitem(conditions._KNOWN, proxy.url, conditions.Conditions())
     place = Workplace(emulator, proxy, server.client(), "cells", tmp_path)
     place.empty()
     return server, place

@@ -224,10 +224,10 @@ def region_geometry(region: Region | None) -> Any:
     if isinstance(region, str):
         return ee.FeatureCollection(region).geometry(_MAX_ERROR_METRES)
     if isinstance(region, Mapping):
-        return ee.Geometry(dict(region))
+        return ee.Geometry(dict(region), None, False)
     if isinstance(region, Sequence) and not isinstance(region[0], Sequence):
         return ee.Geometry.Rectangle(list(region), "EPSG:4326", False)
-    return ee.Geometry.Polygon([region])
+    return ee.Geometry.Polygon([region], None, False)
 
 
 def coverage_percent(outline: Any, region: Any) -> Any:

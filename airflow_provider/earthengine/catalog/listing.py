@@ -20,12 +20,11 @@ from airflow_provider.earthengine.catalog.listed_downloads import (
     each_date,
     each_image,
 )
-from airflow_provider.earthengine.download.fields.values import shown
+from airflow_provider.earthengine.download.fields.values import read_choice
 from airflow_provider.earthengine.download.foreign import Foreign
 from airflow_provider.earthengine.download.transport.answers import reading_answer
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
-    DownloadParamsError,
     RequestRejectedError,
 )
 
@@ -41,9 +40,7 @@ def read_by(value: Any) -> str:
 
     :raises DownloadParamsError: if the value is anything else.
     """
-    if value not in (IMAGE, DATE):
-        raise DownloadParamsError(f"by is {shown(value)}; use one of {IMAGE}, {DATE}.", field="by")
-    return str(value)
+    return read_choice("by", value, (IMAGE, DATE))
 
 
 def list_images(session: Session, query: ImageQuery) -> Listing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider.earthengine.download.fields.values import shown
+from airflow_provider.earthengine.download.fields.values import read_key_prefix, shown
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +49,7 @@ def read_prefix_pattern(value: Any) -> PrefixPattern:
 
     :raises DownloadParamsError: if it holds an unknown directive.
     """
-    text = str(value).strip("/")
+    text = read_key_prefix("s3_prefix", value)
     for found in _DIRECTIVE.finditer(text):
         if not found[1] or found[1] not in _DIRECTIVES:
             raise DownloadParamsError(

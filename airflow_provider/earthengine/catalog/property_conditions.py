@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider.earthengine.download.fields.values import read_json, read_text, shown
+from airflow_provider.earthengine.download.fields.values import (
+    is_unset,
+    read_json,
+    read_number,
+    read_text,
+    shown,
+)
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 _COMPARISONS = ("lt", "lte", "gt", "gte")
@@ -44,7 +51,7 @@ def read_conditions(value: Any) -> tuple[PropertyCondition, ...]:
 
     :raises DownloadParamsError: if one is not a valid condition.
     """
-    given = read_json("filters", value) or {}
+    given = {} if is_unset(value) else read_json("filters", value)
     if not isinstance(given, Mapping):
         raise _wrong(f"filters is {shown(value)}")
     return tuple(
@@ -82,16 +89,17 @@ def _read(name: str, operator: str, value: Any) -> Any:
         return tuple(_read(name, "eq", each) for each in value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _wrong(f"filters compares {name} with {shown(value)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _wrong(f"filters compares {name} with {value}, which is no finite number")
     return _number_of(value) if operator in _COMPARISONS else value
 
 
 def _number_of(value: str | float) -> str | float:
     """Return a number for text that holds one: comparing the order of texts is rarely intended."""
     try:
-        number = float(value)
-    except ValueError:
+        return read_number("filters", value)
+    except DownloadParamsError:
         return value
-    return int(number) if number.is_integer() else number
 
 
 def _wrong(found: str) -> DownloadParamsError:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
 from airflow_provider.earthengine.catalog.image_query import TIME_START, ImageQuery
 from airflow_provider.earthengine.catalog.property_conditions import read_conditions
+from airflow_provider.earthengine.download.fields.asset_id import find_asset_id
 from airflow_provider.earthengine.download.fields.region import Region, is_region_file, read_region
 from airflow_provider.earthengine.download.fields.values import (
+    is_unset,
+    read_count,
     read_number,
     read_text,
     read_time,
@@ -17,7 +19,8 @@ from airflow_provider.earthengine.download.fields.values import (
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
-_ASSET_ID = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*")
+# What Earth Engine takes as a number of images.
+_MAX_COUNT = 2**31 - 1
 
 
 def read_query(
@@ -40,7 +43,7 @@ def read_query(
     """
     begins, ends = read_time("start", start), read_time("end", end)
     check_window(begins, ends)
-    place = None if region in (None, "") else _read_region(region)
+    place = None if is_unset(region) else _read_region(region)
     return ImageQuery(
         collection=_read_collection(collection),
         start=begins,
@@ -48,8 +51,8 @@ def read_query(
         region=place,
         conditions=read_conditions(filters),
         min_coverage_percent=_read_coverage(min_coverage_percent, has_region=place is not None),
-        sort=TIME_START if sort in (None, "") else _read_sort(sort),
-        limit=None if limit in (None, "") else read_count("limit", limit),
+        sort=TIME_START if is_unset(sort) else _read_sort(sort),
+        limit=None if is_unset(limit) else read_count("limit", limit, most=_MAX_COUNT),
     )
 
 
@@ -74,22 +77,9 @@ def check_window(start: datetime, end: datetime) -> None:
         )
 
 
-def read_count(field: str, value: Any) -> int:
-    """Return a whole number above zero.
-
-    :raises DownloadParamsError: if the value is anything else.
-    """
-    number = read_number(field, value)
-    if not isinstance(number, int) or number < 1:
-        raise DownloadParamsError(
-            f"{field} is {shown(value)}; write a whole number above 0.", field=field
-        )
-    return number
-
-
 def _read_collection(value: Any) -> str:
-    collection = read_text("collection", value).rstrip("/")
-    if not _ASSET_ID.fullmatch(collection):
+    collection = find_asset_id(read_text("collection", value).rstrip("/"))
+    if collection is None:
         raise DownloadParamsError(
             f"collection is {shown(value)}; write the asset id of an image collection, such as "
             "'COPERNICUS/S2_SR_HARMONIZED'.",
@@ -109,7 +99,7 @@ def _read_region(value: Any) -> Region:
 
 
 def _read_coverage(value: Any, *, has_region: bool) -> float | None:
-    if value in (None, ""):
+    if is_unset(value):
         return None
     percent = read_number("min_coverage_percent", value)
     if not 0 <= percent <= 100:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from airflow_provider.earthengine.catalog.image_query import read_availability
+from airflow_provider.earthengine.download.fields.values import read_number, shown
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+# A year; no sensor waits longer.
+_MAX_QUIET_SECONDS = 31_536_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,25 @@ class Sighting:
         if self.image_count < wait.min_images or not wait.quiet_seconds:
             return found
         return f"{found}, which must stay unchanged for {wait.quiet_seconds:g} s"
+
+
+def read_quiet_seconds(value: Any) -> float:
+    """Return how long the images have to stay what they are; 0.0 where nothing is given.
+
+    :param value: seconds, or a timedelta.
+    :raises DownloadParamsError: for anything else.
+    """
+    if value is None:
+        return 0.0
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    number = read_number("quiet_period", seconds)
+    if not 0 <= number <= _MAX_QUIET_SECONDS:
+        raise DownloadParamsError(
+            f"quiet_period is {shown(value)}; write seconds from 0 to {_MAX_QUIET_SECONDS:,}, or a "
+            "timedelta.",
+            field="quiet_period",
+        )
+    return float(number)
 
 
 def read_sighting(answer: Any, now: float) -> Sighting:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider.earthengine.exceptions import DownloadParamsError
+from airflow_provider.earthengine.download.transport.redaction import scrub
+from airflow_provider.earthengine.exceptions import (
+    ConnectionConfigError,
+    DownloadParamsError,
+    EarthEngineProviderError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.download.bucket.bucket import Bucket
@@ -21,10 +26,11 @@ def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> An
 
     from airflow_provider.earthengine.download.bucket.bucket import CLIENT_CONFIG
 
-    hook = S3Hook(aws_conn_id=aws_conn_id)
-    client: Any = hook.get_client_type(
-        region_name=hook.region_name, config=CLIENT_CONFIG.merge(hook.config)
-    )
+    with explaining_connection(aws_conn_id):
+        hook = S3Hook(aws_conn_id=aws_conn_id)
+        client: Any = hook.get_client_type(
+            region_name=hook.region_name, config=CLIENT_CONFIG.merge(hook.config)
+        )
 
     def refuse(model: Any, **_: Any) -> None:
         # Uploads that were started are still aborted.
@@ -35,6 +41,25 @@ def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> An
     return client
 
 
+@contextmanager
+def explaining_connection(aws_conn_id: str) -> Iterator[None]:
+    """Turn what an AWS connection that cannot be used ends in into our errors."""
+    from airflow_provider.earthengine.download.bucket.errors import translated_errors
+
+    name = f"the AWS connection {aws_conn_id}"
+    try:
+        with translated_errors("", "use", name):
+            yield
+    # The client raises its plain ones for an endpoint or an option that is none.
+    except (ValueError, TypeError, NotImplementedError) as error:
+        if isinstance(error, EarthEngineProviderError):
+            raise
+        reason = scrub(" ".join(str(error).split()))
+        raise ConnectionConfigError(
+            f"Could not use {name} ({reason.rstrip('.')}); correct its extra."
+        ) from None
+
+
 def open_bucket(aws_conn_id: str, name: str) -> Bucket:
     """Return the bucket; the caller closes it."""
     from airflow_provider.earthengine.download.bucket.bucket import Bucket
@@ -42,16 +67,19 @@ def open_bucket(aws_conn_id: str, name: str) -> Bucket:
     return Bucket(open_client(aws_conn_id), name)
 
 
-def read_uri(client: Any, uri: str) -> bytes:
+def read_uri(client: Any, uri: str, most: int) -> bytes:
     """Return the content of ``s3://bucket/key``, and close the client.
 
+    :param most: reads at most so many bytes.
     :raises DownloadParamsError: if the object does not exist.
     """
     from airflow_provider.earthengine.download.bucket.bucket import Bucket
 
-    name, _, key = uri.removeprefix("s3://").partition("/")
+    name, _, key = uri[len("s3://") :].partition("/")
+    if not name or not key:
+        raise DownloadParamsError(f"{uri} names no object; write s3://bucket/key.")
     with closing(Bucket(client, name)) as bucket:
-        read = bucket.read_object(key)
+        read = bucket.read_object(key, most)
     if read is None:
         raise DownloadParamsError(f"{uri} does not exist; check the URI.")
     return read[0]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider.earthengine.catalog.listing import DATE, IMAGE, list_downloads, read_by
 from airflow_provider.earthengine.catalog.prefix_pattern import PrefixPattern, read_prefix_pattern
 from airflow_provider.earthengine.catalog.versions import present_versions
-from airflow_provider.earthengine.download.fields.destination import read_prefix
+from airflow_provider.earthengine.download.fields.destination import read_bucket_name, read_prefix
 from airflow_provider.earthengine.download.fields.templates import check_no_template
-from airflow_provider.earthengine.download.fields.values import read_text
+from airflow_provider.earthengine.download.fields.values import is_unset
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_bucket
 from airflow_provider.earthengine.task.outcome import check_map_length, failing_for_good
@@ -95,7 +95,7 @@ class EarthEngineDriftOperator(QueryFields):
     def _read_recorded(self, prefix: str) -> list[RecordedDownload]:
         from airflow_provider.earthengine.catalog.drift import read_recorded
 
-        name = read_text("s3_bucket", self.s3_bucket)
+        name = read_bucket_name(self.s3_bucket)
         with closing(open_bucket(self.aws_conn_id, name)) as bucket:
             recorded, without_source = read_recorded(bucket, prefix)
         if without_source:
@@ -105,7 +105,7 @@ class EarthEngineDriftOperator(QueryFields):
     def _list_present(
         self, hook: EarthEngineHook, by: str, context: Context
     ) -> list[ListedDownload] | None:
-        if self.collection in (None, ""):
+        if is_unset(self.collection):
             return None
         query = self.read_query(context)
         present, warnings = list_downloads(hook, query, by)

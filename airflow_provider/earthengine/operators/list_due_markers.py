@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider.earthengine.download.fields.destination import read_prefix
-from airflow_provider.earthengine.download.fields.values import read_text
+from airflow_provider.earthengine.download.fields.destination import read_bucket_name, read_prefix
 from airflow_provider.earthengine.hooks.s3 import open_bucket
 from airflow_provider.earthengine.task.outcome import check_map_length, failing_for_good
 
@@ -51,7 +50,7 @@ class EarthEngineListDueMarkersOperator(BaseOperator):
         from airflow_provider.earthengine.download.publish.markers import list_due_markers
 
         with failing_for_good():
-            name, prefix = read_text("s3_bucket", self.s3_bucket), read_prefix(self.s3_prefix)
+            name, prefix = read_bucket_name(self.s3_bucket), read_prefix(self.s3_prefix)
             with closing(open_bucket(self.aws_conn_id, name)) as bucket:
                 due = list_due_markers(bucket, prefix, datetime.now(UTC))
             self.log.info("%d empty dates below s3://%s/%s are due", len(due), name, prefix)

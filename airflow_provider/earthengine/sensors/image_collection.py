@@ -18,9 +18,13 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider.earthengine import exceptions
 from airflow_provider.earthengine.catalog.image_query import ImageQuery, explain_refused_query
 from airflow_provider.earthengine.catalog.listing import list_images
-from airflow_provider.earthengine.catalog.read_query import read_count
-from airflow_provider.earthengine.catalog.waiting import Sighting, Wait, read_sighting
-from airflow_provider.earthengine.download.fields.values import shown
+from airflow_provider.earthengine.catalog.waiting import (
+    Sighting,
+    Wait,
+    read_quiet_seconds,
+    read_sighting,
+)
+from airflow_provider.earthengine.download.fields.values import read_count, shown
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadParamsError,
@@ -169,15 +173,14 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
                 self.log.warning(warning)
 
     def _read_wait(self, collection: str) -> Wait:
-        quiet = self.quiet_period
-        seconds = quiet.total_seconds() if isinstance(quiet, timedelta) else quiet or 0.0
+        seconds = read_quiet_seconds(self.quiet_period)
         if seconds and not self.deferrable and self.reschedule:
             raise DownloadParamsError(
                 "quiet_period is given, but a rescheduled sensor does not remember what it saw; "
                 "leave deferrable and mode out, or use mode='poke'.",
                 field="quiet_period",
             )
-        return Wait(collection, read_count("min_images", self.min_images), float(seconds))
+        return Wait(collection, read_count("min_images", self.min_images), seconds)
 
 
 def _look(hook: EarthEngineHook, query: ImageQuery) -> Sighting:

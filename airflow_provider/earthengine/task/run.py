@@ -10,9 +10,8 @@ from urllib.parse import quote
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider.earthengine.download.fields.source import KnownSource
-from airflow_provider.earthengine.exceptions import (
-    DownloadParamsError,
-)
+from airflow_provider.earthengine.download.fields.values import is_unset
+from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -27,7 +26,7 @@ def window_of(start: Any, end: Any, context: Context) -> tuple[Any, Any]:
     """
     window = {"start": start, "end": end}
     for field, value in window.items():
-        if value in (None, ""):
+        if is_unset(value):
             window[field] = context.get(f"data_interval_{field}")
         if window[field] is None:
             raise DownloadParamsError(
@@ -50,6 +49,17 @@ def scratch_place() -> Path | None:
     """Return the configured directory for scratch files; None: TMPDIR."""
     place = conf.get("earthengine", "scratch_directory", fallback="")
     return Path(place) if place else None
+
+
+def region_folders(context: Context) -> tuple[Path, ...]:
+    """Return the folders below which a region's file may be: the DAG's bundle, and configured ones.
+
+    A bundle may be a folder of the machine or a checkout of its own for each version.
+    """
+    bundle = getattr(context["ti"], "bundle_instance", None)
+    configured = conf.get("earthengine", "region_folders", fallback="").split(",")
+    named = [Path(folder.strip()) for folder in configured if folder.strip()]
+    return (*((Path(bundle.path),) if bundle else ()), *named)
 
 
 def workload_tag_of(context: Context) -> str:

@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider.earthengine.download.fields.image import ImageFunction
 from airflow_provider.earthengine.download.fields.job import DownloadFields, Job, Worker, read_job
 from airflow_provider.earthengine.download.fields.on_empty import FAIL, PUBLISH, read_on_empty
+from airflow_provider.earthengine.download.fields.region_file import MAX_BYTE_COUNT
 from airflow_provider.earthengine.download.fields.values import read_boolean
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
@@ -25,6 +26,7 @@ from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
 from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.run import (
     generation_of,
+    region_folders,
     run_of,
     scratch_place,
     workload_tag_of,
@@ -227,7 +229,8 @@ class EarthEngineToS3Operator(BaseOperator):
         ti = context["ti"]
         return Worker(
             connect=hook.get_conn,
-            read_uri=lambda uri: read_uri(self._s3_client(), uri),
+            read_uri=lambda uri: read_uri(self._s3_client(), uri, MAX_BYTE_COUNT + 1),
+            region_folders=region_folders(context),
             run_values=context,
             task_id=ti.task_id,
             map_index=-1 if ti.map_index is None else ti.map_index,
@@ -341,7 +344,7 @@ class EarthEngineToS3Operator(BaseOperator):
     def _log_plan(self, plan: Plan) -> None:
         for line in plan.lines():
             self.log.info("%s", line)
-        for sentence in (*plan.job.params.ignored, *plan.info.warnings):
+        for sentence in (*plan.job.params.warnings, *plan.info.warnings):
             self.log.warning("%s", sentence)
 
     def _open_bucket(self, job: Job) -> Bucket:

@@ -14,8 +14,8 @@ from airflow_provider.earthengine.download.fetch.body import BodyRequest, fetch_
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-from tests.unit.hooks.forward_proxy import ForwardProxy, forward_proxy
-from tests.unit.hooks.private_ca import PrivateCA, make_private_ca
+from tests.support.forward_proxy import ForwardProxy, forward_proxy
+from tests.support.private_ca import PrivateCA, make_private_ca
 from tests.unit.hooks.scripted_earthengine import (
     ALGORITHMS,
     COMPUTE,

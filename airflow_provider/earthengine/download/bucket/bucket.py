@@ -18,7 +18,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
-from airflow_provider.earthengine.download.bucket.conditional_writes import honours_conditions
+from airflow_provider.earthengine.download.bucket.conditional_writes import (
+    Conditions,
+    find_conditions,
+)
 from airflow_provider.earthengine.download.bucket.errors import (
     NOT_FOUND,
     ConditionFailedError,
@@ -50,7 +53,12 @@ _CHUNK_BYTE_COUNT = 1 << 20
 
 # The client retries by itself, and gives up on a store that does not answer after about four
 # minutes. The connection's config_kwargs override this.
+# It adds and expects no checksum besides our own SHA-256: Cloudflare R2 rejects the CRC32 that the
+# client would append to a body. Source: https://github.com/aws/aws-sdk-js-v3/issues/6810, read
+# 2026-11.
 CLIENT_CONFIG = Config(
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
     connect_timeout=10,
     read_timeout=60,
     max_pool_connections=32,
@@ -70,7 +78,7 @@ class Bucket:
         self._client = client
         self._extra_args = dict(extra_args or {})
         self.name = name
-        self.is_conditional = True
+        self._conditions = Conditions()
 
     def close(self) -> None:
         """Close the client's connections."""
@@ -79,7 +87,12 @@ class Bucket:
     def find_out_conditions(self, prefix: str) -> None:
         """Find out whether the store honours conditions; if not, send none from here on."""
         with self._translated_errors("write", f"{prefix}/"):
-            self.is_conditional = honours_conditions(self._client, self.name, prefix)
+            self._conditions = find_conditions(self._client, self.name, prefix)
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the store honours conditional writes."""
+        return self._conditions.on_writes
 
     def _condition(self, condition: Precondition) -> dict[str, Any]:
         """Return the client's arguments for the condition; none if the store ignores conditions."""
@@ -101,12 +114,16 @@ class Bucket:
                     listed[entry["Key"]] = ListedObject(entry["Size"], entry["ETag"])
         return listed
 
-    def read_object(self, key: str) -> tuple[bytes, str] | None:
-        """Return (content, ETag) of a small object, or None if there is none."""
+    def read_object(self, key: str, most: int | None = None) -> tuple[bytes, str] | None:
+        """Return (content, ETag) of a small object, or None if there is none.
+
+        :param most: no more bytes than that are read.
+        """
         with self._translated_errors("read", key):
             try:
                 answer = self._client.get_object(Bucket=self.name, Key=key)
-                return answer["Body"].read(), answer["ETag"]
+                with answer["Body"] as body:
+                    return body.read(most), answer["ETag"]
             except ClientError as error:
                 if code_of(error) not in NOT_FOUND:
                     raise
@@ -269,7 +286,12 @@ class Bucket:
 
         :raises ConditionFailedError: if it is gone or has another ETag.
         """
-        condition = self._condition(Precondition(etag))
+        condition: dict[str, Any] = Precondition(etag).arguments()
+        if not self._conditions.on_deletes:
+            condition = {}
+            found = self.head_object(key)  # As close to it as the store allows.
+            if found is None or found.etag != etag:
+                raise ConditionFailedError
         with self._translated_errors("delete", key, ConditionFailedError):
             self._client.delete_object(Bucket=self.name, Key=key, **condition)
 

@@ -9,20 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ReadTimeoutError,
-)
+from botocore import exceptions as botocore
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from airflow_provider.earthengine.download.transport.redaction import scrub
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     BucketNotFoundError,
+    ConnectionConfigError,
+    DownloadParamsError,
     EarthEngineProviderError,
     FetchTimeoutError,
     QuotaExceededError,
@@ -40,10 +36,56 @@ _CONFLICT = frozenset(
 # The bytes were damaged or lost in transit: sending them again may help.
 _DAMAGED = frozenset({"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"})
 _FAILED = frozenset({"RequestTimeout", "InternalError"})
+_ELSEWHERE = frozenset(
+    {"PermanentRedirect", "301", "AuthorizationHeaderMalformed",
+     "IllegalLocationConstraintException"}
+)  # fmt: skip
 _DENIED = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken",
      "401", "403"}
 )  # fmt: skip
+_WHERE_IT_IS = (
+    "the bucket is in another region or at another endpoint; correct region_name or endpoint_url "
+    "in the AWS connection's extra."
+)
+_WHAT_IS_NEEDED = (
+    "the AWS connection's keys are wrong or lack permission; they need s3:ListBucket on the "
+    "bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on its "
+    "objects."
+)
+# Errors that the client raises by itself. Source: https://github.com/boto/botocore,
+# ``botocore/exceptions.py``, release 1.44.
+_NO_CREDENTIALS = (
+    botocore.NoCredentialsError,
+    botocore.PartialCredentialsError,
+    botocore.NoAuthTokenError,
+    botocore.RefreshWithMFAUnsupportedError,
+    botocore.SSOError,
+)
+_NO_FILE = FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError
+_TOO_LATE = botocore.ConnectTimeoutError, botocore.ReadTimeoutError
+_DAMAGED_ON_THE_WAY = botocore.ChecksumError, botocore.FlexibleChecksumError
+_OF_OTHERS = (
+    botocore.HTTPClientError,
+    botocore.ConnectionError,
+    botocore.IncompleteReadError,
+    botocore.PaginationError,
+    botocore.UnseekableStreamError,
+    botocore.CapacityNotAvailableError,
+    # Services that issue credentials.
+    botocore.CredentialRetrievalError,
+    botocore.MetadataRetrievalError,
+    botocore.TokenRetrievalError,
+)
+_OF_PARAMETERS = (
+    botocore.ParamValidationError,
+    botocore.ValidationError,
+    botocore.MissingParametersError,
+    botocore.InvalidDNSNameError,
+    botocore.InvalidHostLabelError,
+    botocore.UnsupportedS3ArnError,
+    botocore.UnsupportedOutpostResourceError,
+)
 
 
 class ConditionFailedError(Exception):
@@ -77,24 +119,61 @@ def translated_errors(
         if UploadConflictError in signals and code in _CONFLICT:
             raise UploadConflictError from None
         raise _error_for_answer(error, bucket, f"{action} {uri}") from None
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise AccessDeniedError(
-            f"Could not {action} {uri}: the AWS connection has no credentials ({error}); add them."
-        ) from None
-    except (ConnectTimeoutError, ReadTimeoutError) as error:
-        raise FetchTimeoutError(
-            f"Could not {action} {uri}: the object store did not answer in time "
-            f"({type(error).__name__})."
-        ) from None
     except ResponseParserError:
         raise ServiceUnavailableError(
             f"Could not {action} {uri}: the answer is not an S3 response; if this persists, check "
             "endpoint_url in the AWS connection's extra, and proxies."
         ) from None
     except BotoCoreError as error:
-        raise ServiceUnavailableError(
-            f"Could not {action} {uri} ({type(error).__name__}).", server_text=scrub(str(error))
-        ) from None
+        raise _error_of_client(error, f"{action} {uri}") from None
+
+
+def _error_of_client(error: BotoCoreError, action: str) -> EarthEngineProviderError:
+    """Translate an error that the client raises by itself, without an answer.
+
+    Only errors of the network and of other services can pass by themselves.
+    """
+    text = scrub(" ".join(str(error).split()))
+    if isinstance(error, _NO_CREDENTIALS):
+        return AccessDeniedError(
+            f"Could not {action}: the AWS connection has no credentials ({text.rstrip('.')}); add "
+            "them."
+        )
+    if isinstance(error, _TOO_LATE):
+        return FetchTimeoutError(
+            f"Could not {action}: the object store did not answer in time ({type(error).__name__})."
+        )
+    # The HTTP library reports a missing file as a TLS error, with the cause as its argument.
+    causes = getattr(error.kwargs.get("error"), "args", ())
+    if isinstance(error, botocore.SSLError) and any(isinstance(e, _NO_FILE) for e in causes):
+        return ConnectionConfigError(
+            f"Could not {action}: the file of a CA cannot be read; correct verify in the AWS "
+            "connection's extra, or AWS_CA_BUNDLE, or put the file on this worker."
+        )
+    if isinstance(error, botocore.SSLError):
+        return ServiceUnavailableError(
+            f"Could not {action} (SSLError): the certificate is not trusted; for a private CA, set "
+            "verify in the AWS connection's extra, or AWS_CA_BUNDLE, to its file.",
+            server_text=text,
+        )
+    if isinstance(error, _DAMAGED_ON_THE_WAY):
+        return ServiceUnavailableError(
+            f"Could not {action} ({type(error).__name__}): it was damaged in transit.",
+            server_text=text,
+        )
+    if isinstance(error, _OF_OTHERS):
+        return ServiceUnavailableError(
+            f"Could not {action} ({type(error).__name__}).", server_text=text
+        )
+    if isinstance(error, _OF_PARAMETERS) and not isinstance(error, botocore.InvalidRegionError):
+        return DownloadParamsError(
+            f"Could not {action}: the S3 client rejects it ({text.rstrip('.')}); correct "
+            "s3_bucket, s3_prefix or s3_extra_args."
+        )
+    return ConnectionConfigError(
+        f"Could not {action}: the S3 client rejects its configuration ({text.rstrip('.')}); "
+        "correct the AWS connection's extra, the environment or the AWS configuration file."
+    )
 
 
 def _error_for_answer(error: ClientError, bucket: str, action: str) -> EarthEngineProviderError:
@@ -102,24 +181,42 @@ def _error_for_answer(error: ClientError, bucket: str, action: str) -> EarthEngi
     message = f"Could not {action} ({code}, HTTP {status})"
     text = scrub(str(error.response["Error"].get("Message", "")))
     facts: dict[str, Any] = {"server_text": text, "status": status, "code": code}
-    if code == "NoSuchBucket":
-        return BucketNotFoundError(
-            f"{message}: the bucket {bucket} does not exist; create it, or correct s3_bucket.",
-            **facts,
-        )
-    if code in _DENIED:
+    if code in _DENIED and error.operation_name.startswith("AssumeRole"):
         return AccessDeniedError(
-            f"{message}: the AWS connection's keys are wrong or lack permission; they "
-            "need s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject "
-            "and s3:AbortMultipartUpload on its objects.",
+            f"{message}: the AWS connection may not assume its role; correct role_arn in its "
+            "extra, or the role's trust policy.",
             **facts,
         )
-    if code in ("SlowDown", "TooManyRequests") or status == 429:
+    for codes, kind, meaning in _MEANINGS:
+        if code in codes:
+            return kind(f"{message}: {meaning.format(bucket=bucket)}", **facts)
+    if status == 429:
         return QuotaExceededError(f"{message}: too many requests.", **facts)
-    if code in _CONFLICT:
-        return ServiceUnavailableError(f"{message}: another request was in progress.", **facts)
-    if code in _DAMAGED:
-        return ServiceUnavailableError(f"{message}: it was damaged in transit.", **facts)
-    if status >= 500 or code in _FAILED:
+    if status >= 500:
         return ServiceUnavailableError(f"{message}: the object store failed.", **facts)
     return StoredObjectMismatchError(f"{message}: the object store refused the request.", **facts)
+
+
+_MEANINGS: tuple[tuple[frozenset[str], type[EarthEngineProviderError], str], ...] = (
+    (
+        frozenset({"NoSuchBucket"}),
+        BucketNotFoundError,
+        "the bucket {bucket} does not exist; create it, or correct s3_bucket.",
+    ),
+    (
+        frozenset({"InvalidBucketName"}),
+        DownloadParamsError,
+        "{bucket} is not a valid bucket name; correct s3_bucket.",
+    ),
+    (
+        frozenset({"RequestTimeTooSkewed"}),
+        ServiceUnavailableError,
+        "the clocks of this worker and the object store differ too much; correct the clock.",
+    ),
+    (_ELSEWHERE, ConnectionConfigError, _WHERE_IT_IS),
+    (_DENIED, AccessDeniedError, _WHAT_IS_NEEDED),
+    (frozenset({"SlowDown", "TooManyRequests"}), QuotaExceededError, "too many requests."),
+    (_CONFLICT, ServiceUnavailableError, "another request was in progress."),
+    (_DAMAGED, ServiceUnavailableError, "it was damaged in transit."),
+    (_FAILED, ServiceUnavailableError, "the object store failed."),
+)

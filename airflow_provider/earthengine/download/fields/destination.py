@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,8 +16,10 @@ from airflow_provider.earthengine.download.fields.image import ImageSource
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.values import (
     read_boolean,
-    read_json,
+    read_choice,
+    read_dict,
     read_key_prefix,
+    read_text,
     shown,
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError
@@ -25,6 +28,12 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError
 _MAX_KEY_BYTE_COUNT = 1024
 
 _ID_TEXT = {ord(each): each for each in f"{ascii_letters}{digits}._-"} | {ord("/"): "~"}
+
+# The names that the S3 client accepts. Source: https://github.com/boto/botocore,
+# ``botocore/handlers.py``, ``VALID_BUCKET`` and ``VALID_S3_ARN``, release 1.44.
+_BUCKET_NAME = re.compile(
+    r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}|arn:aws[\w-]*:s3[\w-]*:[\w:/-]+", re.ASCII
+)
 
 # Encryption, tags, storage class and access; nothing that affects content, keys or conditions.
 _EXTRA_ARGS = (
@@ -157,12 +166,23 @@ def read_if_exists(value: Any) -> IfExists:
 
     :raises DownloadParamsError: if the mode is unknown.
     """
-    try:
-        return IfExists(value)
-    except ValueError:
-        raise DownloadParamsError(
-            f"if_exists is {shown(value)}; use one of {', '.join(IfExists)}.", field="if_exists"
-        ) from None
+    return IfExists(read_choice("if_exists", value, tuple(IfExists)))
+
+
+def read_bucket_name(value: Any) -> str:
+    """Return the name of a bucket, or the ARN of an access point.
+
+    :raises DownloadParamsError: if the value is neither, for example a URI.
+    """
+    name = read_text("s3_bucket", value)
+    if _BUCKET_NAME.fullmatch(name):
+        return name
+    bucket, _, prefix = name.partition("://")[2].strip("/").partition("/")
+    hint = f"{bucket!r}" if bucket else "such as 'my-bucket'"
+    hint += f", and put {prefix!r} into s3_prefix" if prefix else ""
+    raise DownloadParamsError(
+        f"s3_bucket is {shown(value)}; write only the bucket's name, {hint}.", field="s3_bucket"
+    )
 
 
 def read_prefix(value: Any) -> str:
@@ -180,22 +200,25 @@ def read_extra_args(value: Any) -> dict[str, Any]:
     :param value: a dict, or JSON text of one; tags may be a dict.
     :raises DownloadParamsError: if an argument is not in the allow-list.
     """
-    given = read_json("s3_extra_args", value) or {}
-    if not isinstance(given, Mapping):
-        raise DownloadParamsError(
-            f"s3_extra_args is {shown(value)}; write a dict.", field="s3_extra_args"
-        )
+    given = read_dict("s3_extra_args", value)
     for key in given:
         if key not in _EXTRA_ARGS:
             raise DownloadParamsError(
                 f"s3_extra_args has the key {key!r}; use only {', '.join(_EXTRA_ARGS)}.",
                 field="s3_extra_args",
             )
-    arguments = dict(given)
-    if isinstance(arguments.get("Tagging"), Mapping):
-        arguments["Tagging"] = urlencode(arguments["Tagging"])
-    if "BucketKeyEnabled" in arguments:
-        arguments["BucketKeyEnabled"] = read_boolean(
-            "BucketKeyEnabled", arguments["BucketKeyEnabled"]
-        )
-    return arguments
+    return {key: _read_extra_arg(key, each) for key, each in given.items()}
+
+
+def _read_extra_arg(key: str, value: Any) -> Any:
+    name = f"s3_extra_args[{key!r}]"
+    if key == "BucketKeyEnabled":
+        return read_boolean(name, value)
+    if key != "Tagging" or not isinstance(value, Mapping):
+        return read_text(name, value)
+    for tag, text in value.items():
+        if not isinstance(text, str | int | float):
+            raise DownloadParamsError(
+                f"{name} has {shown(text)} for {tag!r}; write text.", field="s3_extra_args"
+            )
+    return urlencode(value)

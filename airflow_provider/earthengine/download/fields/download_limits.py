@@ -5,14 +5,15 @@ Earth Engine's own published limits are in :mod:`airflow_provider.earthengine.li
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.fields.values import (
-    read_json,
+    read_choice,
+    read_count,
+    read_dict,
     read_key_prefix,
     read_number,
     shown,
@@ -22,6 +23,10 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError, PlanErr
 AUTO, ALWAYS, NEVER = "auto", "always", "never"
 _RESUME = (AUTO, ALWAYS, NEVER)
 _STAGING_PREFIX = "earthengine-staging"
+# A year; sockets and clocks do not count much further.
+_MAX_SECONDS = 31_536_000
+# Each is a thread of the task.
+_MAX_CONCURRENT_REQUESTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -92,33 +97,31 @@ def read_download_limits(value: Any) -> DownloadLimits:
     :param value: a dict, or JSON text of one; None: all defaults.
     :raises DownloadParamsError: if a key is unknown or a value invalid.
     """
-    given = read_json("limits", value)
-    if given is None:
-        return DownloadLimits()
-    if not isinstance(given, Mapping):
-        raise DownloadParamsError(f"limits is {shown(value)}; write a dict.", field="limits")
+    given = read_dict("limits", value)
     for key in given:
         if key not in _KEYS:
-            near = get_close_matches(str(key), _KEYS, 1)
+            near = get_close_matches(key, _KEYS, 1)
             hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(_KEYS)}."
-            raise DownloadParamsError(f"limits has the unknown key {key!r}; {hint}", field="limits")
+            raise DownloadParamsError(
+                f"limits has the unknown key {shown(key)}; {hint}", field="limits"
+            )
     return DownloadLimits(**{key: _READERS[key](key, each) for key, each in given.items()})
 
 
 def _read_count(key: str, value: Any) -> int:
-    number = read_number(f"limits[{key!r}]", value)
-    if not isinstance(number, int) or number < 1:
-        raise DownloadParamsError(
-            f"limits[{key!r}] is {shown(value)}; write a whole number above 0.", field="limits"
-        )
-    return number
+    return read_count(f"limits[{key!r}]", value)
+
+
+def _read_concurrency(key: str, value: Any) -> int:
+    return read_count(f"limits[{key!r}]", value, most=_MAX_CONCURRENT_REQUESTS)
 
 
 def _read_seconds(key: str, value: Any) -> float:
     seconds = read_number(f"limits[{key!r}]", value)
-    if seconds <= 0:
+    if not 0 < seconds <= _MAX_SECONDS:
         raise DownloadParamsError(
-            f"limits[{key!r}] is {shown(value)}; write a number of seconds above 0.",
+            f"limits[{key!r}] is {shown(value)}; write a number of seconds above 0, at most "
+            f"{_MAX_SECONDS:,}.",
             field="limits",
         )
     return float(seconds)
@@ -139,12 +142,8 @@ def _or_none(read: Any) -> Any:
     return lambda key, value: None if value is None else read(key, value)
 
 
-def _read_resume(_: str, value: Any) -> str:
-    if value not in _RESUME:
-        raise DownloadParamsError(
-            f"limits['resume'] is {shown(value)}; use one of {', '.join(_RESUME)}.", field="limits"
-        )
-    return str(value)
+def _read_resume(key: str, value: Any) -> str:
+    return read_choice(f"limits[{key!r}]", value, _RESUME)
 
 
 def _read_prefix(key: str, value: Any) -> str:
@@ -154,7 +153,7 @@ def _read_prefix(key: str, value: Any) -> str:
 _READERS = {
     "max_requests": _read_count,
     "max_byte_count": _or_none(_read_count),
-    "max_concurrent_requests": _read_count,
+    "max_concurrent_requests": _read_concurrency,
     "attempt_seconds": _or_none(_read_seconds),
     "total_seconds": _or_none(_read_seconds),
     "tile_byte_count": _or_none(_read_tile_byte_count),

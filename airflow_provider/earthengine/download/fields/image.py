@@ -7,17 +7,17 @@ the session that this needs is opened elsewhere.
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider.earthengine.download.fields.asset_id import find_asset_id
 from airflow_provider.earthengine.download.fields.params import DownloadParams
-from airflow_provider.earthengine.download.fields.values import read_json, shown
+from airflow_provider.earthengine.download.fields.values import read_json, shown, shown_names
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
-_ASSET_ID = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*")
+# A program that the client writes has some fifty levels.
+_MAX_DEPTH = 500
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,11 @@ class ImageSource:
             return ee.Image(self.asset_id)
         try:
             value = ee.deserializer.decode(self.expression)
-        except (ee.EEException, KeyError, TypeError, ValueError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever the client's reader stumbles over
+            reason = shown_names([" ".join(f"{type(error).__name__}: {error}".split())])
             raise DownloadParamsError(
-                f"image is an expression that cannot be decoded ({type(error).__name__}: {error}); "
-                "pass the output of ee.Image.serialize().",
+                f"image is an expression that cannot be decoded ({reason}); pass the output of "
+                "ee.Image.serialize().",
                 field="image",
             ) from None
         if not isinstance(value, ee.ComputedObject) or isinstance(
@@ -85,11 +86,11 @@ def read_image(value: Any) -> ImageSource:
         function goes to :func:`call_image_function`.
     :raises DownloadParamsError: if it is neither.
     """
-    value = read_json("image", value)
+    value = read_json("image", value, _MAX_DEPTH)
     if isinstance(value, Mapping):
         return _read_expression(value)
-    if isinstance(value, str) and _ASSET_ID.fullmatch(value.strip()):
-        asset_id = value.strip()
+    asset_id = find_asset_id(value)
+    if asset_id:
         return ImageSource(_load_expression(asset_id), asset_id)
     raise DownloadParamsError(
         f"image is {shown(value)}; write an asset id such as 'USGS/SRTMGL1_003', or pass the "
@@ -115,22 +116,20 @@ def call_image_function(
             f"The image function {maker.name} returned {_kind(image)}; return an ee.Image.",
             field="image",
         )
-    with refusing_deep_programs():
-        return _read_expression(ee.serializer.encode(image, for_cloud_api=True))
-
-
-@contextmanager
-def refusing_deep_programs() -> Iterator[None]:
-    """Translate the client's ``RecursionError`` for a program with too many nested steps."""
     try:
-        yield
+        return _read_expression(ee.serializer.encode(image, for_cloud_api=True))
     except RecursionError:
-        raise DownloadParamsError(
-            "image is a program with more nested steps than the Earth Engine client can serialise; "
-            "repeat steps on the server, for example with ee.ImageCollection.map or "
-            "ee.List.iterate.",
-            field="image",
-        ) from None
+        raise deep_program() from None
+
+
+def deep_program() -> DownloadParamsError:
+    """Return the error for a program with too many nested steps."""
+    return DownloadParamsError(
+        "image is a program with more nested steps than the Earth Engine client can serialise; "
+        "repeat steps on the server, for example with ee.ImageCollection.map or "
+        "ee.List.iterate.",
+        field="image",
+    )
 
 
 def prepare_request(params: DownloadParams) -> dict[str, Any]:
@@ -177,20 +176,24 @@ def _named_in(
 
 
 def _asset_id_of(expression: Mapping[str, Any]) -> str | None:
-    """Return the asset's id if the program only loads one."""
-    invocation = expression["values"][expression["result"]].get("functionInvocationValue", {})
-    arguments = invocation.get("arguments", {})
+    """Return the asset's id if the program only loads one; a program may hold anything."""
+    invocation = _part_of(expression["values"][expression["result"]], "functionInvocationValue")
+    arguments = _part_of(invocation, "arguments")
     if invocation.get("functionName") != "Image.load" or set(arguments) != {"id"}:
         return None
-    asset_id = arguments["id"].get("constantValue")
-    # The id becomes part of object names, but a program may hold any text.
-    is_id = isinstance(asset_id, str) and _ASSET_ID.fullmatch(asset_id)
-    return asset_id if is_id else None
+    asset_id = _part_of(arguments, "id").get("constantValue")
+    # The id becomes part of object names.
+    return asset_id if find_asset_id(asset_id) == asset_id else None
+
+
+def _part_of(value: Any, key: str) -> Mapping[str, Any]:
+    part = value.get(key) if isinstance(value, Mapping) else None
+    return part if isinstance(part, Mapping) else {}
 
 
 def _read_expression(value: Mapping[str, Any]) -> ImageSource:
-    values = value.get("values")
-    if not isinstance(values, Mapping) or value.get("result") not in values:
+    values, result = value.get("values"), value.get("result")
+    if not isinstance(values, Mapping) or not isinstance(result, str) or result not in values:
         raise DownloadParamsError(
             f"image is a dict whose result is not among its values: {shown(dict(value))}; pass "
             "the output of ee.Image.serialize().",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from airflow_provider.earthengine.download.fields.destination import (
     Identity,
     IfExists,
     fingerprint_download,
+    read_bucket_name,
     read_extra_args,
     read_if_exists,
     read_prefix,
@@ -38,14 +39,19 @@ from airflow_provider.earthengine.download.fields.on_empty import (
     read_recheck_days,
 )
 from airflow_provider.earthengine.download.fields.params import DownloadParams
+from airflow_provider.earthengine.download.fields.plain_values import check_text
 from airflow_provider.earthengine.download.fields.read_params import read_params
 from airflow_provider.earthengine.download.fields.record import read_record
-from airflow_provider.earthengine.download.fields.region import is_region_file, parse_region_file
+from airflow_provider.earthengine.download.fields.region import is_region_file, read_region_file
+from airflow_provider.earthengine.download.fields.region_file import (
+    check_byte_count,
+    read_local_file,
+)
 from airflow_provider.earthengine.download.fields.source import KnownSource, read_source
 from airflow_provider.earthengine.download.fields.values import (
+    is_unset,
     read_json,
     read_number,
-    read_text,
     shown,
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError
@@ -80,10 +86,12 @@ class Worker:
     """What reading the fields needs from the worker.
 
     :param connect: opens the Earth Engine session; called only if the image is a function.
-    :param read_uri: returns the content of an ``s3://`` URI.
+    :param read_uri: returns the content of an ``s3://`` URI, or as many of its first bytes as a
+        region file may have and one more.
     :param run_values: values of the run that an image function may take as parameters.
     :param task_id: "" outside Airflow.
     :param map_index: -1 for a task that is not mapped.
+    :param region_folders: local region files must be inside one of these.
     """
 
     connect: Callable[[], object]
@@ -91,6 +99,7 @@ class Worker:
     run_values: Mapping[str, Any]
     task_id: str = ""
     map_index: int = -1
+    region_folders: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -124,7 +133,7 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
     :param generation: the same for all tries of one run of the task.
     :raises DownloadParamsError: if a field is invalid or contradicts another.
     """
-    params = read_params(_with_region_of_file(fields.download_params, worker.read_uri))
+    params = read_params(_with_region_of_file(fields.download_params, worker))
     layout = read_layout(fields.layout, params)
     nodata = _read_nodata(fields.nodata, layout)
     prefix = read_prefix(fields.s3_prefix)
@@ -139,7 +148,7 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
         "recheck_days": read_recheck_days(fields.recheck_days),
         "extra_args": read_extra_args(fields.s3_extra_args),
     }
-    bucket = read_text("s3_bucket", fields.s3_bucket)
+    bucket = read_bucket_name(fields.s3_bucket)
     # Last, because it may call the user's code and open a session.
     image = _read_image(fields, worker)
     fingerprint = fingerprint_download(image, params, layout, nodata, fields.compression)
@@ -173,10 +182,14 @@ def read_image_kwargs(value: Any) -> Mapping[str, Any]:
 
     :raises DownloadParamsError: if the value is neither a dict nor JSON text of one.
     """
-    image_kwargs = read_json("image_kwargs", value) or {}
-    if not isinstance(image_kwargs, Mapping):
+    # The values may be of any type: only the user's function reads them.
+    image_kwargs = read_json("image_kwargs", value) if isinstance(value, str) else value
+    if is_unset(image_kwargs):
+        return {}
+    if not isinstance(image_kwargs, Mapping) or not all(isinstance(k, str) for k in image_kwargs):
         raise DownloadParamsError(
-            f"image_kwargs is {shown(image_kwargs)}; write a dict.", field="image_kwargs"
+            f"image_kwargs is {shown(image_kwargs)}; write a dict of arguments by name.",
+            field="image_kwargs",
         )
     return image_kwargs
 
@@ -194,24 +207,19 @@ def _read_image(fields: DownloadFields, worker: Worker) -> ImageSource:
     return read_image(fields.image)
 
 
-def _with_region_of_file(raw: Any, read_uri: Callable[[str], bytes]) -> Any:
+def _with_region_of_file(raw: Any, worker: Worker) -> Any:
     """Return the parameters with a region file replaced by the GeoJSON in it."""
     given = read_json("download_params", raw)
     if not isinstance(given, Mapping) or not is_region_file(given.get("region")):
         return given
     name = str(given["region"]).strip()
-    if name.startswith("s3://"):
-        content = read_uri(name)
+    check_text("region", name)
+    if name.lower().startswith("s3://"):
+        content = worker.read_uri(name)
+        check_byte_count(name, content)
     else:
-        try:
-            content = Path(name).expanduser().read_bytes()
-        except OSError as error:
-            raise DownloadParamsError(
-                f"The region file {name} cannot be read on this worker ({error.strerror}); use an "
-                "s3:// URI, or pass the GeoJSON itself.",
-                field="region",
-            ) from None
-    return {**given, "region": parse_region_file(name, content)}
+        content = read_local_file(name, worker.region_folders)
+    return {**given, "region": read_region_file(name, content)}
 
 
 def _check_apart(prefix: str, staging_prefix: str) -> None:

@@ -8,7 +8,7 @@ from airflow_provider.earthengine.download.fields.params import (
     ZIPPED_GEO_TIFF_PER_BAND,
     DownloadParams,
 )
-from airflow_provider.earthengine.download.fields.values import shown
+from airflow_provider.earthengine.download.fields.values import read_choice
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 COG = "cog"
@@ -34,23 +34,20 @@ def read_layout(value: object, params: DownloadParams) -> str:
     """
     if value is None:
         return AS_SERVED if params.file_format == NPY else COG
-    if value not in LAYOUTS:
-        raise DownloadParamsError(
-            f"layout is {shown(value)}; use one of {', '.join(LAYOUTS)}.", field="layout"
-        )
-    if value == COG and params.file_format == NPY:
+    layout = read_choice("layout", value, LAYOUTS)
+    if layout == COG and params.file_format == NPY:
         raise DownloadParamsError(
             "layout is 'cog', but format NPY is an array, not a GeoTIFF; leave layout out, or use "
             "another format.",
             field="layout",
         )
-    if value == ZIP and params.file_format not in ZIPPED_FORMATS:
+    if layout == ZIP and params.file_format not in ZIPPED_FORMATS:
         raise DownloadParamsError(
             f"layout is 'zip', but Earth Engine does not zip format {params.file_format}; use "
             f"one of {', '.join(sorted(ZIPPED_FORMATS))}.",
             field="layout",
         )
-    return str(value)
+    return layout
 
 
 def item_suffix(params: DownloadParams, layout: str) -> str:
@@ -76,15 +73,11 @@ def read_compression(value: object, layout: str) -> str:
     """
     if value is None:
         return DEFLATE
-    if value not in COMPRESSIONS:
-        raise DownloadParamsError(
-            f"compression is {shown(value)}; use one of {', '.join(COMPRESSIONS)}.",
-            field="compression",
-        )
+    compression = read_choice("compression", value, COMPRESSIONS)
     if layout != COG:
         raise DownloadParamsError(
-            f"compression is {shown(value)}, but layout {layout!r} stores what Earth Engine sent; "
+            f"compression is {compression!r}, but layout {layout!r} stores what Earth Engine sent; "
             "leave compression out, or use layout 'cog'.",
             field="compression",
         )
-    return str(value)
+    return compression

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider.earthengine.download.fields.region import Region
+from airflow_provider.earthengine.download.fields.region_area import warnings_of
 
 GEO_TIFF = "GEO_TIFF"
 NPY = "NPY"
@@ -83,6 +84,12 @@ class DownloadParams:
             for each in merged
             if each.scale and each.crs and each.crs_transform
         )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the log is to say of the parameters, one sentence each."""
+        odd = warnings_of(self.region) if isinstance(self.region, dict) else ()
+        return (*self.ignored, *odd)
 
     def band(self, band: BandParams) -> BandParams:
         """Return the band, with the download's values where the band sets none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ from airflow_provider.earthengine.download.fields.values import (
     read_positive_integer,
     read_text,
     shown,
+    shown_names,
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
@@ -73,9 +75,11 @@ def _check_keys(where: str, raw: Mapping[str, Any], known: Mapping[str, Any]) ->
                 field="image",
             )
         if key not in known:
-            nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f"did you mean '{nearest[0]}'?" if nearest else f"use one of {', '.join(known)}."
-            raise DownloadParamsError(f"{where} has the unknown key {key!r}; {hint}", field=key)
+            raise DownloadParamsError(
+                f"{where} has the unknown key {shown(key)}; {hint}", field=key
+            )
         if value is None:
             raise DownloadParamsError(
                 f"{where} has {key}=None, which Earth Engine does not treat as unset; "
@@ -119,8 +123,8 @@ def _check_band(band: BandParams, params: DownloadParams) -> None:
     if band.has_transformations and params.file_format != ZIPPED_GEO_TIFF_PER_BAND:
         ignored = ", ".join(key for key in band.to_dict() if key != "id")
         raise DownloadParamsError(
-            f"band {band.id} has its own {ignored}, which Earth Engine ignores with format "
-            f"{params.file_format}; use ZIPPED_GEO_TIFF_PER_BAND, or set it for all bands.",
+            f"band {shown_names([band.id])} has its own {ignored}, which Earth Engine ignores with "
+            f"format {params.file_format}; use ZIPPED_GEO_TIFF_PER_BAND, or set it for all bands.",
             field="bands",
         )
     _check_own(f"band {band.id}", band)
@@ -151,7 +155,7 @@ def _read_format(key: str, value: Any) -> str:
 def _read_number_above_zero(key: str, value: Any) -> float:
     number = read_number(key, value)
     if number <= 0:
-        raise DownloadParamsError(f"{key} is {value}; write metres above 0.", field=key)
+        raise DownloadParamsError(f"{key} is {shown(value)}; write metres above 0.", field=key)
     return number
 
 
@@ -201,9 +205,9 @@ def _read_bands(key: str, value: Any) -> tuple[BandParams, ...]:
         )
     bands = tuple(_read_band(band) for band in value)
     ids = [band.id for band in bands]
-    twice = sorted({band_id for band_id in ids if ids.count(band_id) > 1})
+    twice = sorted(band_id for band_id, count in Counter(ids).items() if count > 1)
     if twice:
-        raise DownloadParamsError(f"{key} names {', '.join(twice)} more than once.", field=key)
+        raise DownloadParamsError(f"{key} names {shown_names(twice)} more than once.", field=key)
     return bands
 
 

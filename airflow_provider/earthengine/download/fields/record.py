@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider.earthengine.download.fields.values import (
+    is_unset,
     read_json,
     read_text,
     read_time,
@@ -24,7 +25,9 @@ def read_record(value: Any) -> dict[str, str]:
     :param value: a dict, or JSON text of one; times are text or datetimes.
     :raises DownloadParamsError: for an unknown key, or times that STAC does not allow.
     """
-    given = read_json("record", value) or {}
+    # Its times may be datetimes, so not all of it has to be plain.
+    given = read_json("record", value) if isinstance(value, str) else value
+    given = {} if is_unset(given) else given
     known = (*_TEXTS, *RECORD_TIMES)
     if not isinstance(given, Mapping) or not set(given) <= set(known):
         raise DownloadParamsError(

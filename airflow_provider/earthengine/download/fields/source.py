@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow_provider.earthengine.download.fields.plain_values import check_plain
 from airflow_provider.earthengine.download.fields.read_params import read_name
 from airflow_provider.earthengine.download.fields.values import read_text, read_time, shown
 from airflow_provider.earthengine.download.foreign import MICROSECOND, Foreign, ForeignValueError
@@ -82,6 +83,7 @@ def read_source(value: Any) -> KnownSource:
     if value is None:
         return KnownSource()
     try:
+        check_plain("source", value)
         given = Foreign(value, "source")
         name, images = given.at("name"), given.at("images")
         listed = tuple(

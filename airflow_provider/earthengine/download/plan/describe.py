@@ -6,15 +6,13 @@ The grid is requested, never guessed: one computation returns crs, transform and
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.client import ValueComputer
-from airflow_provider.earthengine.download.fields.image import (
-    prepare_request,
-    refusing_deep_programs,
-)
+from airflow_provider.earthengine.download.fields.image import deep_program, prepare_request
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.foreign import Foreign
 from airflow_provider.earthengine.download.plan.image_info import (
@@ -31,6 +29,9 @@ from airflow_provider.earthengine.exceptions import (
     SourceChangedError,
 )
 
+# A list of fewer bands cannot be what nests a program too deeply.
+_FEW_BANDS = 50
+_NO_IMAGE = re.compile(r"\bis not an Image\b")
 _NO_SUCH_BAND = "did not match any bands"
 _NO_SUCH_CRS = "The CRS of a map projection could not be parsed"
 # What Earth Engine replies for an empty collection: for its composite, and for its first image.
@@ -74,9 +75,10 @@ def describe_image(client: ValueComputer, image: Any, params: DownloadParams) ->
     # differ from it. Drop this call once the client offers it publicly.
     prepared = image._build_download_id_image(request)
     try:
-        with refusing_deep_programs():
-            _check_payload(prepared)
-            answer = client.compute_value(ee.List([image, prepared]))
+        _check_payload(prepared)
+        answer = client.compute_value(ee.List([image, prepared]))
+    except RecursionError:
+        raise _explain_depth(image, params) from None
     except RequestRejectedError as error:
         raise explain_refusal(error) from None
     with reading_answer("the image"):
@@ -100,6 +102,23 @@ def check_unchanged(
             "during the download, so its tiles may mix both versions; run the task again.",
             version=now.version,
         )
+
+
+def _explain_depth(image: Any, params: DownloadParams) -> DownloadParamsError:
+    """Return the error for a program with too many nested steps: the client chains the bands."""
+    import ee
+
+    try:
+        ee.serializer.encode(image, for_cloud_api=True)
+    except RecursionError:
+        return deep_program()
+    if len(params.bands) < _FEW_BANDS:
+        return deep_program()
+    return DownloadParamsError(
+        f"bands names {len(params.bands):,} bands, more than the Earth Engine client can serialise "
+        f"with format {params.file_format}; use GEO_TIFF, or fewer bands per download.",
+        field="bands",
+    )
 
 
 def _check_payload(image: Any) -> None:
@@ -131,9 +150,17 @@ def explain_refusal(
             server_text=error.server_text,
             field="bands",
         )
+    if _NO_IMAGE.search(error.server_text):
+        return DownloadParamsError(
+            "image loads an asset that is not an image; list the images of a collection with "
+            "EarthEngineListImagesOperator, or combine them into one, for example with .mosaic().",
+            server_text=error.server_text,
+            field="image",
+        )
     if _NO_SUCH_CRS in error.server_text:
         return DownloadParamsError(
-            "Earth Engine does not know this crs; write one such as 'EPSG:32610'.",
+            "Earth Engine does not know this crs, of download_params or of the region's GeoJSON; "
+            "write one such as 'EPSG:32610'.",
             server_text=error.server_text,
             field="crs",
         )

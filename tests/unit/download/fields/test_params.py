@@ -7,7 +7,7 @@ import pytest
 from airflow_provider.earthengine.download.client import DownloadId
 from airflow_provider.earthengine.download.fields.params import BandParams, DownloadParams
 from airflow_provider.earthengine.download.fields.read_params import read_params
-from airflow_provider.earthengine.download.fields.region import is_region_file, parse_region_file
+from airflow_provider.earthengine.download.fields.region import is_region_file, read_region_file
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 REGION = {"type": "Polygon", "coordinates": [[[5, 43], [5.1, 43], [5.1, 43.1], [5, 43]]]}
@@ -222,9 +222,9 @@ def test_a_regions_file_is_told_from_a_table(value: object, is_file: bool) -> No
 
 
 def test_a_regions_file_holds_geojson() -> None:
-    assert parse_region_file("a.json", json.dumps(REGION).encode()) == REGION
+    assert read_region_file("a.json", json.dumps(REGION).encode()) == REGION
     with pytest.raises(DownloadParamsError, match="is not GeoJSON"):
-        parse_region_file("a.json", b"PK\x03\x04")
+        read_region_file("a.json", b"PK\x03\x04")
 
 
 def test_a_region_larger_than_a_request_is_refused_with_its_size() -> None:
