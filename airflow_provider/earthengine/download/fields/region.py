@@ -75,6 +75,14 @@ def read_region(value: Any, show: Show = shown) -> Region:
     return form
 
 
+def check_region(value: Any) -> Area | list[Any] | str:
+    """Return the region as far as it can be read while a DAG file is parsed.
+
+    :raises DownloadParamsError: if it is not a file, and in none of the other forms.
+    """
+    return str(value) if is_region_file(value) else read_region_form(value)
+
+
 def read_region_form(value: Any, show: Show = shown) -> Area | list[Any] | str:
     """Return the region as far as it can be read without a geometry library.
 
