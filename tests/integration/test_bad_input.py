@@ -155,7 +155,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a collection as an image": (
         {"image": "projects/demo/assets/s2_daily", "download_params": {"bands": ["B4"]}},
-        r"no image; of a collection.*EarthEngineListImagesOperator, or .*by \.mosaic\(\)",
+        r"not an image; list the images of a collection with .*with \.mosaic\(\)",
     ),
     "a collection loaded as an image by a program": (
         {
@@ -168,19 +168,19 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
                 )
             )
         },
-        r"no image; of a collection.*EarthEngineListImagesOperator, or .*by \.mosaic\(\)",
+        r"not an image; list the images of a collection with .*with \.mosaic\(\)",
     ),
     "a table as an image": (
         {"image": "projects/demo/assets/regions"},
-        "DownloadParamsError: image loads an asset that is no image",
+        "DownloadParamsError: image loads an asset that is not an image",
     ),
     "a thousand bands, each a file": (
         {"download_params": {"bands": [f"B{number}" for number in range(1000)]}},
-        "DownloadParamsError: bands names 1,000 bands, more than the client can write",
+        "DownloadParamsError: bands names 1,000 bands, more than the Earth Engine client",
     ),
     "a thousand bands in one file": (
         {"download_params": {"bands": [f"X{n}" for n in range(1000)], "format": "GEO_TIFF"}},
-        "DownloadParamsError: bands names X0, .* and 970 others, which the image does not have",
+        "DownloadParamsError: bands names X0, .* and 980 more, which the image does not have",
     ),
     "a crs of a region that is not known": (
         {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from airflow_provider.earthengine.download.fields.literals import check_items
 from airflow_provider.earthengine.download.fields.values import (
     is_unset,
     read_json,
@@ -57,6 +59,22 @@ def read_conditions(value: Any) -> tuple[PropertyCondition, ...]:
     return tuple(
         condition for name, wanted in given.items() for condition in _read_property(name, wanted)
     )
+
+
+def check_conditions_in_part(given: Mapping[Any, Any], is_literal: Callable[[Any], bool]) -> None:
+    """Raise if an operator, or a value that is a literal, can never be right.
+
+    :raises DownloadParamsError: if one cannot.
+    """
+    for name, wanted in given.items():
+        if is_literal(wanted):
+            read_conditions({name: wanted})
+        elif isinstance(wanted, Mapping):
+            check_items(wanted, frozenset(_OPERATORS), partial(_read_condition, name))
+
+
+def _read_condition(name: str, condition: Mapping[Any, Any]) -> tuple[PropertyCondition, ...]:
+    return read_conditions({name: condition})
 
 
 def _read_property(name: Any, wanted: Any) -> Iterator[PropertyCondition]:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from airflow_provider.earthengine.catalog.image_query import TIME_START, ImageQuery
-from airflow_provider.earthengine.catalog.property_conditions import read_conditions
+from airflow_provider.earthengine.catalog.property_conditions import (
+    check_conditions_in_part,
+    read_conditions,
+)
 from airflow_provider.earthengine.download.fields.asset_id import find_asset_id
-from airflow_provider.earthengine.download.fields.region import Region, is_region_file, read_region
+from airflow_provider.earthengine.download.fields.literals import is_literal
+from airflow_provider.earthengine.download.fields.region import (
+    Region,
+    is_region_file,
+    read_region,
+    read_region_form,
+)
 from airflow_provider.earthengine.download.fields.values import (
     is_unset,
     read_count,
@@ -52,8 +62,30 @@ def read_query(
         conditions=read_conditions(filters),
         min_coverage_percent=_read_coverage(min_coverage_percent, has_region=place is not None),
         sort=TIME_START if is_unset(sort) else _read_sort(sort),
-        limit=None if is_unset(limit) else read_count("limit", limit, most=_MAX_COUNT),
+        limit=None if is_unset(limit) else _read_limit(limit),
     )
+
+
+def check_query(fields: Mapping[str, Any]) -> None:
+    """Raise if a literal can never be right; templates, XComArgs and the like are not checked.
+
+    :param fields: the fields that are given, by name; others are unknown.
+    :raises DownloadParamsError: if one is invalid, or two contradict each other.
+    """
+    literals = {
+        name: value
+        for name, value in fields.items()
+        if is_literal(value) and not (name != "collection" and is_unset(value))
+    }
+    for name, read in _READERS.items():
+        if name in literals:
+            read(literals[name])
+    if isinstance(fields.get("filters"), Mapping):
+        check_conditions_in_part(fields["filters"], is_literal)
+    if {"start", "end"} <= set(literals):
+        check_window(read_time("start", literals["start"]), read_time("end", literals["end"]))
+    if "region" in fields and is_unset(fields["region"]):
+        _read_coverage(literals.get("min_coverage_percent"), has_region=False)
 
 
 def check_window(start: datetime, end: datetime) -> None:
@@ -89,13 +121,22 @@ def _read_collection(value: Any) -> str:
 
 
 def _read_region(value: Any) -> Region:
+    _refuse_file(value)
+    return read_region(value)
+
+
+def _refuse_file(value: Any) -> None:
     if is_region_file(value):
         raise DownloadParamsError(
             f"region is {shown(value)}, the name of a file, which only downloads can read; pass "
             "the GeoJSON itself.",
             field="region",
         )
-    return read_region(value)
+
+
+def _check_region(value: Any) -> None:
+    _refuse_file(value)
+    read_region_form(value)
 
 
 def _read_coverage(value: Any, *, has_region: bool) -> float | None:
@@ -123,3 +164,19 @@ def _read_sort(value: Any) -> str:
             field="sort",
         )
     return text
+
+
+def _read_limit(value: Any) -> int:
+    return read_count("limit", value, most=_MAX_COUNT)
+
+
+_READERS: dict[str, Callable[[Any], object]] = {
+    "collection": _read_collection,
+    "start": lambda value: read_time("start", value),
+    "end": lambda value: read_time("end", value),
+    "region": _check_region,
+    "filters": read_conditions,
+    "min_coverage_percent": lambda value: _read_coverage(value, has_region=True),
+    "sort": _read_sort,
+    "limit": _read_limit,
+}

@@ -54,6 +54,7 @@ def earthengine_to_s3_task(
 
     :param kwargs: those of :class:`EarthEngineToS3Operator`, except ``image``.
     """
+    EarthEngineToS3DecoratedOperator.check_given(kwargs)
     return task_decorator_factory(
         python_callable=python_callable,
         decorated_operator_class=EarthEngineToS3DecoratedOperator,

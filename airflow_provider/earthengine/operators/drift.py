@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider.earthengine.catalog.listing import DATE, IMAGE, list_downloads, read_by
 from airflow_provider.earthengine.catalog.prefix_pattern import PrefixPattern, read_prefix_pattern
+from airflow_provider.earthengine.catalog.read_query import check_query
 from airflow_provider.earthengine.catalog.versions import present_versions
 from airflow_provider.earthengine.download.fields.destination import read_bucket_name, read_prefix
+from airflow_provider.earthengine.download.fields.literals import is_literal
 from airflow_provider.earthengine.download.fields.templates import check_no_template
 from airflow_provider.earthengine.download.fields.values import is_unset
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
@@ -59,6 +61,8 @@ class EarthEngineDriftOperator(QueryFields):
         "by",
         "aws_conn_id",
     )
+    checked_fields = (*QueryFields.query_checked_fields, "s3_bucket", "s3_prefix", "by")
+    required_fields = ("s3_bucket",)
 
     def __init__(
         self,
@@ -74,6 +78,20 @@ class EarthEngineDriftOperator(QueryFields):
         self.s3_prefix = s3_prefix
         self.by = by
         self.aws_conn_id = aws_conn_id
+        self.check_literals()
+
+    @classmethod
+    def check_fields(cls, fields: Mapping[str, Any]) -> None:
+        """Raise if a literal can never be right."""
+        literals = {name: value for name, value in fields.items() if is_literal(value)}
+        has_collection = not is_unset(literals.get("collection"))
+        check_query({k: v for k, v in fields.items() if k != "collection" or has_collection})
+        if "s3_bucket" in literals:
+            read_bucket_name(literals["s3_bucket"])
+        if "s3_prefix" in literals:
+            read_prefix_pattern(literals["s3_prefix"])
+        if "by" in literals:
+            read_by(literals["by"])
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the downloads."""

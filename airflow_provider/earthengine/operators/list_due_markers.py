@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider.earthengine.download.fields.destination import read_bucket_name, read_prefix
+from airflow_provider.earthengine.download.fields.literals import is_literal
 from airflow_provider.earthengine.hooks.s3 import open_bucket
 from airflow_provider.earthengine.task.outcome import check_map_length, failing_for_good
+from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class EarthEngineListDueMarkersOperator(BaseOperator):
+class EarthEngineListDueMarkersOperator(ParseTimeChecks):
     """List the empty dates that are due, as downloads to expand ``EarthEngineToS3Operator`` over.
 
     ``on_empty="mark"`` writes the markers. Returns ``image``, ``s3_prefix`` and ``source`` for each
@@ -31,6 +31,8 @@ class EarthEngineListDueMarkersOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("s3_bucket", "s3_prefix", "aws_conn_id")
     ui_color = "#dff0d8"
+    checked_fields = ("s3_bucket", "s3_prefix")
+    required_fields = ("s3_bucket",)
 
     def __init__(
         self,
@@ -44,6 +46,14 @@ class EarthEngineListDueMarkersOperator(BaseOperator):
         self.s3_bucket = s3_bucket
         self.s3_prefix = s3_prefix
         self.aws_conn_id = aws_conn_id
+        self.check_literals()
+
+    @classmethod
+    def check_fields(cls, fields: Mapping[str, Any]) -> None:
+        """Raise if a literal can never be right."""
+        for name, read in (("s3_bucket", read_bucket_name), ("s3_prefix", read_prefix)):
+            if name in fields and is_literal(fields[name]):
+                read(fields[name])
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the downloads."""

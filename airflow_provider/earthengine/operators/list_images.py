@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider.earthengine.catalog.listing import IMAGE, list_downloads, read_by
 from airflow_provider.earthengine.catalog.prefix_pattern import PrefixPattern, read_prefix_pattern
+from airflow_provider.earthengine.catalog.read_query import check_query
+from airflow_provider.earthengine.download.fields.literals import is_literal
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.task.outcome import check_map_length, failing_for_good
 from airflow_provider.earthengine.task.query_fields import QueryFields
@@ -60,6 +62,8 @@ class EarthEngineListImagesOperator(QueryFields):
         "by",
         "s3_prefix",
     )
+    checked_fields = (*QueryFields.query_checked_fields, "sort", "limit", "by", "s3_prefix")
+    required_fields = ("collection",)
 
     def __init__(
         self,
@@ -76,6 +80,17 @@ class EarthEngineListImagesOperator(QueryFields):
         self.limit = limit
         self.by = by
         self.s3_prefix = s3_prefix
+        self.check_literals()
+
+    @classmethod
+    def check_fields(cls, fields: Mapping[str, Any]) -> None:
+        """Raise if a literal can never be right."""
+        check_query(fields)
+        if "by" in fields and is_literal(fields["by"]):
+            read_by(fields["by"])
+        prefix = fields.get("s3_prefix")
+        if prefix is not None and is_literal(prefix):
+            read_prefix_pattern(prefix)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the downloads."""

@@ -18,12 +18,14 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider.earthengine import exceptions
 from airflow_provider.earthengine.catalog.image_query import ImageQuery, explain_refused_query
 from airflow_provider.earthengine.catalog.listing import list_images
+from airflow_provider.earthengine.catalog.read_query import check_query
 from airflow_provider.earthengine.catalog.waiting import (
     Sighting,
     Wait,
     read_quiet_seconds,
     read_sighting,
 )
+from airflow_provider.earthengine.download.fields.literals import is_literal
 from airflow_provider.earthengine.download.fields.values import read_count, shown
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
@@ -75,6 +77,10 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = (*QueryFields.query_template_fields, "min_images")
+    checked_fields = (
+        *QueryFields.query_checked_fields, "min_images", "quiet_period", "deferrable", "mode"
+    )  # fmt: skip
+    required_fields = ("collection",)
 
     def __init__(
         self,
@@ -90,6 +96,17 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
         self.quiet_period = quiet_period
         self.deferrable = deferrable
         self._seen: Sighting | None = None
+        self.check_literals()
+
+    @classmethod
+    def check_fields(cls, fields: Mapping[str, Any]) -> None:
+        """Raise if a literal can never be right."""
+        check_query(fields)
+        if "min_images" in fields and is_literal(fields["min_images"]):
+            read_count("min_images", fields["min_images"])
+        if "quiet_period" in fields and is_literal(fields["quiet_period"]):
+            seconds = read_quiet_seconds(fields["quiet_period"])
+            _check_memory(seconds, fields.get("deferrable", True), fields.get("mode", "poke"))
 
     def execute(self, context: Context) -> Any:
         """Return the number of images, or wait for them."""
@@ -174,13 +191,17 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
 
     def _read_wait(self, collection: str) -> Wait:
         seconds = read_quiet_seconds(self.quiet_period)
-        if seconds and not self.deferrable and self.reschedule:
-            raise DownloadParamsError(
-                "quiet_period is given, but a rescheduled sensor does not remember what it saw; "
-                "leave deferrable and mode out, or use mode='poke'.",
-                field="quiet_period",
-            )
+        _check_memory(seconds, self.deferrable, self.mode)
         return Wait(collection, read_count("min_images", self.min_images), seconds)
+
+
+def _check_memory(quiet_seconds: float, deferrable: object, mode: object) -> None:
+    if quiet_seconds and not deferrable and mode == "reschedule":
+        raise DownloadParamsError(
+            "quiet_period is given, but a rescheduled sensor does not remember what it saw; "
+            "leave deferrable and mode out, or use mode='poke'.",
+            field="quiet_period",
+        )
 
 
 def _look(hook: EarthEngineHook, query: ImageQuery) -> Sighting:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider.earthengine.catalog.read_query import read_query
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
 from airflow_provider.earthengine.task.run import window_of
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.catalog.image_query import ImageQuery
 
 
-class QueryFields(BaseOperator):
+class QueryFields(ParseTimeChecks):
     """Base of operators and sensors with the fields of a query.
 
     It is an operator so that Airflow applies ``default_args`` and ``partial`` to these fields as to
@@ -32,6 +31,14 @@ class QueryFields(BaseOperator):
         "filters",
         "min_coverage_percent",
         "earthengine_conn_id",
+    )
+    query_checked_fields: ClassVar[Sequence[str]] = (
+        "collection",
+        "start",
+        "end",
+        "region",
+        "filters",
+        "min_coverage_percent",
     )
     # Empty, because templated text that ends in one of these suffixes would be read as a file.
     template_ext: Sequence[str] = ()

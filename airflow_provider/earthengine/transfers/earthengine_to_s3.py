@@ -11,8 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider.earthengine.download.fields.check_fields import check_literals
 from airflow_provider.earthengine.download.fields.image import ImageFunction
 from airflow_provider.earthengine.download.fields.job import DownloadFields, Job, Worker, read_job
 from airflow_provider.earthengine.download.fields.on_empty import FAIL, PUBLISH, read_on_empty
@@ -24,6 +23,7 @@ from airflow_provider.earthengine.exceptions import AllMaskedError, EmptyImageEr
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
 from airflow_provider.earthengine.task.outcome import failing_for_good
+from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
 from airflow_provider.earthengine.task.run import (
     generation_of,
     region_folders,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 
-class EarthEngineToS3Operator(BaseOperator):
+class EarthEngineToS3Operator(ParseTimeChecks):
     """Download an Earth Engine image and publish it, verified and recorded, in S3.
 
     The objects are ``<s3_prefix>/<base>.tif``, ``<base>.<band>.tif``, ``<base>.npy`` or
@@ -129,6 +129,8 @@ class EarthEngineToS3Operator(BaseOperator):
         "limits": "json",
     }
     ui_color = "#dff0d8"
+    checked_fields = (*(each.name for each in dataclasses.fields(DownloadFields)), "plan_only")
+    required_fields = ("image", "download_params", "s3_bucket")
 
     def __init__(
         self,
@@ -172,6 +174,14 @@ class EarthEngineToS3Operator(BaseOperator):
         self.plan_only = plan_only
         self.earthengine_conn_id = earthengine_conn_id
         self.aws_conn_id = aws_conn_id
+        self.check_literals()
+
+    @classmethod
+    def check_fields(cls, fields: Mapping[str, Any]) -> None:
+        """Raise if a literal can never be right."""
+        image = fields.get("image")
+        # A mapped task has the function itself until it is made.
+        check_literals({**fields, "image": ImageFunction(image)} if callable(image) else fields)
 
     @cached_property
     def _cancellation(self) -> Cancellation:

@@ -36,7 +36,7 @@ _BUCKET_NAME = re.compile(
 )
 
 # Encryption, tags, storage class and access; nothing that affects content, keys or conditions.
-_EXTRA_ARGS = (
+_EXTRA_ARGS_IN_ORDER = (
     "ServerSideEncryption",
     "SSEKMSKeyId",
     "SSEKMSEncryptionContext",
@@ -45,6 +45,8 @@ _EXTRA_ARGS = (
     "StorageClass",
     "ACL",
 )
+EXTRA_ARGS = frozenset(_EXTRA_ARGS_IN_ORDER)
+"""The keys that ``s3_extra_args`` may have."""
 
 
 class IfExists(StrEnum):
@@ -202,9 +204,9 @@ def read_extra_args(value: Any) -> dict[str, Any]:
     """
     given = read_dict("s3_extra_args", value)
     for key in given:
-        if key not in _EXTRA_ARGS:
+        if key not in EXTRA_ARGS:
             raise DownloadParamsError(
-                f"s3_extra_args has the key {key!r}; use only {', '.join(_EXTRA_ARGS)}.",
+                f"s3_extra_args has the key {key!r}; use only {', '.join(_EXTRA_ARGS_IN_ORDER)}.",
                 field="s3_extra_args",
             )
     return {key: _read_extra_arg(key, each) for key, each in given.items()}

@@ -62,6 +62,19 @@ class DownloadLimits:
         """The most bytes that a single request for the whole download may have."""
         return self.tile_byte_count or limits.MAX_REQUEST_BYTE_COUNT
 
+    def check_apart_from(self, prefix: str) -> None:
+        """Raise if staged tiles would be among the results.
+
+        :param prefix: of the results.
+        :raises DownloadParamsError: if they would.
+        """
+        if prefix and f"{self.staging_prefix}/".startswith(f"{prefix}/"):
+            raise DownloadParamsError(
+                f"limits['staging_prefix'] is {shown(self.staging_prefix)}, inside s3_prefix, "
+                "which is for results only; use another prefix.",
+                field="limits",
+            )
+
     def check_byte_count(self, byte_count: int) -> None:
         """Raise if the download is too large.
 
@@ -89,6 +102,8 @@ class DownloadLimits:
 
 
 _KEYS = tuple(each.name for each in fields(DownloadLimits))
+LIMITS = frozenset(_KEYS)
+"""The keys that ``limits`` may have."""
 
 
 def read_download_limits(value: Any) -> DownloadLimits:

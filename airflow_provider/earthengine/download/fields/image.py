@@ -145,22 +145,51 @@ def prepare_request(params: DownloadParams) -> dict[str, Any]:
     return request
 
 
-def _named_in(
-    maker: ImageFunction, given: Mapping[str, Any], context: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the values of the function's parameters that come from the context."""
-    parameters = inspect.signature(maker.function).parameters.values()
-    by_name = [
-        each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
-    ]
+def check_arguments(maker: ImageFunction, given: Mapping[str, Any]) -> None:
+    """Raise if the function does not take one of these arguments.
+
+    :raises DownloadParamsError: if it does not; names them.
+    """
+    parameters = _parameters(maker)
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
-    unknown = set(given) - {each.name for each in by_name}
+    unknown = set(given) - {each.name for each in parameters if _goes_by_name(each)}
     if unknown and not takes_any:
         raise DownloadParamsError(
             f"image_kwargs has {', '.join(sorted(unknown))}, which the image function "
             f"{maker.name} does not take.",
             field="image_kwargs",
         )
+
+
+def arguments_without_function() -> DownloadParamsError:
+    """Return the error for arguments of an image that is not a function."""
+    return DownloadParamsError(
+        "image_kwargs is given, but image is not a function; leave image_kwargs out.",
+        field="image_kwargs",
+    )
+
+
+def _parameters(maker: ImageFunction) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(maker.function).parameters.values())
+    except (TypeError, ValueError):  # Some of what is built in has no signature.
+        raise DownloadParamsError(
+            f"The parameters of the image function {maker.name} are unknown; call it in a function "
+            "of your own.",
+            field="image",
+        ) from None
+
+
+def _goes_by_name(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+
+
+def _named_in(
+    maker: ImageFunction, given: Mapping[str, Any], context: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the values of the function's parameters that come from the context."""
+    check_arguments(maker, given)
+    by_name = filter(_goes_by_name, _parameters(maker))
     wanted = [each for each in by_name if each.name not in given]
     missing = [
         each.name for each in wanted if each.default is each.empty and each.name not in context

@@ -24,6 +24,7 @@ from airflow_provider.earthengine.download.fields.download_limits import (
 from airflow_provider.earthengine.download.fields.image import (
     ImageFunction,
     ImageSource,
+    arguments_without_function,
     call_image_function,
     read_image,
 )
@@ -31,6 +32,7 @@ from airflow_provider.earthengine.download.fields.layout import (
     item_suffix,
     read_compression,
     read_layout,
+    read_nodata,
 )
 from airflow_provider.earthengine.download.fields.on_empty import (
     FAIL,
@@ -51,7 +53,6 @@ from airflow_provider.earthengine.download.fields.source import KnownSource, rea
 from airflow_provider.earthengine.download.fields.values import (
     is_unset,
     read_json,
-    read_number,
     shown,
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError
@@ -135,10 +136,10 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
     """
     params = read_params(_with_region_of_file(fields.download_params, worker))
     layout = read_layout(fields.layout, params)
-    nodata = _read_nodata(fields.nodata, layout)
+    nodata = read_nodata(fields.nodata, layout)
     prefix = read_prefix(fields.s3_prefix)
     limits = read_download_limits(fields.limits)
-    _check_apart(prefix, limits.staging_prefix)
+    limits.check_apart_from(prefix)
     if_exists = read_if_exists(fields.if_exists)
     source = read_source(fields.source)
     checked: dict[str, Any] = {
@@ -200,10 +201,7 @@ def _read_image(fields: DownloadFields, worker: Worker) -> ImageSource:
         worker.connect()
         return call_image_function(fields.image, image_kwargs, worker.run_values)
     if image_kwargs:
-        raise DownloadParamsError(
-            "image_kwargs is given, but image is not a function; leave image_kwargs out.",
-            field="image_kwargs",
-        )
+        raise arguments_without_function()
     return read_image(fields.image)
 
 
@@ -220,24 +218,3 @@ def _with_region_of_file(raw: Any, worker: Worker) -> Any:
     else:
         content = read_local_file(name, worker.region_folders)
     return {**given, "region": read_region_file(name, content)}
-
-
-def _check_apart(prefix: str, staging_prefix: str) -> None:
-    if prefix and f"{staging_prefix}/".startswith(f"{prefix}/"):
-        raise DownloadParamsError(
-            f"limits['staging_prefix'] is {shown(staging_prefix)}, inside s3_prefix, which is for "
-            "results only; use another prefix.",
-            field="limits",
-        )
-
-
-def _read_nodata(value: Any, layout: str) -> float | None:
-    if value is None:
-        return None
-    if layout == "zip":
-        raise DownloadParamsError(
-            "nodata is given, but layout 'zip' stores Earth Engine's zip unchanged; use layout "
-            "'as_served'.",
-            field="nodata",
-        )
-    return read_number("nodata", value)

@@ -8,7 +8,7 @@ from airflow_provider.earthengine.download.fields.params import (
     ZIPPED_GEO_TIFF_PER_BAND,
     DownloadParams,
 )
-from airflow_provider.earthengine.download.fields.values import read_choice
+from airflow_provider.earthengine.download.fields.values import read_choice, read_number
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 COG = "cog"
@@ -64,6 +64,22 @@ def base_of_item(key: str) -> str:
     name = key.rpartition("/")[2]
     suffix = next((each for each in _ITEM_SUFFIXES if name.endswith(each)), ".json")
     return name.removesuffix(suffix)
+
+
+def read_nodata(value: object, layout: str) -> float | None:
+    """Return the value for masked pixels; None: Earth Engine's own.
+
+    :raises DownloadParamsError: if it is not a number, or the layout is "zip".
+    """
+    if value is None:
+        return None
+    if layout == ZIP:
+        raise DownloadParamsError(
+            "nodata is given, but layout 'zip' stores Earth Engine's zip unchanged; use layout "
+            "'as_served'.",
+            field="nodata",
+        )
+    return read_number("nodata", value)
 
 
 def read_compression(value: object, layout: str) -> str:

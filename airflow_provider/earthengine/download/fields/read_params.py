@@ -35,10 +35,13 @@ MAX_NAME_LENGTH = 200
 _NAME = re.compile(r"[\w.()+@-][\w.()+@ -]*")
 
 
-def read_params(raw: Mapping[str, Any] | str) -> DownloadParams:
+def read_params(
+    raw: Mapping[str, Any] | str, read_region: Callable[[Any], Any] = read_region
+) -> DownloadParams:
     """Return the parameters that a user's dict describes.
 
     :param raw: keys of ``ee.data.getDownloadId``, except ``image``; a dict, or JSON text of one.
+    :param read_region: reads the region.
     :raises DownloadParamsError: if Earth Engine would refuse, misread or silently ignore one.
     """
     given = read_json("download_params", raw)
@@ -47,7 +50,8 @@ def read_params(raw: Mapping[str, Any] | str) -> DownloadParams:
             f"download_params is {shown(raw)}; write a dict with the keys of getDownloadId."
         )
     _check_keys("download_params", given, _READERS)
-    values = {key: _READERS[key](key, value) for key, value in given.items()}
+    readers = _readers(read_region)
+    values = {key: readers[key](key, value) for key, value in given.items()}
     file_per_band = values.pop("filePerBand", True)
     file_format = values.pop("format", None) or (
         ZIPPED_GEO_TIFF_PER_BAND if file_per_band else ZIPPED_GEO_TIFF
@@ -59,6 +63,26 @@ def read_params(raw: Mapping[str, Any] | str) -> DownloadParams:
     for band in params.bands:
         _check_band(band, params)
     return params
+
+
+def check_params_in_part(
+    given: Mapping[Any, Any],
+    is_literal: Callable[[Any], bool],
+    read_region: Callable[[Any], object],
+) -> None:
+    """Raise if a key, or a value that is a literal, can never be right.
+
+    :raises DownloadParamsError: if one cannot.
+    """
+    _check_keys("download_params", given, _READERS)
+    readers = _readers(read_region)
+    for key, value in given.items():
+        if is_literal(value):
+            readers[key](key, value)
+
+
+def _readers(read_region: Callable[[Any], Any]) -> dict[str, Callable[[str, Any], Any]]:
+    return {**_READERS, "region": lambda _key, value: read_region(value)}
 
 
 def _check_keys(where: str, raw: Mapping[str, Any], known: Mapping[str, Any]) -> None:
@@ -222,10 +246,6 @@ def _read_band(value: Any) -> BandParams:
     return BandParams(**{key: _BAND_READERS[key](key, item) for key, item in value.items()})
 
 
-def _read_region(_key: str, value: Any) -> Region:
-    return read_region(value)
-
-
 _BAND_READERS: dict[str, Callable[[str, Any], Any]] = {
     "id": read_text,
     "crs": read_text,
@@ -240,7 +260,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "crs_transform": _read_transform,
     "dimensions": _read_dimensions,
     "scale": _read_number_above_zero,
-    "region": _read_region,
+    "region": lambda _, value: read_region(value),
     "filePerBand": read_boolean,
     "format": _read_format,
 }

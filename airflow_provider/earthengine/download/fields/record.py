@@ -28,14 +28,22 @@ def read_record(value: Any) -> dict[str, str]:
     # Its times may be datetimes, so not all of it has to be plain.
     given = read_json("record", value) if isinstance(value, str) else value
     given = {} if is_unset(given) else given
+    check_record_keys(given)
+    texts = {_TEXTS[key]: read_text(key, given[key]) for key in _TEXTS if key in given}
+    return {**texts, **_read_times(given)}
+
+
+def check_record_keys(given: Any) -> None:
+    """Raise unless it is a dict with known keys.
+
+    :raises DownloadParamsError: if it is not.
+    """
     known = (*_TEXTS, *RECORD_TIMES)
     if not isinstance(given, Mapping) or not set(given) <= set(known):
         raise DownloadParamsError(
             f"record is {shown(given)}; write a dict with any of the keys {', '.join(known)}.",
             field="record",
         )
-    texts = {_TEXTS[key]: read_text(key, given[key]) for key in _TEXTS if key in given}
-    return {**texts, **_read_times(given)}
 
 
 def _read_times(given: Mapping[str, Any]) -> dict[str, str]:

@@ -75,6 +75,14 @@ def read_region(value: Any, show: Show = shown) -> Region:
     return form
 
 
+def check_region(value: Any) -> Area | list[Any] | str:
+    """Return the region as far as it can be read while a DAG file is parsed.
+
+    :raises DownloadParamsError: if it is not a file, and in none of the other forms.
+    """
+    return str(value) if is_region_file(value) else read_region_form(value)
+
+
 def read_region_form(value: Any, show: Show = shown) -> Area | list[Any] | str:
     """Return the region as far as it can be read without a geometry library.
 
@@ -141,7 +149,7 @@ def _read_features(features: Any, show: Show) -> Area:
     areas = [_read_geojson(each, show) for each in features if not _is_empty(each)]
     if not areas:
         raise _wrong(
-            f"region is a FeatureCollection, but none of {len(features):,} features has a geometry."
+            f"region is a FeatureCollection, and none of {len(features):,} features has a geometry."
         )
     if len(areas) == 1:
         return areas[0]

@@ -34,7 +34,7 @@ def read_local_file(name: str, folders: Sequence[Path]) -> bytes:
     except OSError as error:
         raise _wrong(
             f"The region file {shown(name)} cannot be read on this worker ({error.strerror}); use "
-            "an s3:// URI, or the GeoJSON itself."
+            "an s3:// URI, or pass the GeoJSON itself."
         ) from None
     check_byte_count(name, content)
     return content
@@ -48,8 +48,8 @@ def check_byte_count(name: str, content: bytes) -> None:
     """
     if len(content) > MAX_BYTE_COUNT:
         raise _wrong(
-            f"The region file {shown(name)} has more than {MAX_BYTE_COUNT:,} bytes, the most that "
-            "a request to Earth Engine carries; simplify it, or upload it as a table and pass the "
+            f"The region file {shown(name)} has more than the {MAX_BYTE_COUNT:,} bytes that a "
+            "request to Earth Engine may carry; simplify it, or upload it as a table and use the "
             "table's id."
         )
 

@@ -84,6 +84,7 @@ def read_source(value: Any) -> KnownSource:
         return KnownSource()
     check_plain("source", value)
     try:
+        check_plain("source", value)
         given = Foreign(value, "source")
         name, images = given.at("name"), given.at("images")
         listed = tuple(

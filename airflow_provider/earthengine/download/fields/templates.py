@@ -28,12 +28,17 @@ def keep_from_templates(image: str) -> str:
     return _JSON_STRING.sub(lambda found: found[0].replace("{", "\\u007b"), image)
 
 
+def is_template(text: str) -> bool:
+    """Return whether Jinja would change the text, with its usual delimiters."""
+    return bool(_TEMPLATE.search(text))
+
+
 def check_no_template(key: str) -> str:
     """Return the text, which is part of a key in the bucket.
 
     :raises DownloadParamsError: if Jinja would render it as a template.
     """
-    if _TEMPLATE.search(key):
+    if is_template(key):
         raise DownloadParamsError(
             f"The bucket holds {shown(key)}, which Airflow would render as a template; rename or "
             "remove these objects.",

@@ -29,7 +29,7 @@ from airflow_provider.earthengine.exceptions import (
     SourceChangedError,
 )
 
-# So few make no program too deep that is not so by itself.
+# A list of fewer bands cannot be what nests a program too deeply.
 _FEW_BANDS = 50
 _NO_IMAGE = re.compile(r"\bis not an Image\b")
 _NO_SUCH_BAND = "did not match any bands"
@@ -105,7 +105,7 @@ def check_unchanged(
 
 
 def _explain_depth(image: Any, params: DownloadParams) -> DownloadParamsError:
-    """Return what is to blame for a program of too many steps in a row: the client chains bands."""
+    """Return the error for a program with too many nested steps: the client chains the bands."""
     import ee
 
     try:
@@ -115,8 +115,8 @@ def _explain_depth(image: Any, params: DownloadParams) -> DownloadParamsError:
     if len(params.bands) < _FEW_BANDS:
         return deep_program()
     return DownloadParamsError(
-        f"bands names {len(params.bands):,} bands, more than the client can write with format "
-        f"{params.file_format}; use GEO_TIFF, or fewer bands a download.",
+        f"bands names {len(params.bands):,} bands, more than the Earth Engine client can serialise "
+        f"with format {params.file_format}; use GEO_TIFF, or fewer bands per download.",
         field="bands",
     )
 
@@ -152,8 +152,8 @@ def explain_refusal(
         )
     if _NO_IMAGE.search(error.server_text):
         return DownloadParamsError(
-            "image loads an asset that is no image; of a collection, list the images with "
-            "EarthEngineListImagesOperator, or make one image of them, for example by .mosaic().",
+            "image loads an asset that is not an image; list the images of a collection with "
+            "EarthEngineListImagesOperator, or combine them into one, for example with .mosaic().",
             server_text=error.server_text,
             field="image",
         )

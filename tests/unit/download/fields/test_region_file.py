@@ -97,7 +97,7 @@ def test_a_file_that_is_not_there_is_named(folder: Path) -> None:
 def test_a_file_larger_than_a_request_is_refused_and_not_read_to_its_end(folder: Path) -> None:
     with (folder / "large.json").open("wb") as file:
         file.truncate(50 << 30)  # fifty gibibytes of nothing
-    with pytest.raises(DownloadParamsError, match="more than 10,485,760 bytes"):
+    with pytest.raises(DownloadParamsError, match="more than the 10,485,760 bytes"):
         read_local_file("large.json", [folder])
     (folder / "full.json").write_bytes(b" " * MAX_BYTE_COUNT)
     assert len(read_local_file("full.json", [folder])) == MAX_BYTE_COUNT

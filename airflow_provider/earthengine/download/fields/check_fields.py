@@ -1,0 +1,128 @@
+"""The fields of a download as the DAG file has them: which literals can never be right?
+
+The readers are those of :func:`~.job.read_job`, which reads all fields again once they are
+rendered. This runs whenever a DAG file is parsed, so it imports nothing heavy and opens no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_provider.earthengine.download.fields.destination import (
+    EXTRA_ARGS,
+    read_bucket_name,
+    read_extra_args,
+    read_if_exists,
+    read_prefix,
+)
+from airflow_provider.earthengine.download.fields.download_limits import (
+    LIMITS,
+    read_download_limits,
+)
+from airflow_provider.earthengine.download.fields.image import (
+    ImageFunction,
+    arguments_without_function,
+    check_arguments,
+    read_image,
+)
+from airflow_provider.earthengine.download.fields.job import read_image_kwargs
+from airflow_provider.earthengine.download.fields.layout import (
+    COG,
+    LAYOUTS,
+    read_compression,
+    read_layout,
+    read_nodata,
+)
+from airflow_provider.earthengine.download.fields.literals import check_items, is_literal
+from airflow_provider.earthengine.download.fields.on_empty import read_on_empty, read_recheck_days
+from airflow_provider.earthengine.download.fields.params import DownloadParams
+from airflow_provider.earthengine.download.fields.read_params import (
+    check_params_in_part,
+    read_params,
+)
+from airflow_provider.earthengine.download.fields.record import check_record_keys, read_record
+from airflow_provider.earthengine.download.fields.region import check_region
+from airflow_provider.earthengine.download.fields.source import read_source
+from airflow_provider.earthengine.download.fields.values import read_boolean, read_choice
+
+_READERS: dict[str, Callable[[Any], object]] = {
+    "s3_bucket": read_bucket_name,
+    "s3_prefix": read_prefix,
+    "if_exists": read_if_exists,
+    "on_empty": read_on_empty,
+    "recheck_days": read_recheck_days,
+    "record": read_record,
+    "s3_extra_args": read_extra_args,
+    "limits": read_download_limits,
+    "image_kwargs": read_image_kwargs,
+    "plan_only": lambda value: read_boolean("plan_only", value),
+}
+
+
+def check_literals(fields: Mapping[str, Any]) -> None:
+    """Raise if a literal can never be right; templates, XComArgs and the like are not checked.
+
+    :param fields: the fields that are given, by name; others are unknown.
+    :raises DownloadParamsError: if one is invalid, or two contradict each other.
+    """
+    literals = {name: value for name, value in fields.items() if is_literal(value)}
+    for name, read in _READERS.items():
+        if name in literals:
+            read(literals[name])
+    # It is never rendered: what looks like a template is an asset's name.
+    if isinstance(fields.get("source"), Mapping):
+        read_source(fields["source"])
+    _check_in_part(fields, literals)
+    if {"s3_prefix", "limits"} <= set(literals):
+        limits = read_download_limits(literals["limits"])
+        limits.check_apart_from(read_prefix(literals["s3_prefix"]))
+    params = None
+    if "download_params" in literals:
+        params = read_params(literals["download_params"], check_region)
+    _check_files(literals, params)
+    _check_image(literals)
+
+
+def _check_in_part(fields: Mapping[str, Any], literals: Mapping[str, Any]) -> None:
+    """Check those entries of dicts that are literals next to ones that are not."""
+    mixed = {
+        name: value
+        for name, value in fields.items()
+        if name not in literals and isinstance(value, Mapping)
+    }
+    if "limits" in mixed:
+        check_items(mixed["limits"], LIMITS, read_download_limits)
+    if "s3_extra_args" in mixed:
+        check_items(mixed["s3_extra_args"], EXTRA_ARGS, read_extra_args)
+    if "record" in mixed:
+        check_record_keys(mixed["record"])
+    if "download_params" in mixed:
+        check_params_in_part(mixed["download_params"], is_literal, check_region)
+
+
+def _check_files(literals: Mapping[str, Any], params: DownloadParams | None) -> None:
+    """Check what the download becomes, against its format if that is known."""
+    layout = None
+    if "layout" in literals:
+        value = literals["layout"]
+        if params is not None:
+            layout = read_layout(value, params)
+        elif value is not None:
+            layout = read_choice("layout", value, LAYOUTS)
+    # With COG, any compression and nodata value is valid.
+    if "compression" in literals:
+        read_compression(literals["compression"], layout or COG)
+    if "nodata" in literals:
+        read_nodata(literals["nodata"], layout or COG)
+
+
+def _check_image(literals: Mapping[str, Any]) -> None:
+    image = literals.get("image")
+    image_kwargs = read_image_kwargs(literals.get("image_kwargs"))
+    if isinstance(image, ImageFunction):
+        check_arguments(image, image_kwargs)
+    elif "image" in literals:
+        read_image(image)
+        if image_kwargs:
+            raise arguments_without_function()
