@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider.earthengine.download.fields.check_fields import check_literals
 from airflow_provider.earthengine.download.fields.image import ImageFunction
 from airflow_provider.earthengine.download.fields.job import DownloadFields, Job, Worker, read_job
-from airflow_provider.earthengine.download.fields.on_empty import FAIL, PUBLISH, read_on_empty
+from airflow_provider.earthengine.download.fields.on_empty import FAIL, read_on_empty
 from airflow_provider.earthengine.download.fields.region_file import MAX_BYTE_COUNT
 from airflow_provider.earthengine.download.fields.values import read_boolean
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.exceptions import AllMaskedError, EmptyImageError
+from airflow_provider.earthengine.exceptions import EmptyImageError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
+from airflow_provider.earthengine.task.download import Downloader, log_plan
 from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
 from airflow_provider.earthengine.task.run import (
     generation_of,
     region_folders,
-    run_of,
-    scratch_place,
     workload_tag_of,
 )
 
@@ -36,15 +32,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider.earthengine.download.bucket.bucket import Bucket
-    from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
-    from airflow_provider.earthengine.download.fetch.staged_tiles import StagedTiles
-    from airflow_provider.earthengine.download.publish.canvases import Canvases
-    from airflow_provider.earthengine.download.publish.record import (
-        CommitRecord,
-        Standing,
-        Target,
-    )
-    from airflow_provider.earthengine.download.raster.facts import RasterFacts
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 
@@ -211,7 +198,9 @@ class EarthEngineToS3Operator(ParseTimeChecks):
                 standing = look_at_destination(target)
                 marker = empty_dates.check_due(target, job, standing)
                 try:
-                    record = standing.done or self._download(job, hook, target, standing, context)
+                    record = standing.done or Downloader(
+                        hook, self._cancellation, context
+                    ).download(job, target, standing)
                 except EmptyImageError as error:
                     empty_dates.write_marker(target, job, marker, error)
                     raise
@@ -248,119 +237,9 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         )
 
     def _push_plan(self, plan: Plan, context: Context) -> list[str]:
-        self._log_plan(plan)
+        log_plan(plan)
         context["ti"].xcom_push(key="plan", value=plan.to_dict())
         return []
-
-    def _download(
-        self,
-        job: Job,
-        hook: EarthEngineHook,
-        target: Target,
-        standing: Standing,
-        context: Context,
-    ) -> CommitRecord:
-        """Fetch, verify and publish the download, and return its record."""
-        from airflow_provider.earthengine.download.fetch.scratch import scratch_directory
-        from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
-        from airflow_provider.earthengine.download.publish.canvases import Canvases, assemble_files
-        from airflow_provider.earthengine.download.publish.commit import publish_files
-        from airflow_provider.earthengine.download.publish.item import Source, build_item
-        from airflow_provider.earthengine.download.raster.cog_canvas import CogForm
-        from airflow_provider.earthengine.download.raster.property_tags import encode_properties
-
-        started = time.monotonic()
-        with scratch_directory(scratch_place()) as scratch:
-            plan = plan_job(job, hook)
-            stage = open_stage(
-                target.bucket, job.limits, job.identity, plan.download, plan.info.version
-            )
-            form = CogForm(job.compression, encode_properties(plan.info.properties))
-            with (
-                Canvases(target, scratch, form, self._cancellation.check) as canvases,
-                ThreadPoolExecutor(1, "earthengine-check") as checker,
-            ):
-                fetched = self._fetch(plan, hook, scratch, stage, canvases)
-                if fetched.is_all_masked and job.on_empty.all_masked != PUBLISH:
-                    self._refuse_masked(job, stage)
-                # The answer takes as long as a request does; files are finished meanwhile.
-                unchanged = None if fetched.body else checker.submit(plan.check_unchanged, hook)
-                files = assemble_files(fetched, canvases)
-                target.bucket.find_out_conditions(job.destination.prefix)
-                describe = partial(
-                    build_item,
-                    job.destination,
-                    job.identity,
-                    Source(job.image, plan.info, job.params, job.record, job.source),
-                    run_of(context, job.source, is_conditional=target.bucket.is_conditional),
-                    files,
-                )
-                confirm = unchanged.result if unchanged else None
-                record = publish_files(target, standing, files, describe, confirm)
-        if stage is not None:
-            stage.sweep()
-        self.log.info(
-            "Published %s: %d objects, %s bytes, %.1f s in total",
-            record.item_uri,
-            len(record.objects),
-            f"{sum(stored.byte_count for stored in record.objects):,}",
-            time.monotonic() - started,
-        )
-        return record
-
-    def _refuse_masked(self, job: Job, stage: StagedTiles | None) -> NoReturn:
-        if stage is not None:
-            stage.sweep()
-        raise AllMaskedError(
-            f"No pixel of {job.destination.base} is valid, and on_empty is "
-            f"{job.on_empty.all_masked!r} for all_masked; nothing was published."
-        )
-
-    def _fetch(
-        self,
-        plan: Plan,
-        hook: EarthEngineHook,
-        scratch: Path,
-        stage: StagedTiles | None,
-        canvases: Canvases,
-    ) -> FetchedRasters:
-        """Return the rasters of the download, verified."""
-        from airflow_provider.earthengine.download.fetch.rasters import fetch_rasters
-        from airflow_provider.earthengine.download.fetch.scratch import (
-            check_free,
-            scratch_byte_count,
-        )
-        from airflow_provider.earthengine.download.fetch.tiles import Fetching
-        from airflow_provider.earthengine.download.fetch.validity import mark_masked
-        from airflow_provider.earthengine.download.raster.integrity import bound_block_cache
-
-        job, download = plan.job, plan.download
-        self._log_plan(plan)
-        check_free(scratch, scratch_byte_count(download, job.limits))
-        bound_block_cache()
-        once = hook.trying_once()
-        self._cancellation.call_when_cancelled(once.interrupt)
-        fetching = Fetching(
-            client=once,
-            image=plan.image,
-            what=job.destination.base,
-            scratch=scratch,
-            limits=job.limits,
-            policy=hook.retry_policy,
-            cancellation=self._cancellation,
-            stage=stage,
-        )
-        fetched = fetch_rasters(fetching, download, canvases.open)
-        marked = mark_masked(hook, plan.image, fetched.download.params, fetched.rasters)
-        fetched = dataclasses.replace(fetched, rasters=marked)
-        self._log_rasters(job, fetched.rasters)
-        return fetched
-
-    def _log_plan(self, plan: Plan) -> None:
-        for line in plan.lines():
-            self.log.info("%s", line)
-        for sentence in (*plan.job.params.warnings, *plan.info.warnings):
-            self.log.warning("%s", sentence)
 
     def _open_bucket(self, job: Job) -> Bucket:
         from airflow_provider.earthengine.download.bucket.bucket import Bucket
@@ -369,10 +248,3 @@ class EarthEngineToS3Operator(ParseTimeChecks):
 
     def _s3_client(self) -> Any:
         return open_client(self.aws_conn_id, self._cancellation.check)
-
-    def _log_rasters(self, job: Job, rasters: Sequence[RasterFacts]) -> None:
-        for raster in rasters:
-            name = f"{job.destination.base}{raster.plan.suffix}"
-            self.log.info("Verified %s: %s", name, raster.grid)
-            for warning in raster.warnings:
-                self.log.warning("%s: %s", name, warning)

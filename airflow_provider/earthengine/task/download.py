@@ -1,0 +1,178 @@
+"""A job -> its record: the steps between looking at the destination and returning the URIs.
+
+DAG files import this module on every parse, so each step is imported by the method that takes it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from airflow_provider.earthengine.download.fields.on_empty import PUBLISH
+from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
+from airflow_provider.earthengine.exceptions import AllMaskedError
+from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.task.run import run_of, scratch_place
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
+    from airflow_provider.earthengine.download.fetch.staged_tiles import StagedTiles
+    from airflow_provider.earthengine.download.fields.job import Job
+    from airflow_provider.earthengine.download.publish.canvases import Canvases
+    from airflow_provider.earthengine.download.publish.record import (
+        CommitRecord,
+        Standing,
+        Target,
+    )
+    from airflow_provider.earthengine.download.raster.facts import RasterFacts
+    from airflow_provider.earthengine.download.transport.connections import Cancellation
+
+log = logging.getLogger(__name__)
+
+
+def log_plan(plan: Plan) -> None:
+    """Log what a download takes, and what is odd about its parameters."""
+    for line in plan.lines():
+        log.info("%s", line)
+    for sentence in (*plan.job.params.warnings, *plan.info.warnings):
+        log.warning("%s", sentence)
+
+
+@dataclass(frozen=True)
+class Downloader:
+    """Fetches, verifies and publishes in the process of a task.
+
+    :param cancellation: ends what is under way at any time.
+    :param context: Airflow's, of the task.
+    """
+
+    hook: EarthEngineHook
+    cancellation: Cancellation
+    context: Context
+
+    def download(self, job: Job, target: Target, standing: Standing) -> CommitRecord:
+        """Return the record of the published download.
+
+        :param standing: what was at the destination before.
+        :raises AllMaskedError: if no pixel is valid, and ``on_empty`` does not publish that.
+        """
+        from airflow_provider.earthengine.download.fetch.scratch import scratch_directory
+        from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
+        from airflow_provider.earthengine.download.publish.canvases import Canvases
+        from airflow_provider.earthengine.download.raster.cog_canvas import CogForm
+        from airflow_provider.earthengine.download.raster.property_tags import encode_properties
+
+        started = time.monotonic()
+        with scratch_directory(scratch_place()) as scratch:
+            plan = plan_job(job, self.hook)
+            stage = open_stage(
+                target.bucket, job.limits, job.identity, plan.download, plan.info.version
+            )
+            form = CogForm(job.compression, encode_properties(plan.info.properties))
+            with Canvases(target, scratch, form, self.cancellation.check) as canvases:
+                fetched = self._fetch(plan, scratch, stage, canvases)
+                if fetched.is_all_masked and job.on_empty.all_masked != PUBLISH:
+                    _refuse_masked(job, stage)
+                record = self._publish(plan, fetched, canvases, target, standing)
+        if stage is not None:
+            stage.sweep()
+        log.info(
+            "Published %s: %d objects, %s bytes, %.1f s in total",
+            record.item_uri,
+            len(record.objects),
+            f"{sum(stored.byte_count for stored in record.objects):,}",
+            time.monotonic() - started,
+        )
+        return record
+
+    def _fetch(
+        self, plan: Plan, scratch: Path, stage: StagedTiles | None, canvases: Canvases
+    ) -> FetchedRasters:
+        """Return the rasters of the download, verified."""
+        from airflow_provider.earthengine.download.fetch.rasters import fetch_rasters
+        from airflow_provider.earthengine.download.fetch.scratch import (
+            check_free,
+            scratch_byte_count,
+        )
+        from airflow_provider.earthengine.download.fetch.tiles import Fetching
+        from airflow_provider.earthengine.download.fetch.validity import mark_masked
+        from airflow_provider.earthengine.download.raster.integrity import bound_block_cache
+
+        job, download = plan.job, plan.download
+        log_plan(plan)
+        check_free(scratch, scratch_byte_count(download, job.limits))
+        bound_block_cache()
+        once = self.hook.trying_once()
+        self.cancellation.call_when_cancelled(once.interrupt)
+        fetching = Fetching(
+            client=once,
+            image=plan.image,
+            what=job.destination.base,
+            scratch=scratch,
+            limits=job.limits,
+            policy=self.hook.retry_policy,
+            cancellation=self.cancellation,
+            stage=stage,
+        )
+        fetched = fetch_rasters(fetching, download, canvases.open)
+        marked = mark_masked(self.hook, plan.image, fetched.download.params, fetched.rasters)
+        _log_rasters(job, marked)
+        return dataclasses.replace(fetched, rasters=marked)
+
+    def _publish(
+        self,
+        plan: Plan,
+        fetched: FetchedRasters,
+        canvases: Canvases,
+        target: Target,
+        standing: Standing,
+    ) -> CommitRecord:
+        """Return the record of the files, published unless the source was replaced meanwhile."""
+        from airflow_provider.earthengine.download.publish.canvases import assemble_files
+        from airflow_provider.earthengine.download.publish.commit import publish_files
+        from airflow_provider.earthengine.download.publish.item import Source, build_item
+
+        job = plan.job
+        with ThreadPoolExecutor(1, "earthengine-check") as checker:
+            # The answer takes as long as a request does; files are finished meanwhile.
+            unchanged: Future[None] | None = None
+            if fetched.body is None:
+                unchanged = checker.submit(plan.check_unchanged, self.hook)
+            files = assemble_files(fetched, canvases)
+            target.bucket.find_out_conditions(job.destination.prefix)
+            describe = partial(
+                build_item,
+                job.destination,
+                job.identity,
+                Source(job.image, plan.info, job.params, job.record, job.source),
+                run_of(self.context, job.source, is_conditional=target.bucket.is_conditional),
+                files,
+            )
+            confirm = unchanged.result if unchanged else None
+            return publish_files(target, standing, files, describe, confirm)
+
+
+def _refuse_masked(job: Job, stage: StagedTiles | None) -> NoReturn:
+    if stage is not None:
+        stage.sweep()
+    raise AllMaskedError(
+        f"No pixel of {job.destination.base} is valid, and on_empty is "
+        f"{job.on_empty.all_masked!r} for all_masked; nothing was published."
+    )
+
+
+def _log_rasters(job: Job, rasters: Sequence[RasterFacts]) -> None:
+    for raster in rasters:
+        name = f"{job.destination.base}{raster.plan.suffix}"
+        log.info("Verified %s: %s", name, raster.grid)
+        for warning in raster.warnings:
+            log.warning("%s: %s", name, warning)
