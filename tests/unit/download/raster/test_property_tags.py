@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.io import MemoryFile
 
 from airflow_provider.earthengine.download.raster.property_tags import encode_properties
+from tests.support.drawn import examples
 
 GRID = {
     "width": 8,
@@ -92,13 +93,13 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.dictionaries(st.text(), VALUES, min_size=1, max_size=6))
 def test_any_properties_come_back_as_they_were(properties: dict[str, Any]) -> None:
     assert read_back(properties) == properties
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.dictionaries(st.text("aA.:= _-é", min_size=1), st.text(max_size=5), max_size=6))
 def test_a_tag_of_its_own_holds_what_the_property_holds(properties: dict[str, Any]) -> None:
     tags = stored_tags(properties)
