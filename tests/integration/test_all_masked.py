@@ -171,6 +171,7 @@ def test_tiles_that_are_all_masked_are_skipped_and_not_kept(
     with pytest.raises(AirflowSkipException, match="AllMaskedError"):
         run({**MASKED, "bands": ["uint32"]}, on_empty={"all_masked": "skip"}, limits=limits)
     assert list_keys(s3.client(), bucket) == []
+    assert s3.client().list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
 
 def test_a_marker_of_masked_pixels_spares_questions_only_where_it_is_wanted(

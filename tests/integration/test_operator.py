@@ -327,7 +327,7 @@ BAD = [
     ),
     (
         {"image": SENTINEL2_ID, "download_params": {"bands": ["B3"], "region": [0, 0, 1, 1]}},
-        "EmptyImageError.*the region does not intersect the image",
+        "EmptyImageError: The region does not intersect the image",
     ),
     ({"download_params": {"crs": "EPSG:102009", "scale": 30, "bands": ["B1"]}}, "CRS"),
     ({"s3_bucket": "no-such-bucket"}, "BucketNotFoundError.*no-such-bucket does not exist"),

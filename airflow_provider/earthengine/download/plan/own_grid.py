@@ -16,12 +16,7 @@ from airflow_provider.earthengine.download.foreign import Foreign
 from airflow_provider.earthengine.download.plan.describe import Description
 from airflow_provider.earthengine.download.plan.image_info import BandInfo, ImageInfo, read_info
 from airflow_provider.earthengine.download.transport.answers import reading_answer
-from airflow_provider.earthengine.exceptions import (
-    AssetNotFoundError,
-    EmptyImageError,
-    PlanError,
-    RequestRejectedError,
-)
+from airflow_provider.earthengine.exceptions import PermanentError, PlanError
 
 # An image of more sources is a mosaic, which never has a grid of its own.
 _SOURCES_ASKED = 10
@@ -79,7 +74,8 @@ def _any_source_has_them(client: ValueComputer, source: ImageSource) -> bool:
         answer = client.compute_value(ee.List([ee.Image(asset_id) for asset_id in asset_ids]))
         with reading_answer("the images that an image is computed from"):
             infos = [read_info(each.value) for each in Foreign(answer).items(len(asset_ids))]
-    except (RequestRejectedError, AssetNotFoundError, EmptyImageError):
+    except PermanentError:
+        # For example, one of them does not exist, and is in a branch that is not computed.
         return False
     return any(_has_default_grid(info) for info in infos)
 
