@@ -89,7 +89,7 @@ def read_compression(value: object, layout: str) -> str:
     """
     if value is None:
         return DEFLATE
-    if value == LZW:
+    if isinstance(value, str) and value == LZW:
         raise DownloadParamsError(
             f"compression is {LZW!r}, which is no longer written; use one of "
             f"{', '.join(COMPRESSIONS)}.",
