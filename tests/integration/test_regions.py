@@ -15,8 +15,10 @@ from rasterio.warp import transform
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
+from stack.airflow import FailedRunError
 from stack.emulator import CATALOG_FOLDER
 from stack.seaweedfs import SeaweedFS
+from tests.integration.conftest import MakeAirflow
 from tests.support.airflow_task import task_context
 from tests.support.expected import SENTINEL2_ID
 
@@ -269,3 +271,33 @@ def test_an_object_that_holds_no_region_is_refused_and_nothing_of_it_is_shown(
     with pytest.raises(AirflowFailException, match=words) as caught:
         run(f"s3://{bucket}/a.json")
     assert "SECRET" not in str(caught.value)
+
+
+_DAG = """
+from airflow.sdk import DAG
+from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
+
+with DAG("beside", schedule=None, params={{"region": "areas/area.geojson"}}):
+    EarthEngineToS3Operator(
+        task_id="download", image="projects/demo/assets/landsat7_olinda", s3_bucket="{bucket}",
+        download_params={{"region": "{{{{ params.region }}}}", "bands": ["B1"], "scale": 57,
+                         "format": "GEO_TIFF"}},
+    )
+"""
+
+
+@pytest.mark.slow
+def test_a_run_reads_a_region_file_beside_its_dag_and_no_other(
+    make_airflow: MakeAirflow, s3: SeaweedFS, bucket: str, tmp_path: Path
+) -> None:
+    dags = tmp_path / "dags"
+    (dags / "areas").mkdir(parents=True)
+    (dags / "areas" / "area.geojson").write_text(json.dumps(FEATURE))
+    (tmp_path / "secret.geojson").write_text(json.dumps(FEATURE))
+    (dags / "beside.py").write_text(_DAG.format(bucket=bucket))
+    airflow = make_airflow(dags)
+    airflow.test_dag("beside", "2026-01-01")
+    assert s3.client().head_object(Bucket=bucket, Key="landsat7_olinda.tif")
+    for name in (tmp_path / "secret.geojson", "../secret.geojson", "/etc/hostname.json"):
+        with pytest.raises(FailedRunError, match="is not inside a folder that region files may"):
+            airflow.test_dag("beside", "2026-01-02", json.dumps({"region": str(name)}))

@@ -52,14 +52,13 @@ def scratch_place() -> Path | None:
 
 
 def region_folders(context: Context) -> tuple[Path, ...]:
-    """Return the folders below which a region's file may be: the DAG's bundle, and configured ones.
-
-    A bundle may be a folder of the machine or a checkout of its own for each version.
-    """
+    """Return the folders that a local region file must be inside: the DAG's and configured ones."""
     bundle = getattr(context["ti"], "bundle_instance", None)
+    # `airflow dags test` has no bundle; there it is the folder of the DAG file.
+    own = bundle.path if bundle else getattr(context["dag"], "folder", None)
     configured = conf.get("earthengine", "region_folders", fallback="").split(",")
     named = [Path(folder.strip()) for folder in configured if folder.strip()]
-    return (*((Path(bundle.path),) if bundle else ()), *named)
+    return (*((Path(own),) if own else ()), *named)
 
 
 def workload_tag_of(context: Context) -> str:
