@@ -151,7 +151,7 @@ def test_a_clone_without_git_and_home_in_an_odd_place_is_installed_and_tests_its
     linted = make(clone, "lint", **nowhere)
     assert linted.returncode == 0, linted.stdout
     tested = subprocess.run(
-        [clone / ".venv" / "bin" / "python", "-m", "pytest", "-q", "tests/unit/download",
+        [clone / ".venv" / "bin" / "python", "-m", "pytest", "-q", "tests/unit/download/plan",
          "tests/integration/test_demo_parts.py", "tests/emulator/test_golden.py"],
         cwd=clone, env={**child_environment(clone), **nowhere}, timeout=900,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

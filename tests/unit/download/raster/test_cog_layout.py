@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider.earthengine.download.raster.cog_layout import CogLayout
@@ -29,7 +29,6 @@ def test_sides_are_halved_until_one_block_holds_the_raster(
     assert [(level.width, level.height) for level in levels] == sizes
 
 
-@settings(derandomize=True)
 @given(width=st.integers(1, 200_000), height=st.integers(1, 200_000))
 def test_each_block_of_an_overview_is_made_of_four_at_most_below(width: int, height: int) -> None:
     levels = CogLayout(width, height, 1, "uint8").levels

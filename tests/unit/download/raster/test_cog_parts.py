@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider.earthengine.download.raster.block_spool import BlockSpool
@@ -20,6 +20,7 @@ from airflow_provider.earthengine.download.raster.cog_parts import (
 )
 from airflow_provider.earthengine.download.raster.cog_writer import CogWriter
 from airflow_provider.earthengine.exceptions import PlanError
+from tests.support.drawn import examples
 from tests.unit.download.raster.written_cogs import (
     Array,
     CollectedParts,
@@ -102,7 +103,7 @@ def test_what_the_sink_raises_ends_the_cog(tmp_path: Path) -> None:
         write_cog(noise(1, 5120, 6144), tmp_path, "none", sink=Refusing())
 
 
-@settings(derandomize=True, max_examples=400)
+@examples(400)
 @given(full=st.integers(1, 12 << 40), share=st.floats(0, 0.4))
 def test_any_plan_is_one_that_s3_takes(full: int, share: float) -> None:
     head = 1000 + int(full * share)
@@ -130,7 +131,7 @@ def test_more_than_ten_thousand_parts_make_each_longer() -> None:
     assert 8 * MEBIBYTE < plan.part_byte_count < 16 * MEBIBYTE
 
 
-@settings(derandomize=True, max_examples=200)
+@examples(200)
 @given(
     lengths=st.lists(st.integers(0, 50), min_size=1, max_size=30),
     part_count=st.integers(1, 12),

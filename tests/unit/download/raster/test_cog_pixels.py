@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.support.drawn import examples
 from tests.unit.download.raster.written_cogs import (
     DTYPES,
     Array,
@@ -27,11 +28,7 @@ from tests.unit.download.raster.written_cogs import (
 SIDES = (1, 2, 3, 255, 256, 257, 511, 512, 513, 1023, 1024, 1025, 1537)
 COMPRESSIONS = ("deflate", "zstd", "none")
 
-drawn = settings(
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+ONE_FIXTURE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 def pixels_of(dtype: str, shape: tuple[int, int, int], seed: int, kind: str) -> Array:
@@ -71,7 +68,7 @@ def without_minus_infinity(pixels: Array) -> Array:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(drawn, max_examples=14)
+@examples(14, suppress_health_check=ONE_FIXTURE)
 @given(data=st.data())
 def test_any_raster_is_read_back_bit_by_bit_with_its_overviews(
     dtype: str, tmp_path: Path, data: Any
