@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from airflow_provider.earthengine.download.bucket.errors import (
     ConditionFailedError,
     UploadConflictError,
 )
-from airflow_provider.earthengine.download.bucket.multipart import FileUpload
+from airflow_provider.earthengine.download.bucket.multipart import PartSender, PartUpload
 from airflow_provider.earthengine.download.bucket.objects import Precondition
 from airflow_provider.earthengine.hooks.s3 import open_client
 from airflow_provider.earthengine.rasters import open_raster
@@ -80,11 +81,12 @@ def use_everything(client: Any, bucket_name: str, folder: Path) -> None:
     assert bucket.get_file("a/tile", folder / "again") == digest_of(path).hex()
     assert bucket.head_object("a/absent") is None
     for key in ("a/one", "a/one", "a/two"):
-        upload = FileUpload(bucket, key, "image/tiff", {"sha256": "x"}, path.stat().st_size)
-        try:
-            filled = upload.finish(path)
-        finally:
-            upload.close()
+        with (
+            closing(PartSender()) as sender,
+            closing(PartUpload(sender, bucket, key, "image/tiff", {"sha256": "x"})) as upload,
+        ):
+            upload.send_file(path)
+            filled = upload.take()
         if key == "a/two":
             bucket.drop_uploads([filled])
             continue

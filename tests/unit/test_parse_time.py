@@ -61,7 +61,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("download", {"layout": 5}, "layout is 5"),
     ("download", {"layout": "cog", "download_params": {"format": "NPY"}}, "NPY is an array"),
     ("download", {"compression": "gzip"}, "compression is 'gzip'"),
-    ("download", {"layout": "zip", "compression": "lzw"}, "leave compression out"),
+    ("download", {"layout": "zip", "compression": "zstd"}, "leave compression out"),
     ("download", {"nodata": "none"}, "nodata is 'none'"),
     ("download", {"layout": "zip", "nodata": 0}, "nodata is given, but layout 'zip'"),
     ("download", {"if_exists": "overwrite"}, "if_exists is 'overwrite'"),
