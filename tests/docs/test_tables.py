@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine import exceptions
-from airflow_provider.earthengine.download.bucket.bucket import CLIENT_CONFIG
+from airflow_provider.earthengine.download.bucket.client_config import CLIENT_CONFIG
 from airflow_provider.earthengine.download.fetch import body as fetch
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import PermanentError, TransientError

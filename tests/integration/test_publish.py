@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity, IfExists
-from airflow_provider.earthengine.download.publish.commit import Standing, publish_files
+from airflow_provider.earthengine.download.publish.commit import publish_files
 from airflow_provider.earthengine.download.publish.files import GEOTIFF_MEDIA_TYPE, LocalFile
 from airflow_provider.earthengine.download.publish.record import (
     ETAG,
@@ -19,8 +19,8 @@ from airflow_provider.earthengine.download.publish.record import (
     CommitRecord,
     StoredObject,
     Target,
-    look_at_destination,
 )
+from airflow_provider.earthengine.download.publish.standing import Standing, look_at_destination
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -233,15 +233,22 @@ def test_another_download_is_replaced(
     assert [each.sha256 for each in record.objects] == [file.sha256 for file in new.files]
 
 
-def test_the_old_item_is_gone_before_the_first_object_changes(
-    attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
+def test_a_claim_is_in_the_old_items_place_before_the_first_object_changes(
+    attempt: Callable[..., Attempt], s3: SeaweedFS, bucket: str
 ) -> None:
     attempt(fingerprint="v1:old").publish()
+    old = s3.client().get_object(Bucket=bucket, Key=ITEM)["Body"].read()
     seen = []
+
+    def look(**_: object) -> None:
+        seen.append(json.loads(s3.client().get_object(Bucket=bucket, Key=ITEM)["Body"].read()))
+
     new = attempt(fingerprint="v1:new")
-    new.on("CompleteMultipartUpload", lambda **_: seen.append(ITEM in contents()))
+    new.on("CompleteMultipartUpload", look)
     new.publish()
-    assert seen == [False] * 3
+    assert [claim["kind"] for claim in seen] == ["earthengine-claim"] * 3
+    assert [claim["previous"] for claim in seen] == [old.decode()] * 3
+    assert [each["key"] for each in seen[0]["uploads"]] == KEYS
 
 
 def test_an_object_of_somebody_else_stays(

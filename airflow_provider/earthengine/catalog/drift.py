@@ -5,26 +5,24 @@ Compares versions, which change whenever an asset is reprocessed; no pixels are 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from airflow_provider.earthengine.catalog.image_query import read_version
 from airflow_provider.earthengine.catalog.listed_downloads import (
     ListedDownload,
     each_image,
     mosaic_of,
 )
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
-from airflow_provider.earthengine.download.fields.layout import base_of_item
+from airflow_provider.earthengine.download.fields.asset_id import find_asset_id
+from airflow_provider.earthengine.download.fields.layout import ITEM_SUFFIXES
 from airflow_provider.earthengine.download.fields.source import SOURCE_IMAGES, ListedImage
-from airflow_provider.earthengine.download.publish.markers import MARKER_SUFFIX
+from airflow_provider.earthengine.download.foreign import Foreign
+from airflow_provider.earthengine.download.publish.below_prefix import Place, read_below
 from airflow_provider.earthengine.download.publish.record import FINGERPRINT, TIME_SOURCE
-
-_READERS = 8
-_ITEM_SUFFIX = ".json"
 
 Versions = Mapping[str, int | None]
 """The current version of each asset by its id; vanished assets are not in it."""
@@ -89,15 +87,8 @@ class Drift:
 
 def read_recorded(bucket: Bucket, prefix: str) -> tuple[list[RecordedDownload], int]:
     """Return the downloads below the prefix in order of key, and how many items name no source."""
-    listed = bucket.list_objects(f"{prefix}/" if prefix else "")
-    keys = sorted(
-        key for key in listed if key.endswith(_ITEM_SUFFIX) and not key.endswith(MARKER_SUFFIX)
-    )
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="earthengine-items") as pool:
-        contents = list(pool.map(bucket.read_object, keys))
-    recorded = [_read_item(key, read[0]) for key, read in zip(keys, contents, strict=True) if read]
-    ours = [each for each in recorded if each]
-    return [each for each in ours if each.images], sum(not each.images for each in ours)
+    recorded = read_below(bucket, prefix, ITEM_SUFFIXES, _read_item)
+    return [each for each in recorded if each.images], sum(not each.images for each in recorded)
 
 
 def find_drift(
@@ -144,31 +135,42 @@ def _state(images: Iterable[ListedImage]) -> set[tuple[str, int | None]]:
     return {(image.asset_id, image.version) for image in images}
 
 
-def _read_item(key: str, content: bytes) -> RecordedDownload | None:
-    """Return what an item records; None if it is not an item of this package."""
-    try:
-        item = json.loads(content)
-        properties = item["properties"]
-        if FINGERPRINT not in properties:
-            return None
-        asset_id = properties.get("earthengine:asset_id")
-        if asset_id is not None:
-            images = [ListedImage(asset_id, None, properties.get("earthengine:asset_version"))]
-        else:
-            images = [
-                ListedImage(each["asset_id"], None, each["version"])
-                for each in properties.get(SOURCE_IMAGES, ())
-            ]
-        time = properties.get("datetime") or properties.get("start_datetime")
-        if properties.get(TIME_SOURCE, "image") not in ("image", "listing"):
-            time = None  # It is not that of the images.
-        return RecordedDownload(
-            item_key=key,
-            prefix=key.rpartition("/")[0],
-            base=base_of_item(key),
-            images=tuple(images),
-            is_mosaic=asset_id is None,
-            start=None if time is None else datetime.fromisoformat(time),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
+def _read_item(place: Place, item: Foreign) -> RecordedDownload | None:
+    """Return what an item records; None if it is not an item of this package.
+
+    :raises ForeignValueError: if it says to be one, and cannot be.
+    """
+    if not isinstance(item.value, Mapping) or not isinstance(item.value.get("properties"), Mapping):
         return None
+    properties = item.at("properties")
+    if FINGERPRINT not in properties.fields():
+        return None
+    asset_id = properties.at("earthengine:asset_id")
+    if asset_id.is_absent:
+        listed = properties.at(SOURCE_IMAGES)
+        images = [] if listed.is_absent else [_read_image(each) for each in listed.items()]
+    else:
+        images = [_image_of(asset_id, properties.at("earthengine:asset_version"))]
+    time = properties.at("datetime")
+    if time.is_absent:
+        time = properties.at("start_datetime")
+    # A time that is not that of the images is none.
+    is_of_images = properties.fields().get(TIME_SOURCE, "image") in ("image", "listing")
+    return RecordedDownload(
+        item_key=place.key,
+        prefix=place.prefix,
+        base=place.base,
+        images=tuple(images),
+        is_mosaic=asset_id.is_absent,
+        start=None if time.is_absent or not is_of_images else time.time(),
+    )
+
+
+def _read_image(image: Foreign) -> ListedImage:
+    return _image_of(image.at("asset_id"), image.at("version"))
+
+
+def _image_of(asset_id: Foreign, version: Foreign) -> ListedImage:
+    if find_asset_id(asset_id.text()) != asset_id.value:
+        asset_id.refuse("an asset id")
+    return ListedImage(asset_id.text(), None, read_version(version))

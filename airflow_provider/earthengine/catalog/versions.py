@@ -61,8 +61,8 @@ def _single_versions(session: Session, asset_ids: Sequence[str]) -> dict[str, in
     for asset_id in asset_ids:
         try:
             version = session.compute_value(ee.Image(asset_id).get(VERSION))
-        except AssetNotFoundError:
-            continue
+        except (AssetNotFoundError, RequestRejectedError):
+            continue  # It is gone, or no image: an item may name anything.
         with reading_answer("the version of an image"):
             versions[asset_id] = read_version(Foreign(version))
     return versions

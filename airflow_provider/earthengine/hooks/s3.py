@@ -24,7 +24,7 @@ def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> An
     """
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    from airflow_provider.earthengine.download.bucket.bucket import CLIENT_CONFIG
+    from airflow_provider.earthengine.download.bucket.client_config import CLIENT_CONFIG
 
     with explaining_connection(aws_conn_id):
         hook = S3Hook(aws_conn_id=aws_conn_id)

@@ -72,6 +72,18 @@ def workload_tag_of(context: Context) -> str:
     return re.sub(r"[^a-z0-9_-]", "-", text)[:63].strip("-_") or "task"
 
 
+def facts_of(context: Context) -> dict[str, Any]:
+    """Return what an item or a claim records of the run that wrote it."""
+    ti = context["ti"]
+    return {
+        "airflow:dag_id": ti.dag_id,
+        "airflow:task_id": ti.task_id,
+        "airflow:run_id": ti.run_id,
+        "airflow:map_index": ti.map_index,
+        "airflow:try_number": ti.try_number,
+    }
+
+
 def run_of(context: Context, source: KnownSource, *, is_conditional: bool) -> Run:
     """Return the run that requests the download, for the item.
 
@@ -80,13 +92,8 @@ def run_of(context: Context, source: KnownSource, *, is_conditional: bool) -> Ru
     """
     from airflow_provider.earthengine.download.publish.item import Run
 
-    ti = context["ti"]
     facts = {
-        "airflow:dag_id": ti.dag_id,
-        "airflow:task_id": ti.task_id,
-        "airflow:run_id": ti.run_id,
-        "airflow:map_index": ti.map_index,
-        "airflow:try_number": ti.try_number,
+        **facts_of(context),
         **source.to_item(),
         # None is left out of the item.
         "earthengine:conditional_writes": None if is_conditional else False,

@@ -23,6 +23,7 @@ from airflow_provider.earthengine.task.download import Downloader, log_plan
 from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
 from airflow_provider.earthengine.task.run import (
+    facts_of,
     generation_of,
     region_folders,
     workload_tag_of,
@@ -184,7 +185,8 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     def execute(self, context: Context) -> list[str]:
         """Publish the download, unless it already exists, and return the URIs."""
         from airflow_provider.earthengine.download.publish import empty_dates
-        from airflow_provider.earthengine.download.publish.record import Target, look_at_destination
+        from airflow_provider.earthengine.download.publish.record import Target
+        from airflow_provider.earthengine.download.publish.standing import look_at_destination
 
         with (
             failing_for_good(skips_empty=lambda error: read_on_empty(self.on_empty).skips(error)),
@@ -194,7 +196,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
             if read_boolean("plan_only", self.plan_only):
                 return self._push_plan(plan_job(job, hook), context)
             with closing(self._open_bucket(job)) as bucket:
-                target = Target(bucket, job.destination, job.identity)
+                target = Target(bucket, job.destination, job.identity, facts_of(context))
                 standing = look_at_destination(target)
                 marker = empty_dates.check_due(target, job, standing)
                 try:

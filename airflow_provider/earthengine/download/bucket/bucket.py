@@ -9,15 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
-from botocore.response import StreamingBody
 
+from airflow_provider.earthengine.download.bucket.bodies import copy_body, read_body
 from airflow_provider.earthengine.download.bucket.conditional_writes import (
     Conditions,
     find_conditions,
@@ -29,6 +28,13 @@ from airflow_provider.earthengine.download.bucket.errors import (
     code_of,
     translated_errors,
 )
+from airflow_provider.earthengine.download.bucket.objects import (
+    HeadedObject,
+    ListedObject,
+    OpenUpload,
+    Precondition,
+)
+from airflow_provider.earthengine.download.foreign import MAX_JSON_BYTE_COUNT
 from airflow_provider.earthengine.exceptions import (
     EarthEngineProviderError,
     FetchTimeoutError,
@@ -38,32 +44,9 @@ from airflow_provider.earthengine.exceptions import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
-
-from airflow_provider.earthengine.download.bucket.objects import (
-    HeadedObject,
-    ListedObject,
-    OpenUpload,
-    Precondition,
-)
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, GetObjectOutputTypeDef
 
 log = logging.getLogger(__name__)
-
-_CHUNK_BYTE_COUNT = 1 << 20
-
-# The client retries by itself, and gives up on a store that does not answer after about four
-# minutes. The connection's config_kwargs override this.
-# It adds and expects no checksum besides our own SHA-256: Cloudflare R2 rejects the CRC32 that the
-# client would append to a body. Source: https://github.com/aws/aws-sdk-js-v3/issues/6810, read
-# 2026-11.
-CLIENT_CONFIG = Config(
-    request_checksum_calculation="when_required",
-    response_checksum_validation="when_required",
-    connect_timeout=10,
-    read_timeout=60,
-    max_pool_connections=32,
-    retries={"mode": "standard", "total_max_attempts": 4},
-)
 
 
 class Bucket:
@@ -114,20 +97,24 @@ class Bucket:
                     listed[entry["Key"]] = ListedObject(entry["Size"], entry["ETag"])
         return listed
 
-    def read_object(self, key: str, most: int | None = None) -> tuple[bytes, str] | None:
+    def read_object(
+        self, key: str, most: int = MAX_JSON_BYTE_COUNT + 1
+    ) -> tuple[bytes, str] | None:
         """Return (content, ETag) of a small object, or None if there is none.
 
         :param most: no more bytes than that are read.
         """
         with self._translated_errors("read", key):
-            try:
-                answer = self._client.get_object(Bucket=self.name, Key=key)
-                with answer["Body"] as body:
-                    return body.read(most), answer["ETag"]
-            except ClientError as error:
-                if code_of(error) not in NOT_FOUND:
-                    raise
-                return None
+            answer = self._get(key)
+            return None if answer is None else (read_body(answer["Body"], most), answer["ETag"])
+
+    def _get(self, key: str) -> GetObjectOutputTypeDef | None:
+        try:
+            return self._client.get_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if code_of(error) not in NOT_FOUND:
+                raise
+            return None
 
     def head_object(self, key: str) -> HeadedObject | None:
         """Return the object's own metadata, or None if there is no object."""
@@ -191,12 +178,15 @@ class Bucket:
             )
             return answer["ETag"]
 
-    def drop_uploads(self, uploads: Collection[OpenUpload]) -> None:
-        """Abort incomplete uploads. Failures are logged, so that they do not hide an error."""
+    def drop_uploads(self, uploads: Collection[OpenUpload]) -> bool:
+        """Abort incomplete uploads, and return whether none of them is open any more.
+
+        Failures are logged, so that they do not hide an error.
+        """
         left = len(uploads)
         for upload in uploads:
             try:
-                self._abort_upload(upload)
+                self.abort_upload(upload.key, upload.upload_id)
                 left -= 1
             except EarthEngineProviderError as error:
                 log.warning("%s", error)
@@ -208,13 +198,13 @@ class Bucket:
                 left,
                 self.name,
             )
+        return not left
 
-    def _abort_upload(self, upload: OpenUpload) -> None:
-        with self._translated_errors("abort the upload of", upload.key):
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Abort an upload of any attempt: from here on, nothing of it can become visible."""
+        with self._translated_errors("abort the upload of", key):
             try:
-                self._client.abort_multipart_upload(
-                    Bucket=self.name, Key=upload.key, UploadId=upload.upload_id
-                )
+                self._client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload_id)
             except ClientError as error:
                 if code_of(error) != "NoSuchUpload":
                     raise
@@ -236,14 +226,10 @@ class Bucket:
     def get_file(self, key: str, path: Path) -> str | None:
         """Write the object's content to ``path``; return its sha256, or None if there is none."""
         with self._translated_errors("read", key):
-            try:
-                body = self._client.get_object(Bucket=self.name, Key=key)["Body"]
-            except ClientError as error:
-                if code_of(error) not in NOT_FOUND:
-                    raise
+            if (answer := self._get(key)) is None:
                 return None
             with path.open("wb") as file:
-                return _copy(body, file.write)
+                return copy_body(answer["Body"], file.write)
 
     def digest_object(self, key: str, etag: str) -> str:
         """Return the sha256 of an object's content, by reading it.
@@ -252,19 +238,21 @@ class Bucket:
         """
         with self._translated_errors("read", key, ConditionFailedError):
             body = self._client.get_object(Bucket=self.name, Key=key, IfMatch=etag)["Body"]
-            return _copy(body, lambda _: None)
+            return copy_body(body, lambda _: None)
 
     @property
     def _extra_args_of_small(self) -> dict[str, Any]:
         """The arguments for objects that are soon read again: without a storage class."""
         return {key: each for key, each in self._extra_args.items() if key != "StorageClass"}
 
-    def create_object(self, key: str, content: bytes, media_type: str) -> str:
-        """Write a small object if the key is free, and return its ETag.
+    def write_object(
+        self, key: str, content: bytes, media_type: str, condition: Precondition
+    ) -> str:
+        """Write a small object and return its ETag.
 
         Later runs read it again, so it stays in the store's standard class.
 
-        :raises ConditionFailedError: if the key holds an object.
+        :raises ConditionFailedError: if the key is not in the state of ``condition``.
         :raises UploadConflictError: if another write was in progress.
         """
         checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
@@ -275,7 +263,7 @@ class Bucket:
                 Body=content,
                 ContentType=media_type,
                 ChecksumSHA256=checksum,
-                **self._condition(Precondition()),
+                **self._condition(condition),
                 **self._extra_args_of_small,
             )
             self._check_checksum(key, checksum, answer)
@@ -307,13 +295,3 @@ class Bucket:
         self, action: str, key: str, *signals: type[Exception]
     ) -> AbstractContextManager[None]:
         return translated_errors(self.name, action, self.uri(key), *signals)
-
-
-def _copy(body: StreamingBody, write: Callable[[bytes], object]) -> str:
-    """Pass a body on in chunks, and return its sha256."""
-    digest = hashlib.sha256()
-    with body:
-        for chunk in body.iter_chunks(_CHUNK_BYTE_COUNT):
-            digest.update(chunk)
-            write(chunk)
-    return digest.hexdigest()

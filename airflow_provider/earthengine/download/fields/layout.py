@@ -19,12 +19,13 @@ LAYOUTS = (COG, AS_SERVED, ZIP)
 DEFLATE, ZSTD, LZW, NONE = "deflate", "zstd", "lzw", "none"
 COMPRESSIONS = (DEFLATE, ZSTD, NONE)
 
-_ITEM_SUFFIXES = _ZIP_ITEM, _NPY_ITEM, _BANDS_ITEM, _TIF_ITEM = (
+ITEM_SUFFIXES = _ZIP_ITEM, _NPY_ITEM, _BANDS_ITEM, _TIF_ITEM = (
     ".zip.json",
     ".npy.json",
     ".bands.json",
     ".tif.json",
 )
+"""How the keys of items end, after the base name."""
 
 
 def read_layout(value: object, params: DownloadParams) -> str:
@@ -57,13 +58,6 @@ def item_suffix(params: DownloadParams, layout: str) -> str:
     if params.file_format == NPY:
         return _NPY_ITEM
     return _BANDS_ITEM if params.file_format == ZIPPED_GEO_TIFF_PER_BAND else _TIF_ITEM
-
-
-def base_of_item(key: str) -> str:
-    """Return the base name in the key of an item."""
-    name = key.rpartition("/")[2]
-    suffix = next((each for each in _ITEM_SUFFIXES if name.endswith(each)), ".json")
-    return name.removesuffix(suffix)
 
 
 def read_nodata(value: object, layout: str) -> float | None:

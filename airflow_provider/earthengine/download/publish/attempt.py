@@ -6,39 +6,39 @@ The order of the writes is decided in :mod:`commit`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from urllib.parse import quote
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from airflow_provider.earthengine.download.bucket.errors import (
     ConditionFailedError,
     UploadConflictError,
 )
-from airflow_provider.earthengine.download.bucket.multipart import PartSender, PartUpload
-from airflow_provider.earthengine.download.bucket.objects import (
-    HeadedObject,
-    ListedObject,
-    OpenUpload,
-    Precondition,
-)
+from airflow_provider.earthengine.download.bucket.objects import HeadedObject, Precondition
 from airflow_provider.earthengine.download.fields.destination import IfExists
-from airflow_provider.earthengine.download.publish.files import CogFile, LocalFile
-from airflow_provider.earthengine.download.publish.object_metadata import metadata_of
+from airflow_provider.earthengine.download.publish.check_item import BuildItem, check_item
+from airflow_provider.earthengine.download.publish.files import LocalFile
+from airflow_provider.earthengine.download.publish.item_key import ItemKey
+from airflow_provider.earthengine.download.publish.object_metadata import (
+    is_of_download,
+    is_of_item,
+    is_tombstone,
+)
+from airflow_provider.earthengine.download.publish.open_uploads import OpenUploads
 from airflow_provider.earthengine.download.publish.record import (
     CommitRecord,
-    Standing,
     StoredObject,
     Target,
     is_listed,
-    parse_record,
-    read_record,
 )
+from airflow_provider.earthengine.download.publish.standing import Standing
+from airflow_provider.earthengine.download.publish.sweep import Sweep
 from airflow_provider.earthengine.download.publish.writers import (
     Writer,
-    check_no_rival,
     check_no_rival_at_work,
+    writer_of,
 )
 from airflow_provider.earthengine.exceptions import (
+    EarthEngineProviderError,
     ObjectExistsError,
     ServiceUnavailableError,
     StoredObjectMismatchError,
@@ -46,38 +46,130 @@ from airflow_provider.earthengine.exceptions import (
 
 log = logging.getLogger(__name__)
 
-ITEM_MEDIA_TYPE = "application/geo+json"
+_COMPLETES = 3
+_COMMITS = 5
 
-_UPLOAD_ATTEMPTS = 3
-_COMMIT_ATTEMPTS = 5
+
+class OvertakenError(Exception):
+    """Another attempt has published the same download. Never leaves this package."""
+
+    def __init__(self, record: CommitRecord) -> None:
+        self.record = record
+        super().__init__(record.item_uri)
 
 
 class Attempt:
-    """One attempt's writes to one destination, and its open uploads."""
+    """One attempt to publish files, with what existed at the destination when it was decided.
 
-    def __init__(self, target: Target) -> None:
+    :raises ObjectExistsError: if a key holds an object that must not be replaced.
+    """
+
+    def __init__(self, target: Target, standing: Standing, files: Sequence[LocalFile]) -> None:
         self._target = target
         self._bucket = target.bucket
         self._destination = target.destination
-        self._identity = target.identity
-        self._uploads: dict[str, OpenUpload] = {}
-        self._sent: set[str] = set()
+        self._standing = standing
+        self._files = {target.destination.key(file.suffix): file for file in files}
+        self._uploads = OpenUploads(target)
+        self._item_key = ItemKey(target, self._uploads)
+        self._states = {key: self._examine(key) for key in self._files}
+        self._sweep = Sweep(target, self._uploads, standing, self._files.keys())
 
-    def examine(self, key: str, standing: Standing) -> StoredObject | Precondition:
+    @contextmanager
+    def cleaning_up(self) -> Iterator[None]:
+        """Abort the uploads that are open at the end of the block; after an error, give the item's
+        key back, too.
+        """
+        try:
+            yield
+        except Exception:
+            if self._uploads.drop_all():
+                self._item_key.give_back()
+            raise
+        finally:
+            self._uploads.drop_all()
+
+    def upload(self) -> None:
+        """Have all parts uploaded of what does not exist yet; nothing becomes visible."""
+        for key, state in self._states.items():
+            if isinstance(state, Precondition):
+                self._uploads.send(key, self._files[key])
+        self._sweep.upload()
+
+    def check(self, build_item: BuildItem) -> None:
+        """Build the whole item while everything that exists is still unchanged."""
+        check_item(
+            self._destination,
+            build_item,
+            [
+                state if isinstance(state, StoredObject) else self._uploads.predict(key)
+                for key, state in self._states.items()
+            ],
+        )
+
+    def claim(self) -> None:
+        """Claim the item's key, unless this attempt only writes to empty keys.
+
+        :raises OvertakenError: if another attempt has published the download meanwhile.
+        """
+        overwrites = any(
+            isinstance(state, Precondition) and state.etag for state in self._states.values()
+        )
+        register = self._standing.register
+        if not (overwrites or self._sweep or register.etag):
+            return
+        if register.record:
+            log.info(
+                "Replacing %s, of %s, by %s",
+                self._destination.item_uri,
+                register.writer,
+                writer_of(self._target.identity),
+            )
+        self._yield_to(self._item_key.claim(register))
+
+    def complete(self) -> list[StoredObject]:
+        """Make each object visible, or adopt the one that another attempt made visible."""
+        stored = [self._complete(key, state) for key, state in self._states.items()]
+        self._states = {each.key: each for each in stored}
+        return stored
+
+    def sweep(self) -> EarthEngineProviderError | None:
+        """Delete the replaced download's objects that the new download does not have; return the
+        first failure.
+        """
+        return self._sweep.run()
+
+    def commit(self, build_item: BuildItem) -> CommitRecord:
+        """Write the item, or return the one that another attempt wrote."""
+        for _ in range(_COMMITS):
+            record = self._item_key.write_item(build_item(self._as_listed()))
+            if record:
+                return record
+        raise ServiceUnavailableError(
+            f"The item {self._destination.item_uri} was changed by other attempts {_COMMITS} "
+            "times; run the task again."
+        )
+
+    def _examine(self, key: str) -> StoredObject | Precondition:
         """Return the object to adopt, or the state of the key in which to replace it."""
-        if key not in standing.listed or (head := self._bucket.head_object(key)) is None:
+        is_listed_there = key in self._standing.listed
+        head = self._bucket.head_object(key) if is_listed_there else None
+        if head is None:
             return Precondition()
-        if adopted := self._adopt(key, head):
-            return adopted
-        if not self._is_ours(head):
+        if is_of_download(self._target, head):
+            log.info("%s already exists, from an earlier attempt.", self._destination.uri(key))
+            return self._adopted(key, head)
+        if not is_of_item(self._target, head):
             raise ObjectExistsError(
                 f"{self._destination.uri(key)} holds an object that does not belong to "
                 f"{self._destination.item_uri}; use another name or s3_prefix, "
                 "or remove it."
             )
+        if is_tombstone(head):
+            return Precondition(head.etag)
         writer = Writer.of_object(head.metadata)
-        check_no_rival_at_work(self._destination.uri(key), writer, self._identity)
-        if self._identity.if_exists is IfExists.FAIL:
+        check_no_rival_at_work(self._destination.uri(key), writer, self._target.identity)
+        if self._target.identity.if_exists is IfExists.FAIL:
             raise ObjectExistsError(
                 f"{self._destination.uri(key)} holds an object of another download, but if_exists "
                 "is 'fail'; use another name or s3_prefix, or if_exists='replace_changed'."
@@ -85,167 +177,87 @@ class Attempt:
         log.info("%s is of %s, and will be replaced.", self._destination.uri(key), writer)
         return Precondition(head.etag)
 
-    @contextmanager
-    def own_uploads(self) -> Iterator[None]:
-        """Abort the uploads that are still open at the end of the block, even if it fails."""
-        try:
-            yield
-        finally:
-            self._bucket.drop_uploads(self._uploads.values())
-
-    def upload(self, key: str, file: LocalFile) -> None:
-        """Have all parts uploaded; nothing becomes visible."""
-        if isinstance(file, CogFile) and key not in self._sent:
-            self._uploads[key] = file.upload.take()
-        else:
-            metadata = {**metadata_of(self._target), "sha256": file.sha256}
-            with (
-                closing(PartSender()) as sender,
-                closing(PartUpload(sender, self._bucket, key, file.media_type, metadata)) as upload,
-            ):
-                file.send(upload)
-                self._uploads[key] = upload.take()
-        self._sent.add(key)
-
-    def retire(self, previous: CommitRecord) -> CommitRecord | None:
-        """Delete the old item; return the new record if another attempt has already finished."""
-        try:
-            self._bucket.delete_object(self._destination.item_key, previous.item_etag)
-        except ConditionFailedError:
-            return self._winner()
-        return None
-
-    def complete(
-        self,
-        key: str,
-        file: LocalFile,
-        states: Mapping[str, StoredObject | Precondition],
-    ) -> StoredObject:
-        """Make one object visible, or adopt the one that another attempt made visible."""
-        state = states[key]
-        if isinstance(state, StoredObject):
-            log.info("%s already exists, from an earlier attempt.", self._destination.uri(key))
-            return state
-        for _ in range(_UPLOAD_ATTEMPTS):
+    def _complete(self, key: str, state: StoredObject | Precondition) -> StoredObject:
+        for _ in range(_COMPLETES):
+            if isinstance(state, StoredObject):
+                return state
+            if key not in self._uploads:
+                self._uploads.send(key, self._files[key])
+                if self._item_key.is_claimed:
+                    self._yield_to(self._item_key.renew())
             try:
-                etag = self._bucket.complete_upload(self._uploads[key], state)
+                stored = self._uploads.complete(key, state)
             except ConditionFailedError:
-                if adopted := self._adopt_after_lost_race(key):
-                    return adopted
-                state = Precondition()  # The conflicting object is gone by now.
+                state = self._look_again(key)
             except UploadConflictError:
                 # The upload may be gone because it was completed, but the answer was lost.
-                head = self._bucket.head_object(key)
-                if head and (adopted := self._adopt(key, head)):
-                    return adopted
-                self._bucket.drop_uploads([self._uploads.pop(key)])
-                self.upload(key, file)
+                self._uploads.drop(key)
+                state = self._look_again(key)
             else:
-                del self._uploads[key]
                 log.info(
-                    "Published %s (%s bytes)", self._destination.uri(key), f"{file.byte_count:,}"
+                    "Published %s (%s bytes)", self._destination.uri(key), f"{stored.byte_count:,}"
                 )
-                return StoredObject(key, file.byte_count, etag, file.sha256)
+                return stored
         raise ServiceUnavailableError(
-            f"{self._destination.uri(key)} was overwritten by another writer {_UPLOAD_ATTEMPTS} "
-            "times; run the task again."
+            f"{self._destination.uri(key)} was overwritten by another writer {_COMPLETES} times; "
+            "run the task again."
         )
 
-    def commit(
-        self,
-        stored: Sequence[StoredObject],
-        build_item: Callable[[Sequence[StoredObject]], bytes],
-    ) -> CommitRecord:
-        """Write the item, or return the one that another attempt wrote.
+    def _look_again(self, key: str) -> StoredObject | Precondition:
+        """Return the state of a key that is not in the expected one.
 
-        Some stores accept two conditional completes that arrive together, so the listing of the
-        bucket, not this attempt's memory, decides what was stored; and an item that another attempt
-        wrote before such an overwrite is rewritten. Every attempt commits after its own overwrite,
-        so the last one leaves an item that matches.
-        """
-        for _ in range(_COMMIT_ATTEMPTS):
-            listed = self._bucket.list_objects(self._destination.key("."))
-            content = build_item([self._as_listed(each, listed) for each in stored])
-            try:
-                etag = self._bucket.create_object(
-                    self._destination.item_key, content, ITEM_MEDIA_TYPE
-                )
-                return parse_record(self._destination, content, etag)
-            except ConditionFailedError:
-                winner = self._winner()
-            except UploadConflictError:
-                continue
-            if winner is None:
-                continue
-            if all(is_listed(each, listed) for each in winner.objects):
-                return winner
-            self.retire(winner)
-        raise ServiceUnavailableError(
-            f"The item {self._destination.item_uri} was changed by other attempts "
-            f"{_COMMIT_ATTEMPTS} times; run the task again."
-        )
+        An attempt that has claimed the item's key overwrites what attempts at another download have
+        written since.
 
-    def _as_listed(self, stored: StoredObject, listed: Mapping[str, ListedObject]) -> StoredObject:
-        if is_listed(stored, listed):
-            return stored
-        adopted = self._adopt_after_lost_race(stored.key) if stored.key in listed else None
-        if adopted is None:
-            raise StoredObjectMismatchError(
-                f"{self._destination.uri(stored.key)} was published, but the bucket no longer "
-                "lists it; check what deletes objects there, and run the task again."
-            )
-        return adopted
-
-    def sweep(self, standing: Standing, kept: set[str]) -> None:
-        """Delete the replaced download's objects that the new download does not have."""
-        for key in standing.listed:
-            if key in kept or key == self._destination.item_key:
-                continue
-            head = self._bucket.head_object(key)
-            if head and self._is_ours(head):
-                try:
-                    self._bucket.delete_object(key, head.etag)
-                    log.info("Removed %s of the replaced download.", self._destination.uri(key))
-                except ConditionFailedError:
-                    log.info("%s has just changed and is kept.", self._destination.uri(key))
-
-    def _winner(self) -> CommitRecord | None:
-        """Return the record that another attempt of this download wrote, or None if there is none.
-
-        :raises ObjectExistsError: if the item belongs to another download.
-        """
-        record = read_record(self._target)
-        if record and not self._identity.owns(record.fingerprint, record.generation):
-            check_no_rival(record.item_uri, record.writer, self._identity)
-            raise ObjectExistsError(
-                f"{record.item_uri} was written by another download while this one was being "
-                "published; use another name or s3_prefix for one of them."
-            )
-        return record
-
-    def _adopt_after_lost_race(self, key: str) -> StoredObject | None:
-        """Return the object that another attempt made visible, or None if there is none.
-
-        :raises ObjectExistsError: if it belongs to another download.
+        :raises ObjectExistsError: if it holds an object that must not be replaced.
         """
         head = self._bucket.head_object(key)
         if head is None:
-            return None
-        if adopted := self._adopt(key, head):
+            return Precondition()
+        if is_of_download(self._target, head):
             log.info("%s was published by another attempt.", self._destination.uri(key))
-            return adopted
+            return self._adopted(key, head)
         writer = Writer.of_object(head.metadata)
-        check_no_rival_at_work(self._destination.uri(key), writer, self._identity)
+        check_no_rival_at_work(self._destination.uri(key), writer, self._target.identity)
+        may_replace = self._item_key.is_claimed and is_of_item(self._target, head)
+        if may_replace and self._target.identity.if_exists is not IfExists.FAIL:
+            return Precondition(head.etag)
         raise ObjectExistsError(
             f"{self._destination.uri(key)} was written by another download while this one was "
             "being published; use another name or s3_prefix for one of them."
         )
 
-    def _adopt(self, key: str, head: HeadedObject) -> StoredObject | None:
-        fingerprint = head.metadata.get("fingerprint", "")
-        generation = head.metadata.get("generation", "")
-        if not self._is_ours(head) or not self._identity.owns(fingerprint, generation):
-            return None
+    def _as_listed(self) -> list[StoredObject]:
+        """Return the objects as the bucket lists them.
+
+        Some stores accept two conditional completes that arrive together, so the listing of the
+        bucket, not this attempt's memory, decides what was stored.
+        """
+        for _ in range(_COMMITS):
+            stored = self.complete()
+            listed = self._bucket.list_objects(self._destination.key("."))
+            changed = [each.key for each in stored if not is_listed(each, listed)]
+            if not changed:
+                return stored
+            self._states.update({key: self._look_at_changed(key) for key in changed})
+        raise ServiceUnavailableError(
+            f"{self._destination.uri(changed[0])} was changed by another writer {_COMMITS} times; "
+            "run the task again."
+        )
+
+    def _look_at_changed(self, key: str) -> StoredObject | Precondition:
+        state = self._look_again(key)
+        if state == Precondition():
+            if self._item_key.is_claimed:
+                # Raises if another attempt has taken over the claim: it may have deleted it.
+                self._yield_to(self._item_key.renew())
+            raise StoredObjectMismatchError(
+                f"{self._destination.uri(key)} was published, but the bucket no longer lists it; "
+                "check what deletes objects there, and run the task again."
+            )
+        return state
+
+    def _adopted(self, key: str, head: HeadedObject) -> StoredObject:
         return StoredObject(key, head.byte_count, head.etag, self._digest_of(key, head))
 
     def _digest_of(self, key: str, head: HeadedObject) -> str:
@@ -260,8 +272,6 @@ class Attempt:
                 "read; run the task again."
             ) from None
 
-    def _is_ours(self, head: HeadedObject) -> bool:
-        return (
-            head.metadata.get("item") == quote(self._destination.item_key)
-            and "fingerprint" in head.metadata
-        )
+    def _yield_to(self, winner: CommitRecord | None) -> None:
+        if winner:
+            raise OvertakenError(winner)

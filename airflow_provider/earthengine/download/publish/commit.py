@@ -1,75 +1,60 @@
 """Local files -> objects -> item: how a download becomes visible, completely or not at all.
 
 The promise: an item exists only if every object that it names is complete and verified. An
-object without an item is not a result; the next attempt adopts or replaces it. Two attempts of one
-task can run at the same time, so every write is conditional on the expected state of its key:
+object without an item is not a result; the next attempt adopts or replaces it. Attempts at one
+destination can run at the same time, stop for any time and go on, or die, so every write is
+conditional on the state in which it was decided:
 
-1. All parts of all objects are uploaded first; none of this is visible.
-2. The uploads are completed one after another. A key changes from old to new exactly once: the
-   second attempt to write it gets a failed condition, and adopts the stored object if it belongs
-   to the same download.
-3. The item is written last, from a listing of what the bucket then holds. When a download is
-   replaced, its old item is deleted first.
+1. All parts of all objects are uploaded first; none of this is visible. The whole item is built
+   while everything that exists is still unchanged.
+2. If all keys are empty, or hold what this attempt would write, each upload is completed on the
+   condition that its key is empty. This harms nobody, however late it happens.
+3. If an object is to be overwritten or deleted, the item's key is claimed first, in the state in
+   which that was decided. A claim names the uploads that its attempt may complete; an attempt that
+   takes its place aborts them first. So an attempt that has lost its claim can change nothing.
+4. The item is written last, if its key is still empty or claimed by this attempt.
 
-No attempt deletes a final object of the download that it publishes; a failing attempt aborts only
-its own open uploads.
+No attempt deletes an object of the download that it publishes. A failing attempt aborts only its
+own open uploads, and restores the item that it replaces if everything that this names still exists.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
-from airflow_provider.earthengine.download.publish.attempt import Attempt
+from airflow_provider.earthengine.download.publish.attempt import Attempt, OvertakenError
+from airflow_provider.earthengine.download.publish.check_item import BuildItem
 from airflow_provider.earthengine.download.publish.files import LocalFile
-from airflow_provider.earthengine.download.publish.record import (
-    CommitRecord,
-    Standing,
-    StoredObject,
-    Target,
-)
-from airflow_provider.earthengine.download.publish.writers import writer_of
-
-log = logging.getLogger(__name__)
+from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
+from airflow_provider.earthengine.download.publish.standing import Standing
 
 
 def publish_files(
     target: Target,
     standing: Standing,
     files: Sequence[LocalFile],
-    build_item: Callable[[Sequence[StoredObject]], bytes],
+    build_item: BuildItem,
     confirm: Callable[[], object] | None = None,
 ) -> CommitRecord:
     """Return the record of the published download, whichever attempt published it.
 
-    :param build_item: makes the item's content from the stored objects, in the order of ``files``.
+    :param standing: what existed when this was decided; nothing newer is overwritten.
     :param confirm: called once all is uploaded and nothing visible; raises to stop publishing.
     :raises ObjectExistsError: if a key holds an object that must not be replaced.
     """
-    attempt = Attempt(target)
-    destination = target.destination
-    states = {
-        destination.key(file.suffix): attempt.examine(destination.key(file.suffix), standing)
-        for file in files
-    }
-    with attempt.own_uploads():
-        for file in files:
-            key = destination.key(file.suffix)
-            if not isinstance(states[key], StoredObject):
-                attempt.upload(key, file)
+    attempt = Attempt(target, standing, files)
+    with attempt.cleaning_up():
+        attempt.upload()
         if confirm is not None:
             confirm()
-        if standing.previous:
-            log.info(
-                "Replacing %s, of %s, by %s",
-                destination.item_uri, standing.previous.writer, writer_of(target.identity),
-            )  # fmt: skip
-            if winner := attempt.retire(standing.previous):
-                return winner
-        stored = [
-            attempt.complete(destination.key(file.suffix), file, states)
-            for file in files
-        ]  # fmt: skip
-        record = attempt.commit(stored, build_item)
-    attempt.sweep(standing, {stored.key for stored in record.objects})
+        attempt.check(build_item)
+        try:
+            attempt.claim()
+            attempt.complete()
+            unswept = attempt.sweep()
+            record = attempt.commit(build_item)
+        except OvertakenError as overtaken:
+            return overtaken.record
+    if unswept:
+        raise unswept
     return record

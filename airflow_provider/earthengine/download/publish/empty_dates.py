@@ -11,7 +11,8 @@ from airflow_provider.earthengine.download.fields.job import Job
 from airflow_provider.earthengine.download.fields.on_empty import ALL_MASKED, MARK, kind_of
 from airflow_provider.earthengine.download.publish import markers
 from airflow_provider.earthengine.download.publish.markers import StoredMarker
-from airflow_provider.earthengine.download.publish.record import Standing, Target
+from airflow_provider.earthengine.download.publish.record import Target
+from airflow_provider.earthengine.download.publish.standing import Standing
 from airflow_provider.earthengine.download.publish.writers import check_no_rival_at_work
 from airflow_provider.earthengine.exceptions import AllMaskedError, EmptyImageError
 

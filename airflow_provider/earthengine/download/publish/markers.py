@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from airflow_provider.earthengine.download.bucket.errors import (
     ConditionFailedError,
     UploadConflictError,
 )
+from airflow_provider.earthengine.download.bucket.objects import Precondition
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.image import ImageSource
 from airflow_provider.earthengine.download.fields.on_empty import NO_PIXELS
@@ -26,6 +26,13 @@ from airflow_provider.earthengine.download.fields.templates import (
     check_no_template,
     keep_from_templates,
 )
+from airflow_provider.earthengine.download.foreign import (
+    MAX_JSON_BYTE_COUNT,
+    Foreign,
+    ForeignValueError,
+    parse_json,
+)
+from airflow_provider.earthengine.download.publish.below_prefix import Place, place_of, read_below
 from airflow_provider.earthengine.download.publish.record import FINGERPRINT
 from airflow_provider.earthengine.download.publish.writers import Writer
 from airflow_provider.earthengine.exceptions import ObjectExistsError
@@ -35,7 +42,7 @@ log = logging.getLogger(__name__)
 MARKER_SUFFIX = ".empty.json"
 _MEDIA_TYPE = "application/json"
 _KIND = "earthengine-empty"
-_READERS = 8
+_MAX_LOOKS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -116,17 +123,38 @@ def read_marker(bucket: Bucket, key: str) -> StoredMarker | None:
         return None
     content, etag = read
     try:
-        found = json.loads(content)
-        if found.pop("kind") != _KIND:
-            raise ValueError
-        for name in ("looked_at", "recheck_after"):
-            found[name] = datetime.fromisoformat(found[name])
-        return StoredMarker(Marker(fingerprint=found.pop(FINGERPRINT), **found), etag)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        marker = _read(place_of(key, MARKER_SUFFIX), parse_json(content, "the marker"))
+    except ForeignValueError:
         raise ObjectExistsError(
             f"{bucket.uri(key)} is not a marker that this package wrote; use another name or "
             "s3_prefix, or remove it."
         ) from None
+    return StoredMarker(marker, etag)
+
+
+def _read(place: Place, value: Foreign) -> Marker:
+    """Return the marker at a place.
+
+    :raises ForeignValueError: if this package did not write it.
+    """
+    if value.at("kind").value != _KIND:
+        value.refuse("a marker")
+    map_index, nothing = value.at("map_index"), value.at("nothing")
+    return Marker(
+        fingerprint=value.at(FINGERPRINT).text(),
+        base=place.base,
+        prefix=place.prefix,
+        image=value.at("image").text(MAX_JSON_BYTE_COUNT),
+        source=value.at("source").plain(),
+        reason=value.at("reason").text(),
+        looks=value.at("looks").whole(1, _MAX_LOOKS),
+        looked_at=value.at("looked_at").time(),
+        recheck_after=value.at("recheck_after").time(),
+        generation=value.at("generation").optional_text(),
+        task_id=value.at("task_id").optional_text(),
+        map_index=-1 if map_index.is_absent else map_index.whole(),
+        nothing=NO_PIXELS if nothing.is_absent else nothing.text(),
+    )
 
 
 def make_marker(
@@ -168,10 +196,9 @@ def write_marker(bucket: Bucket, key: str, marker: Marker, previous: StoredMarke
     If two attempts write at once, the first marker stays.
     """
     bucket.find_out_conditions(marker.prefix)
+    condition = Precondition(previous.etag if previous else None)
     try:
-        if previous:
-            bucket.delete_object(key, previous.etag)
-        bucket.create_object(key, marker.to_json(), _MEDIA_TYPE)
+        bucket.write_object(key, marker.to_json(), _MEDIA_TYPE, condition)
     except (ConditionFailedError, UploadConflictError):
         log.info("%s was written by another attempt.", bucket.uri(key))
         return False
@@ -189,8 +216,5 @@ def remove_marker(bucket: Bucket, key: str, etag: str) -> None:
 
 def list_due_markers(bucket: Bucket, prefix: str, now: datetime) -> list[Marker]:
     """Return the due markers below the prefix, in the order of their keys."""
-    listed = bucket.list_objects(f"{prefix}/" if prefix else "")
-    keys = sorted(key for key in listed if key.endswith(MARKER_SUFFIX))
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="earthengine-markers") as pool:
-        found = list(pool.map(lambda key: read_marker(bucket, key), keys))
-    return [stored.marker for stored in found if stored and stored.marker.is_due(now)]
+    markers = read_below(bucket, prefix, (MARKER_SUFFIX,), _read)
+    return [marker for marker in markers if marker.is_due(now)]

@@ -1,28 +1,18 @@
-"""What exists at a destination, and what an item records of a download.
-
-The item is the commit record: it was written after everything that it names.
-"""
+"""What an item records of a download: it was written after everything that it names."""
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
-from airflow_provider.earthengine.download.bucket.objects import (
-    ListedObject,
-)
-from airflow_provider.earthengine.download.fields.destination import Destination, Identity, IfExists
+from airflow_provider.earthengine.download.bucket.objects import ListedObject
+from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.source import SOURCE_IMAGES, collections_of
-from airflow_provider.earthengine.download.publish.writers import Writer, check_no_rival
-from airflow_provider.earthengine.exceptions import (
-    ObjectExistsError,
-)
-
-log = logging.getLogger(__name__)
+from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError, parse_json
+from airflow_provider.earthengine.download.publish.writers import Writer
+from airflow_provider.earthengine.exceptions import ObjectExistsError
 
 FINGERPRINT = "earthengine:fingerprint"
 GENERATION = "earthengine:generation"
@@ -39,11 +29,15 @@ _MOST_WARNINGS = 20
 
 @dataclass(frozen=True)
 class Target:
-    """The bucket and destination of a download, and which download it is."""
+    """The bucket and destination of a download, and which download it is.
+
+    :param run: facts of the task's run, for people who find an unfinished replacement.
+    """
 
     bucket: Bucket
     destination: Destination
     identity: Identity
+    run: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,59 +86,14 @@ class CommitRecord:
         }
 
 
-@dataclass(frozen=True)
-class Standing:
-    """What exists at the destination before anything is fetched.
-
-    :param done: the record to return if there is nothing to do.
-    :param previous: the record to delete first, if there is one.
-    :param listed: every object whose key starts like the download's keys.
-    """
-
-    done: CommitRecord | None
-    previous: CommitRecord | None
-    listed: Mapping[str, ListedObject]
-
-
 def is_listed(stored: StoredObject, listed: Mapping[str, ListedObject]) -> bool:
     """Return whether the bucket lists exactly that object."""
     return listed.get(stored.key) == ListedObject(stored.byte_count, stored.etag)
 
 
-def read_record(target: Target) -> CommitRecord | None:
-    """Return the record in the destination's item, or None if there is no item."""
-    read = target.bucket.read_object(target.destination.item_key)
-    return None if read is None else parse_record(target.destination, *read)
-
-
-def look_at_destination(target: Target) -> Standing:
-    """Return what exists at the destination, with one read and one listing.
-
-    :raises ObjectExistsError: if it holds another download that must not be replaced, or one that
-        another task of this run published.
-    """
-    record = read_record(target)
-    identity = target.identity
-    listed = target.bucket.list_objects(target.destination.key("."))
-    if record is None:
-        return Standing(None, None, listed)
-    if not identity.owns(record.fingerprint, record.generation):
-        check_no_rival(record.item_uri, record.writer, identity)
-        if identity.if_exists is IfExists.FAIL:
-            raise ObjectExistsError(
-                f"{record.item_uri} records another download, but if_exists is 'fail'; use "
-                "another name or s3_prefix, or if_exists='replace_changed'."
-            )
-        return Standing(None, record, listed)
-    missing = [stored.key for stored in record.objects if not is_listed(stored, listed)]
-    if missing:
-        log.warning(
-            "%s names objects that are missing or changed: %s; publishing again.",
-            record.item_uri,
-            ", ".join(missing),
-        )
-        return Standing(None, record, listed)
-    return Standing(record, None, listed)
+def missing_objects(record: CommitRecord, listed: Mapping[str, ListedObject]) -> list[str]:
+    """Return the keys of an item's objects that the bucket does not list as the item says."""
+    return [stored.key for stored in record.objects if not is_listed(stored, listed)]
 
 
 def parse_record(destination: Destination, content: bytes, etag: str) -> CommitRecord:
@@ -153,33 +102,53 @@ def parse_record(destination: Destination, content: bytes, etag: str) -> CommitR
     :raises ObjectExistsError: if this package did not write the item.
     """
     try:
-        item = json.loads(content)
-        assets, properties = item["assets"].values(), item["properties"]
-        return CommitRecord(
-            item_uri=destination.item_uri,
-            item_etag=etag,
-            fingerprint=properties[FINGERPRINT],
-            generation=properties[GENERATION],
-            objects=tuple(
-                StoredObject(
-                    key=asset["href"].removeprefix(destination.uri("")),
-                    byte_count=asset["file:size"],
-                    etag=asset[ETAG],
-                    sha256=asset["file:checksum"].removeprefix(SHA256_MULTIHASH),
-                )
-                for asset in assets
-            ),
-            uris=tuple(asset["href"] for asset in assets),
-            task_id=str(properties.get("airflow:task_id", "")),
-            map_index=int(properties.get("airflow:map_index", -1)),
-            collections=collections_of(
-                each["asset_id"] for each in properties.get(SOURCE_IMAGES, ())
-            ),
-            warnings=tuple(map(str, properties.get(WARNINGS, ()))),
-            all_masked=tuple(map(str, properties.get(ALL_MASKED, ()))),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ObjectExistsError(
-            f"{destination.item_uri} is not an item that this package wrote; use "
-            "another name or s3_prefix, or remove it."
-        ) from None
+        return read_item(destination, parse_json(content, "the item"), etag)
+    except ForeignValueError:
+        raise not_ours(destination) from None
+
+
+def read_item(destination: Destination, item: Foreign, etag: str) -> CommitRecord:
+    """Return the record in a parsed item.
+
+    :raises ForeignValueError: if this package did not write the item.
+    """
+    properties = item.at("properties")
+    assets = [Foreign(asset, "an asset") for asset in item.at("assets").fields().values()]
+    map_index = properties.at("airflow:map_index")
+    return CommitRecord(
+        item_uri=destination.item_uri,
+        item_etag=etag,
+        fingerprint=properties.at(FINGERPRINT).text(),
+        generation=properties.at(GENERATION).text(),
+        objects=tuple(_read_asset(destination, asset) for asset in assets),
+        uris=tuple(asset.at("href").text() for asset in assets),
+        task_id=properties.at("airflow:task_id").optional_text(),
+        map_index=-1 if map_index.is_absent else map_index.whole(),
+        collections=collections_of(
+            each.at("asset_id").text() for each in _listed(properties.at(SOURCE_IMAGES))
+        ),
+        warnings=tuple(each.text() for each in _listed(properties.at(WARNINGS))),
+        all_masked=tuple(each.text() for each in _listed(properties.at(ALL_MASKED))),
+    )
+
+
+def not_ours(destination: Destination) -> ObjectExistsError:
+    """Return the error for an item's key that holds something else."""
+    return ObjectExistsError(
+        f"{destination.item_uri} is not an item that this package wrote; use another name or "
+        "s3_prefix, or remove it."
+    )
+
+
+def _read_asset(destination: Destination, asset: Foreign) -> StoredObject:
+    return StoredObject(
+        # An object elsewhere keeps its whole URI, which no listing of the destination has.
+        key=asset.at("href").text().removeprefix(destination.uri("")),
+        byte_count=asset.at("file:size").whole(),
+        etag=asset.at(ETAG).text(),
+        sha256=asset.at("file:checksum").text().removeprefix(SHA256_MULTIHASH),
+    )
+
+
+def _listed(value: Foreign) -> list[Foreign]:
+    return [] if value.is_absent else value.items()

@@ -1,0 +1,102 @@
+"""The items or markers below a prefix, each read by itself, whoever wrote them.
+
+A key, not what is written there, decides where a download is. A file that cannot be what its name
+says is skipped and named in the log; it must not keep the others from being read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.fields.destination import read_prefix
+from airflow_provider.earthengine.download.fields.read_params import read_name
+from airflow_provider.earthengine.download.fields.templates import check_no_template
+from airflow_provider.earthengine.download.foreign import (
+    Foreign,
+    ForeignValueError,
+    parse_json,
+    shown,
+)
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_READERS = 8
+_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a download, in terms of the operator's fields.
+
+    :param key: of its item or marker.
+    """
+
+    key: str
+    prefix: str
+    base: str
+
+
+def place_of(key: str, suffix: str) -> Place:
+    """Return the place of the download whose item or marker has this key.
+
+    :raises ForeignValueError: if no download has such keys.
+    """
+    prefix, _, name = key.rpartition("/")
+    base = name.removesuffix(suffix)
+    try:
+        is_place = (read_prefix(prefix), read_name("name", base)) == (prefix, base)
+        check_no_template(key)
+    except DownloadParamsError:
+        is_place = False
+    if not is_place or not name.endswith(suffix):
+        raise ForeignValueError(f"{shown(key)} is not the key of a download")
+    return Place(key, prefix, base)
+
+
+def read_below(
+    bucket: Bucket,
+    prefix: str,
+    suffixes: tuple[str, ...],
+    read: Callable[[Place, Foreign], T | None],
+) -> list[T]:
+    """Return what ``read`` makes of each JSON file below the prefix, in the order of their keys.
+
+    :param suffixes: of the keys to read.
+    :param read: takes the place and the parsed content; returns None to leave a file out, and
+        raises ForeignValueError if it cannot be read.
+    """
+    listed = bucket.list_objects(f"{prefix}/" if prefix else "")
+    found = sorted((key, suffix) for key in listed for suffix in suffixes if key.endswith(suffix))
+    skipped: list[str] = []
+
+    def read_one(key_and_suffix: tuple[str, str]) -> T | None:
+        key, suffix = key_and_suffix
+        content = bucket.read_object(key)
+        if content is None:
+            return None
+        try:
+            return read(place_of(key, suffix), parse_json(content[0], key))
+        except ForeignValueError:
+            skipped.append(key)
+            return None
+
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="earthengine-items") as pool:
+        values = list(pool.map(read_one, found))
+    _warn(bucket, skipped)
+    return [value for value in values if value is not None]
+
+
+def _warn(bucket: Bucket, skipped: Iterable[str]) -> None:
+    names = [ascii(bucket.uri(key))[1:-1] for key in sorted(skipped)]
+    if names:
+        more = f" and {len(names) - _NAMED:,} others" if len(names) > _NAMED else ""
+        named = ", ".join(names[:_NAMED])
+        log.warning("Skipped, because this package did not write them so: %s%s", named, more)

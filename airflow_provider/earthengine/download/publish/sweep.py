@@ -1,0 +1,75 @@
+"""The objects of a replaced download that the new one does not have: they are deleted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+from airflow_provider.earthengine.download.bucket.errors import (
+    ConditionFailedError,
+    UploadConflictError,
+)
+from airflow_provider.earthengine.download.bucket.objects import Precondition
+from airflow_provider.earthengine.download.publish.claim import new_id
+from airflow_provider.earthengine.download.publish.object_metadata import is_of_item
+from airflow_provider.earthengine.download.publish.open_uploads import OpenUploads
+from airflow_provider.earthengine.download.publish.record import Target
+from airflow_provider.earthengine.download.publish.standing import Standing
+from airflow_provider.earthengine.exceptions import EarthEngineProviderError
+
+log = logging.getLogger(__name__)
+
+
+class Sweep:
+    """What one attempt deletes, each object in the state that this was decided in.
+
+    Nobody can abort a delete that comes late, as they can an upload; and its condition holds again
+    once the same content is back. So the attempt first overwrites each object, with an upload that
+    its claim names, by a tombstone that nobody else can have written, and then deletes that.
+
+    :param kept: the keys of the new download.
+    """
+
+    def __init__(
+        self, target: Target, uploads: OpenUploads, standing: Standing, kept: Collection[str]
+    ) -> None:
+        self._target = target
+        self._bucket = target.bucket
+        self._uploads = uploads
+        self._etags: dict[str, str] = {}
+        for key in standing.listed:
+            # The keys of items and markers end so, and of no object.
+            if key in kept or key.endswith(".json"):
+                continue
+            head = self._bucket.head_object(key)
+            if head and is_of_item(target, head):
+                self._etags[key] = head.etag
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to delete."""
+        return bool(self._etags)
+
+    def upload(self) -> None:
+        """Upload the tombstones; nothing becomes visible."""
+        for key in self._etags:
+            self._uploads.send_tombstone(key, new_id())
+
+    def run(self) -> EarthEngineProviderError | None:
+        """Delete the objects; return the first failure, which does not keep the item back."""
+        failure = None
+        for key, etag in self._etags.items():
+            try:
+                self._delete(key, etag)
+            except EarthEngineProviderError as error:
+                log.warning("%s", error)
+                failure = failure or error
+        return failure
+
+    def _delete(self, key: str, etag: str) -> None:
+        uri = self._target.destination.uri(key)
+        try:
+            tombstone = self._uploads.complete(key, Precondition(etag))
+            self._bucket.delete_object(key, tombstone.etag)
+            log.info("Removed %s of the replaced download.", uri)
+        except (ConditionFailedError, UploadConflictError):
+            log.info("%s has just changed and is kept.", uri)
