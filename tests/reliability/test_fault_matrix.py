@@ -74,5 +74,6 @@ def test_a_fault_of_the_store_ends_as_it_shall(workplace: Workplace, cell: Cell)
     if outcome != STORED:
         is_new = workplace.has_item_of_now(cell.file_format)
         assert is_new == writes_item(cell)
+        assert workplace.has_older_item(cell.file_format) == cell.stage.replaces
         assert workplace.attempt(cell.file_format) == STORED
     assert_right_bytes(workplace.objects(), cell.file_format)

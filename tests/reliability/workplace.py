@@ -107,6 +107,11 @@ class Workplace:
         older = {"crs_transform": [10, 0, 500080, 0, -10, 4200000]}
         assert self.attempt(file_format, download_params=older) == STORED
 
+    def has_older_item(self, file_format: str) -> bool:
+        """Return whether the older download's item is there."""
+        item = self.objects().get(f"a/scene.{ITEM_SUFFIXES[file_format]}.json")
+        return item is not None and "assets" in json.loads(item) and b"500080" in item
+
     def has_item_of_now(self, file_format: str) -> bool:
         """Return whether the item is there, and is not the older download's."""
         item = self.objects().get(f"a/scene.{ITEM_SUFFIXES[file_format]}.json")

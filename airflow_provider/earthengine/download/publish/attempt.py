@@ -239,23 +239,16 @@ class Attempt:
             changed = [each.key for each in stored if not is_listed(each, listed)]
             if not changed:
                 return stored
-            self._states.update({key: self._look_at_changed(key) for key in changed})
-        raise ServiceUnavailableError(
-            f"{self._destination.uri(changed[0])} was changed by another writer {_COMMITS} times; "
-            "run the task again."
-        )
-
-    def _look_at_changed(self, key: str) -> StoredObject | Precondition:
-        state = self._look_again(key)
-        if state == Precondition():
-            if self._item_key.is_claimed:
-                # Raises if another attempt has taken over the claim: it may have deleted it.
-                self._yield_to(self._item_key.renew())
-            raise StoredObjectMismatchError(
-                f"{self._destination.uri(key)} was published, but the bucket no longer lists it; "
-                "check what deletes objects there, and run the task again."
+            self._states.update({key: self._look_again(key) for key in changed})
+        uri = self._destination.uri(changed[0])
+        if changed[0] in listed:
+            raise ServiceUnavailableError(
+                f"{uri} was changed by another writer {_COMMITS} times; run the task again."
             )
-        return state
+        raise StoredObjectMismatchError(
+            f"{uri} was published {_COMMITS} times, but the bucket does not list it; check what "
+            "deletes objects there, and run the task again."
+        )
 
     def _adopted(self, key: str, head: HeadedObject) -> StoredObject:
         return StoredObject(key, head.byte_count, head.etag, self._digest_of(key, head))

@@ -61,7 +61,7 @@ class ItemKey:
         self._id = new_id()
         self._decided: str | None = None
         self._held = Register()
-        self._has_claimed = False
+        self._has_tried = self._has_claimed = False
 
     @property
     def is_claimed(self) -> bool:
@@ -120,20 +120,23 @@ class ItemKey:
 
         Only for an attempt that has no open upload any more.
         """
-        if self._held.claim is None or self._held.item is None:
+        if not self._has_tried:
             return
         destination = self._target.destination
         try:
-            record = parse_record(destination, self._held.item, "")
+            # The answer to a claim may have been lost.
+            found = read_register(self._target)
+            if found.claim is None or not self._is_own(found.claim) or found.item is None:
+                return
+            record = parse_record(destination, found.item, "")
             if missing_objects(record, self._bucket.list_objects(destination.key("."))):
                 return
-            self._bucket.write_object(
-                self._key, self._held.item, ITEM_MEDIA_TYPE, Precondition(self._held.etag)
-            )
+            condition = Precondition(found.etag)
+            self._bucket.write_object(self._key, found.item, ITEM_MEDIA_TYPE, condition)
             log.info("Restored %s; nothing that it names has changed.", destination.item_uri)
         except (ConditionFailedError, UploadConflictError, EarthEngineProviderError) as error:
             reason = str(error) or type(error).__name__
-            log.warning("%s is still claimed: %s", destination.item_uri, reason)
+            log.warning("Could not restore %s: %s", destination.item_uri, reason)
 
     def _put_claim(self, register: Register) -> bool:
         if register.claim and not self._is_own(register.claim):
@@ -143,6 +146,7 @@ class ItemKey:
         if item is not None and len(item) > MAX_ITEM_BYTE_COUNT:
             item = None
         claim = make_claim(self._target, self._id, self._uploads.ids, item)
+        self._has_tried = True
         try:
             etag = self._bucket.write_object(
                 self._key, claim.to_json(), CLAIM_MEDIA_TYPE, Precondition(register.etag)
