@@ -25,6 +25,7 @@ def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> An
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     from airflow_provider.earthengine.download.bucket.client_config import CLIENT_CONFIG
+    from airflow_provider.earthengine.download.bucket.conditional_writes import PROBE_NAME
 
     with explaining_connection(aws_conn_id):
         hook = S3Hook(aws_conn_id=aws_conn_id)
@@ -32,9 +33,10 @@ def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> An
             region_name=hook.region_name, config=CLIENT_CONFIG.merge(hook.config)
         )
 
-    def refuse(model: Any, **_: Any) -> None:
-        # Uploads that were started are still aborted.
-        if check is not None and model.name != "AbortMultipartUpload":
+    def refuse(model: Any, params: Any, **_: Any) -> None:
+        # What was begun is still undone: uploads are aborted, and the probe is removed.
+        removes_probe = model.name == "DeleteObject" and PROBE_NAME in params["url_path"]
+        if check is not None and model.name != "AbortMultipartUpload" and not removes_probe:
             check()
 
     client.meta.events.register("before-call.s3", refuse)

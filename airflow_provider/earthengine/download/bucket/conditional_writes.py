@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PROBE_NAME = ".conditional-write-"
+"""The name of the probe starts so."""
+
 _REFUSED = frozenset({"PreconditionFailed", "412"})
 _NOT_IMPLEMENTED = frozenset({"NotImplemented", "InvalidArgument", "501"})
 _EMPTY_SHA256 = base64.b64encode(hashlib.sha256(b"").digest()).decode()
@@ -75,7 +78,7 @@ def find_conditions(client: S3Client, bucket: str, prefix: str) -> Conditions:
 
 
 def _try(client: Any, bucket: str, prefix: str) -> Conditions:
-    where = {"Bucket": bucket, "Key": f"{prefix}.conditional-write-{uuid.uuid4().hex}"}
+    where = {"Bucket": bucket, "Key": f"{prefix}{PROBE_NAME}{uuid.uuid4().hex}"}
     put = partial(client.put_object, **where, Body=b"", ChecksumSHA256=_EMPTY_SHA256)
     put()
     try:
