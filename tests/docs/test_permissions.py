@@ -94,11 +94,11 @@ def without(action: str) -> dict[str, Any]:
 
 
 def download_and_replace(bucket: str) -> list[str]:
-    """Publish a download, find it again, replace it, and return the URIs."""
-    for scale in (60, 60, 90):
+    """Publish a download, find it again, replace it by one object less, and return the URIs."""
+    for scale, bands in ((60, ["B1", "B2"]), (60, ["B1", "B2"]), (90, ["B1"])):
         operator = EarthEngineToS3Operator(
             task_id="download", image=LANDSAT, s3_bucket=bucket, s3_prefix="landsat",
-            download_params={"bands": ["B1", "B2"], "scale": scale,
+            download_params={"bands": bands, "scale": scale,
                              "region": [-34.95, -8.05, -34.90, -8.00]},
         )  # fmt: skip
         uris: list[str] = operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in

@@ -49,6 +49,10 @@ def explore_case(
 class BrokenPromiseError(AssertionError):
     """A schedule after which something is not as promised."""
 
+    def __init__(self, message: str, path: Sequence[Step] = ()) -> None:
+        self.path = tuple(path)
+        super().__init__(message)
+
 
 @dataclass
 class Promise:
@@ -68,7 +72,8 @@ class Promise:
         except BrokenPromiseError as error:
             names = "".join("ABC"[number] for number, _ in path)
             story = [f"{actor.name}: {actor.story}" for actor in world.actors]
-            raise BrokenPromiseError("\n".join([f"{error} after {names}", *story])) from None
+            text = "\n".join([f"{error} after {names}", *story])
+            raise BrokenPromiseError(text, path) from None
 
     def _check_store(self, store: Store) -> None:
         if lies := lies_of(store):

@@ -6,53 +6,20 @@ for good or until all others have ended: every order is one of those that are fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from airflow_provider.earthengine.download.bucket import multipart
-from airflow_provider.earthengine.download.publish import claim, item_key, sweep
 from tests.reliability.commit_cases import QUICK_CASES, SLOW_CASES, Case
 from tests.reliability.commit_mistakes import MISTAKES
 from tests.reliability.commit_promise import BrokenPromiseError, explore_case
 from tests.reliability.memory_s3 import MINISTACK, SEAWEEDFS, Semantics
-from tests.reliability.schedules import next_id
-
-
-class Immediately:
-    """An executor that does at once what it is given: sending parts is no step of its own."""
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def __enter__(self) -> Immediately:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def submit(self, act: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_result(act(*arguments))
-        return done
-
-    def shutdown(self, **_: bool) -> None:
-        pass
+from tests.reliability.repeatable import make_repeatable
 
 
 @pytest.fixture(autouse=True)
 def _the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace what would be different in a replay: ids, times, threads."""
-    monkeypatch.setattr(item_key, "new_id", next_id)
-    monkeypatch.setattr(sweep, "new_id", next_id)
-    monkeypatch.setattr(claim, "now", lambda: datetime(2026, 1, 1, tzinfo=UTC))
-    monkeypatch.setattr(item_key, "_WAITS", 1)
-    monkeypatch.setattr(item_key, "_WAIT_SECONDS", 0)
-    monkeypatch.setattr(multipart, "ThreadPoolExecutor", Immediately)
+    make_repeatable(monkeypatch)
 
 
 @pytest.mark.parametrize("case", QUICK_CASES, ids=lambda case: case.name)
