@@ -28,11 +28,8 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.fetch.staged_tiles import StagedTiles
     from airflow_provider.earthengine.download.fields.job import Job
     from airflow_provider.earthengine.download.publish.canvases import Canvases
-    from airflow_provider.earthengine.download.publish.record import (
-        CommitRecord,
-        Standing,
-        Target,
-    )
+    from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
+    from airflow_provider.earthengine.download.publish.standing import Standing
     from airflow_provider.earthengine.download.raster.facts import RasterFacts
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
