@@ -12,10 +12,13 @@ import pytest
 
 from airflow_provider.earthengine.download.foreign import (
     MAX_DEPTH,
+    MAX_JSON_BYTE_COUNT,
+    MAX_JSON_DEPTH,
     MICROSECOND,
     MILLISECOND,
     Foreign,
     ForeignValueError,
+    parse_json,
     shown,
 )
 from tests.support.mutated import WRONG_VALUES, nested
@@ -30,6 +33,8 @@ READERS: dict[str, Callable[[Foreign], Any]] = {
     "finite": lambda value: value.finite(),
     "whole": lambda value: value.whole(0, 100),
     "moment": lambda value: value.moment(MILLISECOND),
+    "optional text": lambda value: value.optional_text(),
+    "time": lambda value: value.time(),
     "plain": lambda value: value.plain(),
 }
 
@@ -84,6 +89,42 @@ def test_times_keep_every_microsecond() -> None:
     assert Foreign(253_402_300_799_999).moment(MILLISECOND).year == 9999
     with pytest.raises(ForeignValueError, match="between the years 1 and 9999"):
         Foreign(253_402_300_800_000).moment(MILLISECOND)
+
+
+def test_a_time_has_an_offset() -> None:
+    assert Foreign("2026-01-02T03:04:05+13:45").time().isoformat() == "2026-01-02T03:04:05+13:45"
+    assert Foreign("2026-01-02T03:04:05Z").time() == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    for text in ("2026-01-02T03:04:05", "2026-01-02", "soon", "", 5):
+        with pytest.raises(ForeignValueError, match=r"not a time with an offset|not a text"):
+            Foreign(text).time()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 100_000,
+        b"[" * (MAX_JSON_DEPTH + 1) + b"1" + b"]" * (MAX_JSON_DEPTH + 1),
+        b'{"a":' * 100_000,
+        b"9" * 100_000,
+        b"[" + b"[]," * 500_000 + b"[]]",
+        b" " * MAX_JSON_BYTE_COUNT + b"1",
+        b"\xff",
+        "{}".encode("utf-16"),
+        b"\xef\xbb\xbf{}",
+        b"{}{}",
+        b"",
+    ],
+    ids=lambda content: f"{content[:8]!r}, {len(content)} bytes",
+)
+def test_text_that_is_not_json_of_bounded_size_is_one_error(content: bytes) -> None:
+    with pytest.raises(ForeignValueError, match=r"^the file "):
+        parse_json(content, "the file")
+
+
+def test_text_that_is_json_is_read() -> None:
+    assert parse_json(b'{"a": [1, null, "\\u00e9"]}', "it").at("a").value == [1, None, "\u00e9"]
+    content = b"[" * MAX_JSON_DEPTH + b"1" + b"]" * MAX_JSON_DEPTH
+    assert json.loads(content) == parse_json(content, "it").value
 
 
 def test_an_error_says_where_and_what() -> None:

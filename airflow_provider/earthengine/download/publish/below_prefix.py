@@ -7,7 +7,7 @@ says is skipped and named in the log; it must not keep the others from being rea
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,6 +16,7 @@ from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.fields.destination import read_prefix
 from airflow_provider.earthengine.download.fields.read_params import read_name
 from airflow_provider.earthengine.download.fields.templates import check_no_template
+from airflow_provider.earthengine.download.fields.values import shown_names
 from airflow_provider.earthengine.download.foreign import (
     Foreign,
     ForeignValueError,
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _READERS = 8
-_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def place_of(key: str, suffix: str) -> Place:
         check_no_template(key)
     except DownloadParamsError:
         is_place = False
-    if not is_place or not name.endswith(suffix):
+    if not is_place or key != f"{prefix}/{base}{suffix}".removeprefix("/"):
         raise ForeignValueError(f"{shown(key)} is not the key of a download")
     return Place(key, prefix, base)
 
@@ -94,9 +94,11 @@ def read_below(
     return [value for value in values if value is not None]
 
 
-def _warn(bucket: Bucket, skipped: Iterable[str]) -> None:
-    names = [ascii(bucket.uri(key))[1:-1] for key in sorted(skipped)]
-    if names:
-        more = f" and {len(names) - _NAMED:,} others" if len(names) > _NAMED else ""
-        named = ", ".join(names[:_NAMED])
-        log.warning("Skipped, because this package did not write them so: %s%s", named, more)
+def _warn(bucket: Bucket, skipped: Sequence[str]) -> None:
+    if skipped:
+        log.warning(
+            "Skipped %d files below s3://%s that this package did not write so: %s",
+            len(skipped),
+            bucket.name,
+            shown_names([ascii(key)[1:-1] for key in sorted(skipped)]),
+        )

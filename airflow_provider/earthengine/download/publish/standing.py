@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from airflow_provider.earthengine.download.bucket.objects import ListedObject
 from airflow_provider.earthengine.download.fields.destination import IfExists
+from airflow_provider.earthengine.download.fields.values import shown_names
 from airflow_provider.earthengine.download.foreign import ForeignValueError, parse_json
 from airflow_provider.earthengine.download.publish.claim import Claim, is_claim, read_claim
 from airflow_provider.earthengine.download.publish.record import (
@@ -114,7 +115,7 @@ def look_at_destination(target: Target) -> Standing:
         log.warning(
             "%s names objects that are missing or changed: %s; publishing again.",
             record.item_uri,
-            ", ".join(missing),
+            shown_names([ascii(key)[1:-1] for key in missing]),
         )
         return Standing(None, register, listed)
     return Standing(record, register, listed)
