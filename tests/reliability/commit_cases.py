@@ -23,8 +23,8 @@ from airflow_provider.earthengine.download.publish.record import (
     Target,
 )
 from airflow_provider.earthengine.download.publish.standing import look_at_destination
-from tests.reliability.memory_s3 import Semantics, Store
 from tests.reliability.schedules import Run, World
+from tests.support.memory_s3 import Semantics, Store
 
 DESTINATION = Destination("bucket", "p", "s", ".bands.json")
 FOREIGN = b"mine"

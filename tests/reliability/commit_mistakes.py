@@ -17,7 +17,7 @@ from airflow_provider.earthengine.download.publish.record import CommitRecord, S
 from airflow_provider.earthengine.download.publish.standing import Register
 from airflow_provider.earthengine.download.publish.sweep import Sweep
 from tests.reliability.commit_cases import A3, B3, OLD, OLD3, A, B, Case, Download, Outsider
-from tests.reliability.memory_s3 import MemoryClient
+from tests.support.memory_s3 import MemoryClient
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 

@@ -22,8 +22,8 @@ from tests.reliability.commit_cases import (
     object_key,
     run_alone,
 )
-from tests.reliability.memory_s3 import AWS, Semantics, Store
 from tests.reliability.schedules import Actor, Exploration, Step, World, explore
+from tests.support.memory_s3 import AWS, Semantics, Store
 
 ITEM = DESTINATION.item_key
 # What an attempt may end with, though no request of its own went wrong.

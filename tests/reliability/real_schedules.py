@@ -18,8 +18,8 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from stack.other_stores import Store as OtherStore
 from stack.seaweedfs import SeaweedFS
 from tests.reliability.commit_cases import DESTINATION, Case, object_key
-from tests.reliability.memory_s3 import Store, Stored
 from tests.reliability.schedules import GO, LOSE_ANSWER, LOSE_REQUEST, Run, Step
+from tests.support.memory_s3 import Store, Stored
 
 # What opens and fills an upload is no step: nobody else can see it.
 _NO_STEPS = ("CreateMultipartUpload", "UploadPart")

@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from tests.reliability.memory_s3 import MemoryClient, Store
+from tests.support.memory_s3 import MemoryClient, Store
 
 GO = "go"
 LOSE_REQUEST, LOSE_ANSWER, REPEAT = "lose request", "lose answer", "repeat"

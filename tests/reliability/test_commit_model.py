@@ -13,8 +13,8 @@ import pytest
 from tests.reliability.commit_cases import QUICK_CASES, SLOW_CASES, Case
 from tests.reliability.commit_mistakes import MISTAKES
 from tests.reliability.commit_promise import BrokenPromiseError, explore_case
-from tests.reliability.memory_s3 import MINISTACK, SEAWEEDFS, Semantics
 from tests.reliability.repeatable import make_repeatable
+from tests.support.memory_s3 import MINISTACK, SEAWEEDFS, Semantics
 
 
 @pytest.fixture(autouse=True)

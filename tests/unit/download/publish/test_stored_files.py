@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.catalog.drift import read_recorded
-from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity, IfExists
 from airflow_provider.earthengine.download.fields.layout import ITEM_SUFFIXES
 from airflow_provider.earthengine.download.publish.claim import make_claim
@@ -18,7 +17,7 @@ from airflow_provider.earthengine.download.publish.markers import list_due_marke
 from airflow_provider.earthengine.download.publish.record import Target
 from airflow_provider.earthengine.download.publish.standing import read_register
 from airflow_provider.earthengine.exceptions import ObjectExistsError
-from tests.reliability.memory_s3 import MemoryClient, Store
+from tests.support.memory_s3 import Store, bucket_on
 from tests.support.mutated import mutations
 
 SEED = 20_261_126
@@ -69,7 +68,7 @@ class Place:
 
     def __init__(self) -> None:
         self.store = Store()
-        self.bucket = Bucket(MemoryClient(self.store, "it", lambda _, act: act()), "bucket")  # type: ignore[arg-type]  # as far as it is used
+        self.bucket = bucket_on(self.store)
         self.target = Target(self.bucket, DESTINATION, IDENTITY)
 
     def put(self, key: str, content: Any) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
+from airflow_provider.earthengine.download.bucket.bucket import Bucket
+
 
 @dataclass(frozen=True)
 class Semantics:
@@ -163,10 +165,12 @@ class MemoryClient:
         answer: dict[str, Any] = self._gate(f"head {Key}", run)
         return answer
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **given: Any) -> dict[str, Any]:
+    def put_object(self, *, Bucket: str, Key: str, Body: Any, **given: Any) -> dict[str, Any]:
+        content = Body if isinstance(Body, bytes) else Body.read()
+
         def run() -> dict[str, Any]:
             self._store.refuse(Key, given)
-            return {"ETag": self._store.put(Key, Body)}
+            return {"ETag": self._store.put(Key, content)}
 
         answer: dict[str, Any] = self._gate(f"put {Key}", run)
         return answer
@@ -216,6 +220,12 @@ class MemoryClient:
         if key not in self._store.objects:
             raise error("NoSuchKey", 404)
         return self._store.objects[key]
+
+
+def bucket_on(store: Store) -> Bucket:
+    """Return the bucket, on a client that does each request at once."""
+    client: Any = MemoryClient(store, "it", lambda _, act: act())
+    return Bucket(client, "bucket")
 
 
 def error(code: str, status: int) -> ClientError:
