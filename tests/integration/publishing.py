@@ -52,6 +52,7 @@ class Attempt:
         bands: Sequence[str] = BANDS,
         map_index: int = -1,
     ) -> None:
+        self.has_died = False
         self.client = s3.client()
         self.bucket = Bucket(self.client, bucket)
         self.destination = Destination(bucket, "some/prefix", "scene", ".bands.json")

@@ -259,6 +259,24 @@ def test_two_attempts_at_one_download_wait_for_each_other(
     assert_record_matches(record, contents())
 
 
+def test_an_attempt_that_lost_its_claim_to_another_gives_way(
+    attempt: MakeAttempt, contents: Contents
+) -> None:
+    """Otherwise, two attempts at one download could take the key from each other without end."""
+    attempt(fingerprint="v1:old").publish()
+    first, second = attempt(), attempt()
+
+    def overtake(**_: object) -> None:
+        if not second.has_died:
+            second.has_died = True
+            dies_at(second, "CompleteMultipartUpload", 1)
+
+    first.on("CompleteMultipartUpload", overtake)
+    with pytest.raises(ServiceUnavailableError, match="was claimed by another attempt"):
+        first.publish()
+    assert_record_matches(attempt().publish(), contents())
+
+
 def test_the_winners_item_is_only_a_result_if_its_objects_are_there(
     attempt: MakeAttempt, contents: Contents, s3: SeaweedFS, bucket: str
 ) -> None:
