@@ -277,6 +277,29 @@ def test_an_attempt_that_lost_its_claim_to_another_gives_way(
     assert_record_matches(attempt().publish(), contents())
 
 
+def test_an_item_that_was_given_back_meanwhile_can_still_be_replaced(
+    attempt: MakeAttempt, contents: Contents, s3: SeaweedFS, bucket: str
+) -> None:
+    attempt(fingerprint="v1:old").publish()
+    old = s3.client().get_object(Bucket=bucket, Key=ITEM)["Body"].read()
+    other, late = attempt(fingerprint="v1:other"), attempt(fingerprint="v1:new")
+    standing = late.look()
+
+    def claim(**_: object) -> None:
+        if not other.has_died:
+            other.has_died = True
+            dies_at(other, "CompleteMultipartUpload", 1)
+            late.on("GetObject", give_back)
+
+    def give_back(**_: object) -> None:
+        s3.client().put_object(Bucket=bucket, Key=ITEM, Body=old)
+
+    late.on("PutObject", claim)
+    record = late.publish(standing)
+    assert record.fingerprint == "v1:new"
+    assert_record_matches(record, contents())
+
+
 def test_the_winners_item_is_only_a_result_if_its_objects_are_there(
     attempt: MakeAttempt, contents: Contents, s3: SeaweedFS, bucket: str
 ) -> None:
