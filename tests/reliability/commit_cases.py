@@ -194,6 +194,6 @@ SLOW_CASES = (
     Case("a tombstone was left; one object and two", (A3, B), OLD, died=(A3, 7)),
     Case("somebody writes a file of his own", (B, Outsider()), OLD3),
     Case("one fails somewhere while one object is replaced", (A3, B3), OLD3, faults=1),
-    Case("three attempts, one object, new", (A3, A3, B3)),
-    Case("three attempts, one object, replaced", (A3, B3, Download("v1:c", ("B3",))), OLD3),
+    Case("three attempts at one download; one object", (A3, A3, A3)),
+    Case("three downloads; one object", (A3, B3, Download("v1:c B3", ("B3",)))),
 )

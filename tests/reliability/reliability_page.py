@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tests.reliability import model_page
 from tests.reliability.cells import ALWAYS, ONCE, Cell
 from tests.reliability.earthengine_cells import earthengine_cells
 from tests.reliability.s3_cells import s3_cells
@@ -139,4 +140,8 @@ if __name__ == "__main__":
     text = filled(PAGE.read_text(encoding="utf-8"))
     if REPORT.exists():
         text = replaced(text, FIGURES, figures(REPORT))
+    counts = model_page.on_page(text) | model_page.of_quick_cases()
+    if REPORT.exists():
+        counts |= model_page.in_report(REPORT)
+    text = replaced(text, model_page.NAME, model_page.table(counts))
     PAGE.write_text(text, encoding="utf-8")

@@ -6,6 +6,7 @@ for good or until all others have ended: every order is one of those that are fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from tests.reliability.commit_cases import QUICK_CASES, SLOW_CASES, Case
 from tests.reliability.commit_mistakes import MISTAKES
 from tests.reliability.commit_promise import BrokenPromiseError, explore_case
+from tests.reliability.model_page import PROPERTY, on_page
+from tests.reliability.reliability_page import PAGE
 from tests.reliability.repeatable import make_repeatable
 from tests.support.memory_s3 import MINISTACK, SEAWEEDFS, Semantics
 
@@ -22,9 +25,18 @@ def _the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     make_repeatable(monkeypatch)
 
 
-@pytest.mark.parametrize("case", QUICK_CASES, ids=lambda case: case.name)
-def test_the_promise_holds(case: Case, tmp_path: Path) -> None:
-    assert explore_case(case, tmp_path).states > 100
+@pytest.mark.parametrize(
+    "case",
+    [*QUICK_CASES, *(pytest.param(case, marks=pytest.mark.slow) for case in SLOW_CASES)],
+    ids=lambda case: case.name,
+)
+def test_the_promise_holds_in_every_state_and_the_page_says_how_many(
+    case: Case, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    explored = explore_case(case, tmp_path)
+    record_property(PROPERTY, f"{case.name}|{explored.states}|{explored.schedules}")
+    hint = "run `make test-slow` and `make reliability-page`, look at the difference, commit it"
+    assert on_page(PAGE.read_text(encoding="utf-8")).get(case.name) == explored, hint
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -44,9 +56,3 @@ def test_the_promise_holds_with_the_answers_of_other_stores(
     case: Case, semantics: Semantics, tmp_path: Path
 ) -> None:
     assert explore_case(case, tmp_path, semantics).states > 100
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", SLOW_CASES, ids=lambda case: case.name)
-def test_the_promise_holds_in_every_case(case: Case, tmp_path: Path) -> None:
-    assert explore_case(case, tmp_path).states > 100
