@@ -88,11 +88,12 @@ def name_no_new_upload(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def delete_without_a_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def delete(self: Sweep, key: str, etag: str) -> None:
-        with suppress(ConditionFailedError):
-            self._bucket.delete_object(key, etag)
+    def run(self: Sweep) -> None:
+        for key, etag in self._etags.items():
+            with suppress(ConditionFailedError):
+                self._bucket.delete_object(key, etag)
 
-    monkeypatch.setattr(Sweep, "_delete", delete)
+    monkeypatch.setattr(Sweep, "run", run)
 
 
 def give_back_whatever_was_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:

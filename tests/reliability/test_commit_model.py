@@ -6,7 +6,6 @@ for good or until all others have ended: every order is one of those that are fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,10 +30,11 @@ def _the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=lambda case: case.name,
 )
 def test_the_promise_holds_in_every_state_and_the_page_says_how_many(
-    case: Case, tmp_path: Path, record_property: Callable[[str, object], None]
+    case: Case, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     explored = explore_case(case, tmp_path)
-    record_property(PROPERTY, f"{case.name}|{explored.states}|{explored.schedules}")
+    counts = f"{case.name}|{explored.states}|{explored.schedules}"
+    request.node.user_properties.append((PROPERTY, counts))
     hint = "run `make test-slow` and `make reliability-page`, look at the difference, commit it"
     assert on_page(PAGE.read_text(encoding="utf-8")).get(case.name) == explored, hint
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from airflow_provider.earthengine.download.bucket.objects import NO_ETAG
 from airflow_provider.earthengine.download.transport.redaction import scrub
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ PROBE_NAME = ".conditional-write-"
 _REFUSED = frozenset({"PreconditionFailed", "412"})
 _NOT_IMPLEMENTED = frozenset({"NotImplemented", "InvalidArgument", "501"})
 _EMPTY_SHA256 = base64.b64encode(hashlib.sha256(b"").digest()).decode()
-# Of no object: ETags are digests of something.
-_NO_ETAG = '"00000000000000000000000000000000"'
-_NOT_MET: tuple[dict[str, str], ...] = ({"IfNoneMatch": "*"}, {"IfMatch": _NO_ETAG})
+_NOT_MET: tuple[dict[str, str], ...] = ({"IfNoneMatch": "*"}, {"IfMatch": NO_ETAG})
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def _remove(client: Any, where: dict[str, Any]) -> bool:
     Whatever happened before is more than that it stays.
     """
     try:
-        is_honoured = _is_refused(partial(client.delete_object, **where, IfMatch=_NO_ETAG))
+        is_honoured = _is_refused(partial(client.delete_object, **where, IfMatch=NO_ETAG))
         client.delete_object(**where)
     except (ClientError, BotoCoreError) as error:
         uri = f"s3://{where['Bucket']}/{where['Key']}"

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 
+NO_ETAG = '"00000000000000000000000000000000"'
+"""The ETag of no object: ETags are digests of something."""
+
+
 @dataclass(frozen=True)
 class ListedObject:
     """What a listing reports about an object."""

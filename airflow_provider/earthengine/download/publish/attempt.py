@@ -38,7 +38,6 @@ from airflow_provider.earthengine.download.publish.writers import (
     writer_of,
 )
 from airflow_provider.earthengine.exceptions import (
-    EarthEngineProviderError,
     ObjectExistsError,
     ServiceUnavailableError,
     StoredObjectMismatchError,
@@ -133,11 +132,9 @@ class Attempt:
         self._states = {each.key: each for each in stored}
         return stored
 
-    def sweep(self) -> EarthEngineProviderError | None:
-        """Delete the replaced download's objects that the new download does not have; return the
-        first failure.
-        """
-        return self._sweep.run()
+    def sweep(self) -> None:
+        """Delete the replaced download's objects that the new download does not have."""
+        self._sweep.run()
 
     def commit(self, build_item: BuildItem) -> CommitRecord:
         """Write the item, or return the one that another attempt wrote."""

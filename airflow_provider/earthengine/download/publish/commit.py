@@ -51,10 +51,7 @@ def publish_files(
         try:
             attempt.claim()
             attempt.complete()
-            unswept = attempt.sweep()
-            record = attempt.commit(build_item)
+            attempt.sweep()
+            return attempt.commit(build_item)
         except OvertakenError as overtaken:
             return overtaken.record
-    if unswept:
-        raise unswept
-    return record

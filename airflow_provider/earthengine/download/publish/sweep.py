@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 
 from airflow_provider.earthengine.download.bucket.errors import (
     ConditionFailedError,
     UploadConflictError,
 )
-from airflow_provider.earthengine.download.bucket.objects import Precondition
+from airflow_provider.earthengine.download.bucket.objects import NO_ETAG, Precondition
 from airflow_provider.earthengine.download.publish.claim import new_id
 from airflow_provider.earthengine.download.publish.object_metadata import is_of_item
 from airflow_provider.earthengine.download.publish.open_uploads import OpenUploads
 from airflow_provider.earthengine.download.publish.record import Target
 from airflow_provider.earthengine.download.publish.standing import Standing
-from airflow_provider.earthengine.exceptions import EarthEngineProviderError
 
 log = logging.getLogger(__name__)
 
@@ -50,26 +50,23 @@ class Sweep:
         return bool(self._etags)
 
     def upload(self) -> None:
-        """Upload the tombstones; nothing becomes visible."""
+        """Upload the tombstones; nothing becomes visible.
+
+        :raises AccessDeniedError: if nothing may be deleted: later, that would be too late.
+        """
         for key in self._etags:
             self._uploads.send_tombstone(key, new_id())
+        for key in list(self._etags)[:1]:
+            with suppress(ConditionFailedError):
+                self._bucket.delete_object(key, NO_ETAG)
 
-    def run(self) -> EarthEngineProviderError | None:
-        """Delete the objects; return the first failure, which does not keep the item back."""
-        failure = None
+    def run(self) -> None:
+        """Delete the objects."""
         for key, etag in self._etags.items():
+            uri = self._target.destination.uri(key)
             try:
-                self._delete(key, etag)
-            except EarthEngineProviderError as error:
-                log.warning("%s", error)
-                failure = failure or error
-        return failure
-
-    def _delete(self, key: str, etag: str) -> None:
-        uri = self._target.destination.uri(key)
-        try:
-            tombstone = self._uploads.complete(key, Precondition(etag))
-            self._bucket.delete_object(key, tombstone.etag)
-            log.info("Removed %s of the replaced download.", uri)
-        except (ConditionFailedError, UploadConflictError):
-            log.info("%s has just changed and is kept.", uri)
+                tombstone = self._uploads.complete(key, Precondition(etag))
+                self._bucket.delete_object(key, tombstone.etag)
+                log.info("Removed %s of the replaced download.", uri)
+            except (ConditionFailedError, UploadConflictError):
+                log.info("%s has just changed and is kept.", uri)
