@@ -41,7 +41,10 @@ def shown(value: Any) -> str:
 
 def shown_names(names: Collection[str]) -> str:
     """Return names for an error message: the first few, and how many others there are."""
-    first = ", ".join(name[:_SHOWN_LENGTH] for name in list(names)[:_SHOWN_NAMES])
+    first = ", ".join(
+        name[:_SHOWN_LENGTH] if name.isprintable() else shown(name)
+        for name in list(names)[:_SHOWN_NAMES]
+    )
     more = len(names) - _SHOWN_NAMES
     return f"{first} and {more:,} others" if more > 0 else first
 
