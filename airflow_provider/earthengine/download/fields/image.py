@@ -86,7 +86,7 @@ def read_image(value: Any) -> ImageSource:
         function goes to :func:`call_image_function`.
     :raises DownloadParamsError: if it is neither.
     """
-    value = read_json("image", value, _MAX_DEPTH)
+    value = read_json("image", value, _MAX_DEPTH, any_text=True)
     if isinstance(value, Mapping):
         return _read_expression(value)
     asset_id = find_asset_id(value)
