@@ -62,7 +62,7 @@ def run(bucket: str) -> Run:
 
 
 def test_a_raster_without_a_valid_pixel_is_said_in_log_item_and_xcom(
-    run: Run, bucket: str, s3: SeaweedFS, capsys: pytest.CaptureFixture[str]
+    run: Run, bucket: str, s3: SeaweedFS, caplog: pytest.LogCaptureFixture
 ) -> None:
     xcom = run(MASKED)
     sentences = [f"No pixel of band {band} is valid; all are masked." for band in TYPES]
@@ -71,8 +71,9 @@ def test_a_raster_without_a_valid_pixel_is_said_in_log_item_and_xcom(
     properties = read_item(s3.client(), bucket, "x.bands.json")["properties"]
     assert properties["earthengine:warnings"] == sentences
     assert properties["earthengine:all_masked"] == names
-    log = capsys.readouterr().out
-    assert all(f"{name}: {said}" in log for name, said in zip(names, sentences, strict=True))
+    assert all(
+        f"{name}: {said}" in caplog.text for name, said in zip(names, sentences, strict=True)
+    )
 
 
 @pytest.mark.parametrize("file_format", ["GEO_TIFF", "NPY"])

@@ -180,7 +180,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a thousand bands in one file": (
         {"download_params": {"bands": [f"X{n}" for n in range(1000)], "format": "GEO_TIFF"}},
-        "DownloadParamsError: bands names X0, .* and 980 more, which the image does not have",
+        "DownloadParamsError: bands names X0, .* and 970 others, which the image does not have",
     ),
     "a crs of a region that is not known": (
         {

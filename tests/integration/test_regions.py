@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from rasterio.warp import transform
 
 from airflow_provider.earthengine.emulator.server import Emulator
+from airflow_provider.earthengine.exceptions import DownloadParamsError
 from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.airflow import FailedRunError
@@ -132,12 +133,11 @@ def test_objects_are_written_as_the_user_says(
 def test_an_argument_that_may_not_be_given_is_refused(
     connections: object, bucket: str, given: Any, words: str
 ) -> None:
-    operator = EarthEngineToS3Operator(
-        task_id="download", image=LANDSAT, download_params={}, s3_bucket=bucket,
-        s3_extra_args=given,
-    )  # fmt: skip
-    with pytest.raises(AirflowFailException, match=words):
-        operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in
+    with pytest.raises(DownloadParamsError, match=words):
+        EarthEngineToS3Operator(
+            task_id="download", image=LANDSAT, download_params={}, s3_bucket=bucket,
+            s3_extra_args=given,
+        )  # fmt: skip
 
 
 def corners(crs: str, west: float, south: float, east: float, north: float) -> Any:

@@ -128,6 +128,7 @@ class S3Proxy:
     denies_head: bool = False
     _armed: list[Armed] = field(default_factory=list)
     _lasting: Answer | None = None
+    _meanwhile: asyncio.Lock = field(default_factory=asyncio.Lock)
     # asyncio itself keeps no task alive.
     _tasks: set[Any] = field(default_factory=set)
 
@@ -198,7 +199,9 @@ class S3Proxy:
             case Stall():
                 await reader.read()
             case Meanwhile():
-                await asyncio.to_thread(fault.action)
+                # Requests that are sent side by side wait for the end of it, too.
+                async with self._meanwhile:
+                    await asyncio.to_thread(fault.action)
                 writer.write(await self._pass_on(request))
             case LoseAnswer():
                 answer = await self._pass_on(request)
@@ -216,7 +219,8 @@ class S3Proxy:
 
     async def _pass_on(self, request: Request) -> bytes:
         """Return the server's answer as it came: one connection a request, read to its end."""
-        address = urlsplit(self.server.endpoint_url)
+        async with self._meanwhile:
+            address = urlsplit(self.server.endpoint_url)
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         try:
             head = self._without_conditions(request) if self.ignores_conditions else request.head

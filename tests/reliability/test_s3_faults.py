@@ -120,7 +120,7 @@ def test_a_store_that_stays_away_is_named_and_the_next_attempt_completes(
     objects = place.objects()
     assert ITEM not in objects
     left = place.open_upload_count()
-    told = re.findall(r"(\d) open uploads in cells are left", caplog.text)
+    told = re.findall(r"Could not abort (\d) open uploads in cells", caplog.text)
     assert sum(int(number) for number in told) == left
     assert place.attempt(PER_BAND) == STORED
     assert_right_bytes(place.objects(), PER_BAND)

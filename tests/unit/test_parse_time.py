@@ -83,6 +83,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("download", {"record": {"license": "x"}}, "any of the keys licence"),
     ("download", {"s3_extra_args": {"Metadata": {}}}, "has the key 'Metadata'"),
     ("download", {"source": {"images": [[1, 2]]}}, "source is"),
+    ("download", {"source": 5}, "source is 5"),
     ("download", {"plan_only": "perhaps"}, "write true or false"),
     ("list", {"collection": "no collection"}, "write the asset id of an image collection"),
     ("list", {"collection": None}, "collection is None"),

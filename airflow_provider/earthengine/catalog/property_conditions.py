@@ -16,6 +16,7 @@ from airflow_provider.earthengine.download.fields.values import (
     read_number,
     read_text,
     shown,
+    shown_names,
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
@@ -79,13 +80,13 @@ def _read_condition(name: str, condition: Mapping[Any, Any]) -> tuple[PropertyCo
 
 def _read_property(name: Any, wanted: Any) -> Iterator[PropertyCondition]:
     name = read_text("a property in filters", name)
-    wanted = read_json(f"filters[{name!r}]", wanted)
+    wanted = read_json(f"filters[{shown(name)}]", wanted)
     if isinstance(wanted, list | tuple):
         wanted = {"in": wanted}
     elif not isinstance(wanted, Mapping):
         wanted = {"eq": wanted}
     if not wanted:
-        raise _wrong(f"filters has no condition for {name!r}")
+        raise _wrong(f"filters has no condition for {shown(name)}")
     for operator, value in wanted.items():
         yield PropertyCondition(name, _read_operator(name, operator), _read(name, operator, value))
 
@@ -96,19 +97,21 @@ def _read_operator(name: str, operator: Any) -> str:
     nearest = difflib.get_close_matches(str(operator), _OPERATORS, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"use one of {', '.join(_OPERATORS)}."
     raise DownloadParamsError(
-        f"filters compares {name} by {shown(operator)}; {hint}", field="filters"
+        f"filters compares {shown_names([name])} by {shown(operator)}; {hint}", field="filters"
     )
 
 
 def _read(name: str, operator: str, value: Any) -> Any:
     if operator == "in":
         if not isinstance(value, list | tuple) or not value:
-            raise _wrong(f"filters compares {name} with {shown(value)} by 'in'")
+            raise _wrong(f"filters compares {shown_names([name])} with {shown(value)} by 'in'")
         return tuple(_read(name, "eq", each) for each in value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _wrong(f"filters compares {name} with {shown(value)}")
+        raise _wrong(f"filters compares {shown_names([name])} with {shown(value)}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise _wrong(f"filters compares {name} with {value}, which is no finite number")
+        raise _wrong(
+            f"filters compares {shown_names([name])} with {value}, which is no finite number"
+        )
     return _number_of(value) if operator in _COMPARISONS else value
 
 

@@ -37,6 +37,7 @@ def gdal_access(aws_conn_id: str) -> GdalAccess:
         client: Any = hook.get_conn()
         session: Any = hook.get_session(region_name=client.meta.region_name)
         credentials = session.get_credentials()
+    client.close()
     is_unsigned = client.meta.config.signature_version is UNSIGNED
     if credentials is None and not is_unsigned:
         raise AccessDeniedError(f"The AWS connection {aws_conn_id} has no credentials.")

@@ -143,19 +143,8 @@ def _error_of_client(error: BotoCoreError, action: str) -> EarthEngineProviderEr
         return FetchTimeoutError(
             f"Could not {action}: the object store did not answer in time ({type(error).__name__})."
         )
-    # The HTTP library reports a missing file as a TLS error, with the cause as its argument.
-    causes = getattr(error.kwargs.get("error"), "args", ())
-    if isinstance(error, botocore.SSLError) and any(isinstance(e, _NO_FILE) for e in causes):
-        return ConnectionConfigError(
-            f"Could not {action}: the file of a CA cannot be read; correct verify in the AWS "
-            "connection's extra, or AWS_CA_BUNDLE, or put the file on this worker."
-        )
     if isinstance(error, botocore.SSLError):
-        return ServiceUnavailableError(
-            f"Could not {action} (SSLError): the certificate is not trusted; for a private CA, set "
-            "verify in the AWS connection's extra, or AWS_CA_BUNDLE, to its file.",
-            server_text=text,
-        )
+        return _error_of_tls(error, action)
     if isinstance(error, _DAMAGED_ON_THE_WAY):
         return ServiceUnavailableError(
             f"Could not {action} ({type(error).__name__}): it was damaged in transit.",
@@ -173,6 +162,21 @@ def _error_of_client(error: BotoCoreError, action: str) -> EarthEngineProviderEr
     return ConnectionConfigError(
         f"Could not {action}: the S3 client rejects its configuration ({text.rstrip('.')}); "
         "correct the AWS connection's extra, the environment or the AWS configuration file."
+    )
+
+
+def _error_of_tls(error: botocore.SSLError, action: str) -> EarthEngineProviderError:
+    # The HTTP library reports a missing file as a TLS error, with the cause as its argument.
+    causes = getattr(error.kwargs.get("error"), "args", ())
+    if any(isinstance(cause, _NO_FILE) for cause in causes):
+        return ConnectionConfigError(
+            f"Could not {action}: the file of a CA cannot be read; correct verify in the AWS "
+            "connection's extra, or AWS_CA_BUNDLE, or put the file on this worker."
+        )
+    return ServiceUnavailableError(
+        f"Could not {action} (SSLError): the certificate is not trusted; for a private CA, set "
+        "verify in the AWS connection's extra, or AWS_CA_BUNDLE, to its file.",
+        server_text=scrub(" ".join(str(error).split())),
     )
 
 

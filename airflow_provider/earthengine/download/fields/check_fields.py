@@ -71,8 +71,9 @@ def check_literals(fields: Mapping[str, Any]) -> None:
         if name in literals:
             read(literals[name])
     # It is never rendered: what looks like a template is an asset's name.
-    if isinstance(fields.get("source"), Mapping):
-        read_source(fields["source"])
+    source = fields.get("source")
+    if isinstance(source, Mapping) or is_literal(source):
+        read_source(source)
     _check_in_part(fields, literals)
     if {"s3_prefix", "limits"} <= set(literals):
         limits = read_download_limits(literals["limits"])

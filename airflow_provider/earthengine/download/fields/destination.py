@@ -206,7 +206,8 @@ def read_extra_args(value: Any) -> dict[str, Any]:
     for key in given:
         if key not in EXTRA_ARGS:
             raise DownloadParamsError(
-                f"s3_extra_args has the key {key!r}; use only {', '.join(_EXTRA_ARGS_IN_ORDER)}.",
+                f"s3_extra_args has the key {shown(key)}; use only "
+                f"{', '.join(_EXTRA_ARGS_IN_ORDER)}.",
                 field="s3_extra_args",
             )
     return {key: _read_extra_arg(key, each) for key, each in given.items()}
@@ -221,6 +222,6 @@ def _read_extra_arg(key: str, value: Any) -> Any:
     for tag, text in value.items():
         if not isinstance(text, str | int | float):
             raise DownloadParamsError(
-                f"{name} has {shown(text)} for {tag!r}; write text.", field="s3_extra_args"
+                f"{name} has {shown(text)} for {shown(tag)}; write text.", field="s3_extra_args"
             )
     return urlencode(value)

@@ -86,7 +86,7 @@ def read_image(value: Any) -> ImageSource:
         function goes to :func:`call_image_function`.
     :raises DownloadParamsError: if it is neither.
     """
-    value = read_json("image", value, _MAX_DEPTH)
+    value = read_json("image", value, _MAX_DEPTH, any_text=True)
     if isinstance(value, Mapping):
         return _read_expression(value)
     asset_id = find_asset_id(value)
@@ -155,7 +155,7 @@ def check_arguments(maker: ImageFunction, given: Mapping[str, Any]) -> None:
     unknown = set(given) - {each.name for each in parameters if _goes_by_name(each)}
     if unknown and not takes_any:
         raise DownloadParamsError(
-            f"image_kwargs has {', '.join(sorted(unknown))}, which the image function "
+            f"image_kwargs has {shown_names(sorted(unknown))}, which the image function "
             f"{maker.name} does not take.",
             field="image_kwargs",
         )

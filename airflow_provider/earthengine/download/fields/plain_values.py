@@ -24,9 +24,12 @@ _MAX_SIZE = limits.MAX_PAYLOAD_BYTE_COUNT
 _NUMBERS = frozenset({float, bool, type(None)})
 
 
-def check_plain(field: str, value: Any, max_depth: int = MAX_DEPTH) -> None:
+def check_plain(
+    field: str, value: Any, max_depth: int = MAX_DEPTH, *, any_text: bool = False
+) -> None:
     """Raise unless the value consists of plain values, within bounds.
 
+    :param any_text: accept text that is only ever written as JSON, which can escape anything.
     :raises DownloadParamsError: if it does not; says what is in it and what to use instead.
     """
     size = 0
@@ -37,7 +40,7 @@ def check_plain(field: str, value: Any, max_depth: int = MAX_DEPTH) -> None:
             if type(each) in _NUMBERS:
                 continue
             if isinstance(each, str) or not _is_container(each):
-                size += _check_scalar(field, each)
+                size += _check_scalar(field, each, any_text)
                 continue
             # Even a digit takes two bytes, with its comma.
             size += 2 * len(each)
@@ -50,19 +53,22 @@ def check_plain(field: str, value: Any, max_depth: int = MAX_DEPTH) -> None:
                     field=field,
                 )
             if isinstance(each, Mapping):
-                _check_keys(field, each)
+                _check_keys(field, each, any_text)
             todo.append((each.values() if isinstance(each, Mapping) else each, depth + 1))
         if size > _MAX_SIZE:
             raise _too_large(field)
 
 
-def check_text(field: str, text: str) -> None:
+def check_text(field: str, text: str, *, any_text: bool = False) -> None:
     """Raise if the text is too long, or contains a lone surrogate, which cannot be encoded.
 
+    :param any_text: only its length matters.
     :raises DownloadParamsError: if it is or does.
     """
     if len(text) > _MAX_SIZE:
         raise _too_large(field)
+    if any_text:
+        return
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -84,10 +90,10 @@ def _is_container(value: Any) -> bool:
     return isinstance(value, Mapping | Sequence) and not is_bytes
 
 
-def _check_scalar(field: str, value: Any) -> int:
+def _check_scalar(field: str, value: Any, any_text: bool) -> int:
     """Return the value's size; raise unless it is text or a number."""
     if isinstance(value, str):
-        check_text(field, value)
+        check_text(field, value, any_text=any_text)
         return len(value)
     if isinstance(value, int):
         if value.bit_length() > _MAX_BITS:
@@ -106,14 +112,14 @@ def _check_scalar(field: str, value: Any) -> int:
     )
 
 
-def _check_keys(field: str, value: Mapping[Any, Any]) -> None:
+def _check_keys(field: str, value: Mapping[Any, Any], any_text: bool) -> None:
     for key in value:
         if not isinstance(key, str):
             raise DownloadParamsError(
                 f"{field} contains a dict with a key of type {_name_of(type(key))}; use text.",
                 field=field,
             )
-        check_text(field, key)
+        check_text(field, key, any_text=any_text)
 
 
 def _name_of(kind: type) -> str:

@@ -41,7 +41,10 @@ def shown(value: Any) -> str:
 
 def shown_names(names: Collection[str]) -> str:
     """Return names for an error message: the first few, and how many others there are."""
-    first = ", ".join(name[:_SHOWN_LENGTH] for name in list(names)[:_SHOWN_NAMES])
+    first = ", ".join(
+        name[:_SHOWN_LENGTH] if name.isprintable() else shown(name)
+        for name in list(names)[:_SHOWN_NAMES]
+    )
     more = len(names) - _SHOWN_NAMES
     return f"{first} and {more:,} others" if more > 0 else first
 
@@ -51,15 +54,17 @@ def is_unset(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value)
 
 
-def read_json(field: str, value: Any, max_depth: int = MAX_DEPTH) -> Any:
+def read_json(field: str, value: Any, max_depth: int = MAX_DEPTH, *, any_text: bool = False) -> Any:
     """Return the list or dict that JSON text holds; any other value unchanged.
 
     Either consists of plain values, with at most ``max_depth`` levels of lists and dicts.
+
+    :param any_text: as in :func:`check_plain`.
     """
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
-        check_plain(field, value, max_depth)
+        check_plain(field, value, max_depth, any_text=any_text)
         return value
-    check_text(field, value)
+    check_text(field, value, any_text=any_text)
     try:
         parsed = json.loads(value)
     except RecursionError:
@@ -76,7 +81,7 @@ def read_json(field: str, value: Any, max_depth: int = MAX_DEPTH) -> Any:
         raise DownloadParamsError(
             f"{field} is not valid JSON ({error}): {shown(value)}; {hint}.", field=field
         ) from None
-    check_plain(field, parsed, max_depth)
+    check_plain(field, parsed, max_depth, any_text=any_text)
     return parsed
 
 

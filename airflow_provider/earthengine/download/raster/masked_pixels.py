@@ -67,10 +67,11 @@ def halve(block: _Array, nodata: float | None) -> _Array:
     if block.dtype.kind != "f":
         return block[::2, ::2]
     rows, columns = block.shape
+    invalid = math.nan if nodata is None else nodata
     if rows % 2 or columns % 2:
-        block = np.pad(block, ((0, rows % 2), (0, columns % 2)), constant_values=math.nan)
+        block = np.pad(block, ((0, rows % 2), (0, columns % 2)), constant_values=invalid)
     with np.errstate(invalid="ignore"):  # Of signalling NaN.
-        return _averages(block, math.nan if nodata is None else nodata).astype(block.dtype)
+        return _averages(block, invalid).astype(block.dtype)
 
 
 def _averages(block: _Array, nodata: float) -> _Array:
@@ -83,7 +84,9 @@ def _averages(block: _Array, nodata: float) -> _Array:
     valid_shares = 0.25 * _sums(valid.view(np.uint8))
     averages: _Array = _sums(quarters) / valid_shares  # NaN where nothing is valid: 0 / 0.
     if not math.isnan(nodata):
-        averages[valid_shares == 0] = nodata
+        # NaN is data then, so a pixel is masked only if all of its four are.
+        is_masked = block == block.dtype.type(nodata)
+        averages[_sums(is_masked.view(np.uint8)) == 4] = nodata
     return averages
 
 
