@@ -51,19 +51,21 @@ def download(
     def execute(params: dict[str, Any]) -> dict[str, bytes] | str:
         prefix, context = uuid.uuid4().hex, task_context()
         refusal: AirflowFailException | None = None
-        operator = EarthEngineToS3Operator(
-            task_id="download", image=SENTINEL2_ID, download_params=params, s3_bucket=bucket,
-            s3_prefix=prefix,
-        )  # fmt: skip
         uris: list[str] = []
         try:
+            operator = EarthEngineToS3Operator(
+                task_id="download", image=SENTINEL2_ID, download_params=params, s3_bucket=bucket,
+                s3_prefix=prefix,
+            )  # fmt: skip
             uris = operator.execute(context)  # type: ignore[arg-type]  # a stand-in
         except AirflowFailException as error:
             refusal = error
         listed = client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/").get("Contents", [])
         assert list(tmp_path.iterdir()) == []
         if refusal is not None:
-            assert isinstance(refusal.__cause__, PermanentError)
+            assert isinstance(refusal, PermanentError) or isinstance(
+                refusal.__cause__, PermanentError
+            )
             assert listed == []
             return str(refusal)
         assert {f"s3://{bucket}/{each['Key']}" for each in listed} == {
@@ -96,7 +98,8 @@ def assert_is_what_its_item_says(published: dict[str, bytes]) -> None:
     *names, item_name = published
     item = json.loads(published[item_name])
     assert [asset["href"].rsplit("/", 1)[-1] for asset in item["assets"].values()] == names
-    assert "earthengine:warnings" not in item["properties"]
+    for warning in item["properties"].get("earthengine:warnings", []):
+        assert "pixel" in warning  # Of a region that is smaller than one, say.
     for name, asset in zip(names, item["assets"].values(), strict=True):
         if name.endswith(".tif"):
             with MemoryFile(published[name]) as file, file.open() as raster:

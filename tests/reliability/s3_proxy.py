@@ -13,7 +13,7 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -78,9 +78,13 @@ class WrongChecksum:
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """Something happens before the request is passed on."""
+    """Something happens before the request is passed on.
+
+    :param holds_others: requests that are sent meanwhile wait for the end of it, too.
+    """
 
     action: Callable[[], None]
+    holds_others: bool = False
 
 
 Fault = Answer | Page | LoseRequest | LoseAnswer | Stall | WrongChecksum | Meanwhile
@@ -199,8 +203,7 @@ class S3Proxy:
             case Stall():
                 await reader.read()
             case Meanwhile():
-                # Requests that are sent side by side wait for the end of it, too.
-                async with self._meanwhile:
+                async with self._meanwhile if fault.holds_others else nullcontext():
                     await asyncio.to_thread(fault.action)
                 writer.write(await self._pass_on(request))
             case LoseAnswer():

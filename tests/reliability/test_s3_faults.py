@@ -94,7 +94,7 @@ def test_a_store_that_is_killed_and_comes_back_does_not_show(
 ) -> None:
     server, place = shaky
     before = place.begin()
-    restart = Meanwhile(lambda: server.restart(signal.SIGKILL))
+    restart = Meanwhile(lambda: server.restart(signal.SIGKILL), holds_others=True)
     with place.proxy.fault(operation, restart, skip=number):
         # The proxy answers nothing while the server starts: the client may ask once more.
         assert place.attempt(PER_BAND) == STORED
