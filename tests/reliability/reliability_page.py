@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,7 @@ def _short(expected: str) -> str:
 
 
 if __name__ == "__main__":
+    logging.disable()  # What thousands of attempts have to say.
     text = filled(PAGE.read_text(encoding="utf-8"))
     if REPORT.exists():
         text = replaced(text, FIGURES, figures(REPORT))
