@@ -135,7 +135,7 @@ def test_properties_of_any_kind_and_size_are_recorded_or_named(
     }  # fmt: skip
     assert recorded["key\\ud800"] == 1
     (warning,) = xcom["summary"]["warnings"]
-    assert warning.startswith("The properties 'long', 'deep', 'page")
+    assert warning.startswith("The properties long, deep, page")
     assert warning.endswith("are too long or too deeply nested to be recorded.")
 
 

@@ -25,7 +25,6 @@ from airflow_provider.earthengine.exceptions import (
 
 # Bounds the item to a few megabytes. No longer properties are known.
 _PROPERTY_LENGTH, _PROPERTIES_LENGTH = 100_000, 1_000_000
-_NAMES_SHOWN = 20
 _BAND_ID_LENGTH = 1_000
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 # The default projection of computed images: pixels of one degree.
@@ -199,13 +198,8 @@ def _read_properties(given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[st
             room -= length
     if not left_out:
         return kept, ()
-    names = _listed([shown(name) for name in left_out])
+    names = shown_names(left_out)
     return kept, (f"The properties {names} are too long or too deeply nested to be recorded.",)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _NAMES_SHOWN
-    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _read_version(version: Foreign) -> tuple[int | None, tuple[str, ...]]:
