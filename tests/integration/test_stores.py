@@ -74,7 +74,7 @@ def use_everything(client: Any, bucket_name: str, folder: Path) -> None:
     path.write_bytes(b"abc" * 3_000_000)  # two parts
     bucket = Bucket(client, bucket_name)
     bucket.find_out_conditions("a")
-    etag = bucket.create_object("a/item.json", b"{}", "application/json")
+    etag = bucket.write_object("a/item.json", b"{}", "application/json", Precondition())
     assert bucket.read_object("a/item.json") == (b"{}", etag)
     assert bucket.head_object("a/item.json") is not None
     bucket.put_file("a/tile", path, digest_of(path))
@@ -239,9 +239,9 @@ def test_where_deletes_have_no_condition_writes_keep_theirs_and_deletes_look_bef
         opened = Bucket(client(), bucket)
         opened.find_out_conditions("")
         assert opened.is_conditional
-        etag = opened.create_object("x", b"1", "text/plain")
+        etag = opened.write_object("x", b"1", "text/plain", Precondition())
         with pytest.raises((ConditionFailedError, UploadConflictError)):
-            opened.create_object("x", b"2", "text/plain")
+            opened.write_object("x", b"2", "text/plain", Precondition())
         s3.client().put_object(Bucket=bucket, Key="x", Body=b"of somebody else")
         with pytest.raises(ConditionFailedError):
             opened.delete_object("x", etag)

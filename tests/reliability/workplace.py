@@ -103,8 +103,13 @@ class Workplace:
         }
 
     def put_older_download(self, file_format: str) -> None:
-        """Put an older download, of other pixels, where the new one goes."""
-        older = {"crs_transform": [10, 0, 500080, 0, -10, 4200000]}
+        """Put an older download, of other pixels, where the new one goes.
+
+        If each band has a file, it has one more.
+        """
+        older: dict[str, Any] = {"crs_transform": [10, 0, 500080, 0, -10, 4200000]}
+        if file_format == "ZIPPED_GEO_TIFF_PER_BAND":
+            older["bands"] = ["B3", "B4", "B8"]
         assert self.attempt(file_format, download_params=older) == STORED
 
     def has_older_item(self, file_format: str) -> bool:

@@ -272,7 +272,7 @@ class Bucket:
     def delete_object(self, key: str, etag: str) -> None:
         """Delete the object if it still has this ETag.
 
-        :raises ConditionFailedError: if it is gone or has another ETag.
+        :raises ConditionFailedError: if it is gone, has another ETag, or is just being written.
         """
         condition: dict[str, Any] = Precondition(etag).arguments()
         if not self._conditions.on_deletes:
@@ -280,8 +280,11 @@ class Bucket:
             found = self.head_object(key)  # As close to it as the store allows.
             if found is None or found.etag != etag:
                 raise ConditionFailedError
-        with self._translated_errors("delete", key, ConditionFailedError):
-            self._client.delete_object(Bucket=self.name, Key=key, **condition)
+        try:
+            with self._translated_errors("delete", key, ConditionFailedError, UploadConflictError):
+                self._client.delete_object(Bucket=self.name, Key=key, **condition)
+        except UploadConflictError:
+            raise ConditionFailedError from None
 
     def _check_checksum(self, key: str, sent: str, answer: Mapping[str, Any]) -> None:
         stored = answer.get("ChecksumSHA256", sent)  # Not every store returns it.
