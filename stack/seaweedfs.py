@@ -43,6 +43,7 @@ _PORT_FLAGS = (
     "filer.port.grpc",
     "admin.port",
     "admin.port.grpc",
+    "metricsPort",
 )
 _START_ATTEMPTS = 3
 # A process starts in a second, but its volumes may report their location only at a later heartbeat.
@@ -90,6 +91,11 @@ class SeaweedFS:
     @property
     def endpoint_url(self) -> str:
         return f"http://{LOOPBACK}:{self._ports[0]}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Where its counters are, in Prometheus' format."""
+        return f"http://{LOOPBACK}:{self._ports[-1]}/metrics"
 
     @property
     def process_id(self) -> int:

@@ -26,13 +26,15 @@ from stack.seaweedfs import SeaweedFS
 from tests.benchmarks.assignment import Assignment, Compression, Piece
 from tests.benchmarks.contestants import CONTESTANTS, Contestant
 from tests.benchmarks.machine import machine_facts
-from tests.benchmarks.measuring import Ended, Measurement, Servers, run_process
+from tests.benchmarks.measuring import Ended, Measurement, run_process
 from tests.benchmarks.page import write_page
 from tests.benchmarks.place import BUCKET, Place
+from tests.benchmarks.readers import measure_reads
 from tests.benchmarks.reading_back import WrongRasterError, check_stored
 from tests.benchmarks.results import Results
 from tests.benchmarks.s3fs_environment import s3fs_python
 from tests.benchmarks.scenes import CELLS, Cell, quick_cells, write_catalog
+from tests.benchmarks.servers import Servers
 
 # Earth Engine's own default, in requests at a time.
 # Source: https://developers.google.com/earth-engine/guides/usage (2025-08)
@@ -51,6 +53,8 @@ class Bench:
         self._options = options
         self._folder = folder
         self._results = results
+        self.page_error: str | None = None
+        """Why the page is not that of the results."""
         self._deadline = time.monotonic() + 60 * options.minutes
 
     def run(self, cells: Sequence[Cell]) -> None:
@@ -68,7 +72,7 @@ class Bench:
             ):
                 ids = {"emulator": earthengine.process_id, "S3 server": s3.process_id}
                 place = Place(folder, s3, earthengine.url)
-                servers = Servers(earthengine.url, ids)
+                servers = Servers(earthengine.url, s3.metrics_url, BUCKET, ids)
                 rehearsed: set[str] = set()
                 for cell in (cell for cell in cells if cell.scene == scene):
                     self._run_cell(cell, place, servers, rehearsed)
@@ -92,6 +96,8 @@ class Bench:
         chosen = self._options.contestants
         if chosen:
             return contestant.name in chosen
+        if contestant.is_once and not cell.is_with_all:
+            return False
         return contestant.is_for_memory or not cell.is_for_memory
 
     def _attempt(
@@ -124,7 +130,7 @@ class Bench:
         assignment = place.assignment(
             cell, contestant, self._options.layout, self._options.compression
         )
-        if contestant.plan not in rehearsed:
+        if contestant.plan not in rehearsed and not contestant.is_in_steps:
             servers.set_latency(0)
             rehearsed.add(contestant.plan)
             ended = self._run_process(python, contestant, assignment, place, is_rehearsal=True)
@@ -132,7 +138,7 @@ class Bench:
         servers.set_latency(cell.latency_seconds)
         servers.forget_requests()
         os.sync()  # what was written before shall not be written during this measurement
-        before = servers.cpu_seconds()
+        before, traffic = servers.cpu_seconds(), servers.traffic()
         ended = self._run_process(python, contestant, assignment, place)
         after = servers.cpu_seconds()
         measured = Measurement(
@@ -143,10 +149,15 @@ class Bench:
             scratch_byte_count=ended.scratch_byte_count,
             request_counts=servers.request_counts(),
             server_cpu_seconds={name: after[name] - before[name] for name in after},
+            put_byte_count=servers.traffic().since(traffic).received_byte_count,
+            steps=ended.outcome.get("steps", {}),
             error=ended.error,
         )
         servers.set_latency(0)
         checked = _checked(measured, ended, assignment)
+        if cell.is_read and contestant.is_read and checked.error is None:
+            reads = list(measure_reads(_told(place), assignment, servers))
+            checked = replace(checked, reads=reads)
         place.empty(assignment)
         _say_measured(checked)
         return checked
@@ -163,7 +174,7 @@ class Bench:
         if is_rehearsal:
             assignment = replace(assignment, prefix=f"{assignment.prefix}-rehearsal")
         assignment.scratch.mkdir()
-        told, outcome = place.folder / "assignment.json", place.folder / "outcome.json"
+        told, outcome = _told(place), place.folder / "outcome.json"
         assignment.write(told)
         module = "tests.benchmarks.contestant"
         command: list[str | Path] = [python, "-m", module, contestant.name, told, outcome]
@@ -180,19 +191,32 @@ class Bench:
 
     def _keep(self) -> None:
         self._results.save()
-        if self._options.page is not None:
+        if self._options.page is None:
+            return
+        try:
             write_page(self._results, self._options.page)
+        except Exception as error:  # noqa: BLE001 (what is measured is kept, and the page told of)
+            traceback.print_exc()
+            self.page_error = f"the page was not written: {type(error).__name__}: {error}"
+        else:
+            self.page_error = None
 
 
 def _checked(measured: Measurement, ended: Ended, assignment: Assignment) -> Measurement:
     """Return the measurement with what was found in the bucket."""
     if measured.error is not None:
         return measured
+    if measured.steps:
+        return replace(measured, seconds=0.0, cpu_seconds=sum(measured.steps.values()))
     pieces = [Piece(**fields) for fields in ended.outcome["pieces"]]
     try:
         return replace(measured, stored=check_stored(assignment, pieces))
     except (WrongRasterError, OSError) as error:
         return replace(measured, error=f"what it stored is wrong: {error}"[:500])
+
+
+def _told(place: Place) -> Path:
+    return place.folder / "assignment.json"
 
 
 def _say(text: str) -> None:
@@ -222,7 +246,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--contestants", nargs="*", default=[], help="by name; default: all")
     parser.add_argument("--quick", action="store_true", help="two small cells; no page by default")
     parser.add_argument("--quick-mebibytes", type=int, default=64, metavar="N")
-    parser.add_argument("--minutes", type=float, default=45, help="begin nothing after so long")
+    parser.add_argument("--minutes", type=float, default=33, help="begin nothing after so long")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for one contestant")
     parser.add_argument("--layout", default="cog", choices=("cog", "as_served"))
     parser.add_argument("--compression", type=_read_compression, default=_OWN_COMPRESSION)
@@ -247,8 +271,10 @@ def main() -> int:
         interrupts_unwind(),
         tempfile.TemporaryDirectory(prefix="bench-", dir=options.tmp) as folder,
     ):
-        Bench(options, Path(folder), results).run(chosen)
+        bench = Bench(options, Path(folder), results)
+        bench.run(chosen)
     failed = results.failures([cell.key for cell in chosen])
+    failed += [bench.page_error] if bench.page_error else []
     for line in failed:
         print(line, file=sys.stderr)
     return 1 if failed else 0

@@ -114,7 +114,8 @@ def _measured_alone(
 
 def _rows(folder: Path, repeats: int) -> Iterator[str]:
     facts = machine_facts()
-    yield f"Best of {repeats}, {facts['date']}, {facts['processor']}, load {facts['load']}."
+    machine = f"{facts['processor']}, {facts['cores']} cores, load {facts['load']}"
+    yield f"Best of {repeats}, {facts['date']}, {machine}."
     yield ""
     yield "| | " + " | ".join(_DTYPES) + " |"
     yield "|---" * (len(_DTYPES) + 1) + "|"

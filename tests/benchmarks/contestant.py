@@ -1,7 +1,8 @@
 """The process of one contestant: ``python -m tests.benchmarks.contestant NAME ASSIGNMENT OUTCOME``.
 
 It writes what only the process itself knows: the seconds and processor seconds between the first
-line of the work and the last, and its largest memory. The start of Python, and of Airflow where the
+line of the work and the last, or those of each step that is measured alone, and its largest memory.
+The start of Python, and of Airflow where the
 contestant is an Airflow task, is not work; its memory counts.
 """
 
@@ -51,12 +52,15 @@ def main() -> None:
     module = importlib.import_module(f"tests.benchmarks.{contestant.module}")
     if hasattr(module, "prepare"):
         module.prepare()
-    work = module.rehearse if options.rehearse else module.run
-    outcome: dict[str, Any] = {"error": None, "pieces": []}
+    outcome: dict[str, Any] = {"error": None, "pieces": [], "steps": {}}
     seconds, cpu = time.perf_counter(), cpu_seconds()
     try:
-        pieces = work(assignment, contestant.variant)
-        outcome["pieces"] = [asdict(piece) for piece in pieces]
+        if contestant.is_in_steps:
+            outcome["steps"] = module.measure(assignment)
+        else:
+            work = module.rehearse if options.rehearse else module.run
+            pieces = work(assignment, contestant.variant)
+            outcome["pieces"] = [asdict(piece) for piece in pieces]
     except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
         traceback.print_exc()
         outcome["error"] = f"{type(error).__name__}: {error}"[:500]

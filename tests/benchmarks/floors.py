@@ -167,13 +167,14 @@ def _translate(assignment: Assignment, source: Path, target: Path) -> None:
     import rasterio
     from rasterio.shutil import copy
 
-    compression = assignment.compression
+    compression, scene = assignment.compression, assignment.scene
     options = {
         "compress": compression.name,
         "level": compression.level,
         "predictor": "YES" if compression.has_predictor else "NO",
         "blocksize": 512,
-        "overview_resampling": "average",
+        # As the provider's, so that the sizes can be compared.
+        "overview_resampling": "average" if scene.dtype.startswith("float") else "nearest",
         "bigtiff": "IF_SAFER",
         "num_threads": 1,
     }

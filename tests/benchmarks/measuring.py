@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import time
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +30,10 @@ class Measurement:
     :param scratch_byte_count: the most that its files took on disk at one time.
     :param request_counts: what Earth Engine answered, by operation.
     :param server_cpu_seconds: what the two servers took meanwhile, by name.
+    :param put_byte_count: what the bucket was sent, whatever became of it.
     :param stored: what was found in the bucket.
+    :param steps: CPU seconds by name, where each step was measured alone.
+    :param reads: what readers of the raster took: a row of the page each.
     :param error: why it failed, or why what it stored is wrong; None: neither.
     """
 
@@ -42,12 +44,19 @@ class Measurement:
     scratch_byte_count: int = 0
     request_counts: Mapping[str, int] = field(default_factory=dict)
     server_cpu_seconds: Mapping[str, float] = field(default_factory=dict)
+    put_byte_count: int = 0
     stored: Mapping[str, Any] = field(default_factory=dict)
+    steps: Mapping[str, float] = field(default_factory=dict)
+    reads: Sequence[Mapping[str, Any]] = field(default_factory=list)
     error: str | None = None
 
     @property
     def request_count(self) -> int:
         return sum(self.request_counts.values())
+
+    @property
+    def stored_byte_count(self) -> int:
+        return int(self.stored.get("byte_count", 0))
 
 
 @dataclass(frozen=True)
@@ -128,48 +137,3 @@ def _stored_byte_count(folder: Path) -> int:
             with contextlib.suppress(OSError):
                 total += (Path(root) / name).stat().st_blocks * 512
     return total
-
-
-class Servers:
-    """The processes that a contestant talks to.
-
-    :param emulator_url: where the emulator's journal is.
-    :param process_ids: by name.
-    """
-
-    def __init__(self, emulator_url: str, process_ids: Mapping[str, int]) -> None:
-        self._url = emulator_url
-        self._process_ids = dict(process_ids)
-
-    def cpu_seconds(self) -> dict[str, float]:
-        """Return what each has used so far."""
-        return {name: _cpu_seconds_of(pid) for name, pid in self._process_ids.items()}
-
-    def forget_requests(self) -> None:
-        self._ask("DELETE", "/emulator/requests")
-
-    def request_counts(self) -> dict[str, int]:
-        """Return how many requests were answered since they were forgotten."""
-        counts: dict[str, int] = json.loads(self._ask("GET", "/emulator/requests"))["counts"]
-        return counts
-
-    def set_latency(self, seconds: float) -> None:
-        """Let every answer come so much later from now on."""
-        self._ask("DELETE", "/emulator/faults")
-        operations = ("discovery", "algorithms", "value:compute", "thumbnails.create")
-        for operation in (*operations, "thumbnails.getPixels", "assets.get") if seconds else ():
-            fault = {"operation": operation, "kind": "latency", "seconds": seconds, "times": 10**9}
-            self._ask("POST", "/emulator/faults", json.dumps(fault).encode())
-
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        request = urllib.request.Request(self._url + path, body, method=method)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=60) as reply:
-            answer: bytes = reply.read()
-        return answer
-
-
-def _cpu_seconds_of(process_id: int) -> float:
-    """Return user and system seconds of a process. Source: proc_pid_stat(5), fields 14 and 15."""
-    fields = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -18,11 +18,14 @@ def prepare() -> None:
     importlib.import_module("airflow_provider.earthengine.transfers.earthengine_to_s3")
 
 
-def run(assignment: Assignment, _variant: str) -> list[Piece]:
-    """Execute the operator; the connections are in the environment."""
+def run(assignment: Assignment, variant: str) -> list[Piece]:
+    """Execute the operator; the connections are in the environment.
+
+    :param variant: "zstd", "resume" to keep every tile for a retry, or "" for neither.
+    """
     from tests.support.airflow_task import task_context
 
-    _operator(assignment).execute(task_context())
+    _operator(assignment, variant).execute(task_context())
     return []
 
 
@@ -31,9 +34,11 @@ def rehearse(assignment: Assignment, variant: str) -> list[Piece]:
     return run(assignment, variant)
 
 
-def _operator(assignment: Assignment) -> Any:
+def _operator(assignment: Assignment, variant: str) -> Any:
     from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 
+    compression = "zstd" if variant == "zstd" else assignment.compression.name
+    limits = {"resume": "always"} if variant == "resume" else {}
     return EarthEngineToS3Operator(
         task_id="download",
         image=assignment.scene.asset_id,
@@ -41,6 +46,6 @@ def _operator(assignment: Assignment) -> Any:
         s3_bucket=assignment.bucket,
         s3_prefix=assignment.prefix,
         layout=assignment.layout,
-        compression=assignment.compression.name if assignment.layout == "cog" else None,
-        limits={"max_concurrent_requests": assignment.concurrency},
+        compression=compression if assignment.layout == "cog" else None,
+        limits={"max_concurrent_requests": assignment.concurrency, **limits},
     )

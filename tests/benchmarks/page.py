@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.benchmarks.contestants import CONTESTANTS, OURS
+from tests.benchmarks.contestants import CODEC_FLOOR, CONTESTANTS, OURS
+from tests.benchmarks.explanations import reads_of, twice_as_fast
 from tests.benchmarks.goals import judge
 from tests.benchmarks.measuring import Measurement
 from tests.benchmarks.plot import draw
@@ -21,6 +22,7 @@ _HEADING = (
     "VmHWM, MiB",
     "scratch, MiB",
     "requests",
+    "sent to the bucket, MiB",
     "stored, MiB",
 )
 
@@ -46,6 +48,8 @@ def _measured(results: Results) -> str:
     parts = [_goals(results), f"![Seconds and memory of each contestant]({PICTURE})"]
     for key in keys:
         parts += [f"### {results.title(key)}", _table(results, key)]
+        parts += [text for text in (_steps(results, key), reads_of(results, key)) if text]
+    parts += [text for text in [twice_as_fast(results)] if text]
     return "\n\n".join([*parts, "### The machine", _facts(results, keys)])
 
 
@@ -72,11 +76,24 @@ def _table(results: Results, key: str) -> str:
     return "\n".join(lines)
 
 
+def _steps(results: Results, key: str) -> str:
+    """Return the codec floor as a sentence."""
+    floor = results.succeeded(key).get(CODEC_FLOOR)
+    if floor is None:
+        return ""
+    gibibytes = results.gibibytes(key)
+    steps = ", ".join(f"{name} {seconds / gibibytes:.1f}" for name, seconds in floor.steps.items())
+    return f"The steps of the codec floor, CPU s per GiB: {steps}."
+
+
 def _row(title: str, measured: Measurement, ours: Measurement | None, gibibytes: float) -> str:
     if measured.error is not None:
         seconds = f" after {measured.seconds:.0f} s" if measured.seconds else ""
         reason = measured.error.replace("|", "/").replace("\n", " ")[:200]
-        return f"| {title} | **failed**{seconds}: {reason} | | | | | | |"
+        return f"| {title} | **failed**{seconds}: {reason}{' |' * (len(_HEADING) - 1)}"
+    if measured.steps:
+        per_gibibyte = f"{measured.cpu_seconds / gibibytes:.1f}"
+        return f"| {title} | | | {per_gibibyte}{' |' * (len(_HEADING) - 3)}"
     ratio = f"{measured.seconds / ours.seconds:.2f} x" if ours else ""
     cells = [
         title,
@@ -86,7 +103,8 @@ def _row(title: str, measured: Measurement, ours: Measurement | None, gibibytes:
         f"{measured.peak_byte_count / MEBIBYTE:.0f}",
         f"{measured.scratch_byte_count / MEBIBYTE:.0f}",
         f"{measured.request_count}",
-        f"{measured.stored['byte_count'] / MEBIBYTE:.0f}",
+        f"{measured.put_byte_count / MEBIBYTE:.0f}",
+        f"{measured.stored_byte_count / MEBIBYTE:.0f}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -96,7 +114,7 @@ def _facts(results: Results, keys: list[str]) -> str:
     facts = {key: results.facts(key) for key in keys}
     lines = ["| | |", "|---|---|"]
     for name in facts[keys[0]]:
-        values = {key: facts[key][name] for key in keys}
+        values = {key: facts[key].get(name, "unknown") for key in keys}
         if len(set(values.values())) == 1:
             lines.append(f"| {name} | {values[keys[0]]} |")
         else:

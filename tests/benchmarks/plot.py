@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.benchmarks.contestants import CONTESTANTS, OURS
+from tests.benchmarks.measuring import Measurement
 from tests.benchmarks.results import Results
 from tests.benchmarks.scenes import MEBIBYTE
 
@@ -22,12 +24,12 @@ def draw(results: Results, path: Path) -> None:
     keys = [key for key in results.cell_keys() if results.succeeded(key)]
     if not keys:
         return
-    figure = Figure(figsize=(11, 0.6 + 1.9 * len(keys)), layout="constrained")
+    figure = Figure(figsize=(11, 0.6 + 2.1 * len(keys)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(keys), 2, squeeze=False)
     for (seconds, memory), key in zip(axes, keys, strict=True):
         found = results.succeeded(key)
-        names = [each.name for each in reversed(CONTESTANTS) if each.name in found]
+        names = [each.name for each in reversed(CONTESTANTS) if _has_bar(found, each.name)]
         colours = [_colour(name) for name in names]
         for panel, values in (
             (seconds, [found[name].seconds for name in names]),
@@ -45,8 +47,12 @@ def draw(results: Results, path: Path) -> None:
     figure.savefig(path, dpi=90, metadata={"Software": None})
 
 
+def _has_bar(found: Mapping[str, Measurement], name: str) -> bool:
+    return name in found and found[name].seconds > 0
+
+
 def _colour(name: str) -> str:
-    if name == OURS:
+    if name.startswith(OURS):
         return _OURS
     return _FLOOR if name.startswith("floor") else _OTHER
 

@@ -30,21 +30,36 @@ def check_stored(assignment: Assignment, pieces: Sequence[Piece]) -> dict[str, A
     :param pieces: where the pixels are, if the object is no raster.
     :raises WrongRasterError: it is not the raster.
     """
-    client = assignment.s3_client()
-    found = client.list_objects_v2(Bucket=assignment.bucket, Prefix=f"{assignment.prefix}/")
-    sizes = {each["Key"]: each["Size"] for each in found.get("Contents", [])}
-    rasters = [key for key in sizes if key.endswith((".tif", ".bodies"))]
-    if len(rasters) != 1:
-        raise WrongRasterError(f"there is not one raster but {sorted(sizes)}")
-    facts = {"byte_count": sizes[rasters[0]]}
+    key = raster_key(assignment)
+    head = assignment.s3_client().head_object(Bucket=assignment.bucket, Key=key)
+    facts = {"byte_count": head["ContentLength"]}
     if pieces:
         _check_pieces(assignment, pieces)
         return facts
-    with _remote(assignment), rasterio.open(f"/vsis3/{assignment.bucket}/{rasters[0]}") as raster:
+    with remote(assignment), rasterio.open(f"/vsis3/{assignment.bucket}/{key}") as raster:
         return facts | _check_raster(raster, assignment.scene)
 
 
-def _remote(assignment: Assignment) -> rasterio.Env:
+def raster_key(assignment: Assignment) -> str:
+    """Return the key of the raster.
+
+    :raises WrongRasterError: there is not one.
+    """
+    found = assignment.s3_client().list_objects_v2(
+        Bucket=assignment.bucket, Prefix=f"{assignment.prefix}/"
+    )
+    keys = [each["Key"] for each in found.get("Contents", [])]
+    rasters = [key for key in keys if key.endswith((".tif", ".bodies"))]
+    if len(rasters) != 1:
+        raise WrongRasterError(f"there is not one raster but {sorted(keys)}")
+    return rasters[0]
+
+
+def remote(assignment: Assignment, **options: str) -> rasterio.Env:
+    """Return GDAL's settings to read from the bucket.
+
+    :param options: GDAL's, besides.
+    """
     scheme, _, host = assignment.s3_url.partition("://")
     session = AWSSession(
         aws_access_key_id=assignment.s3_access_key,
@@ -58,6 +73,7 @@ def _remote(assignment: Assignment) -> rasterio.Env:
         AWS_VIRTUAL_HOSTING="FALSE",
         GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
         CPL_VSIL_CURL_NON_CACHED=f"/vsis3/{assignment.bucket}",
+        **options,
     )
 
 
@@ -70,7 +86,7 @@ def _check_raster(raster: DatasetReader, scene: Scene) -> dict[str, Any]:
     if tuple(raster.transform)[:6] != transform:
         raise WrongRasterError(f"its transform is {tuple(raster.transform)[:6]}")
     for window in _sample_windows(scene):
-        _compare(scene, raster.read(window=window), window.col_off, window.row_off)
+        check_pixels(scene, raster.read(window=window), window.col_off, window.row_off)
     structure = raster.tags(ns="IMAGE_STRUCTURE")
     return {
         "compression": structure.get("COMPRESSION", "NONE"),
@@ -98,16 +114,20 @@ def _check_pieces(assignment: Assignment, pieces: Sequence[Piece]) -> None:
         span = f"bytes={piece.start}-{piece.start + piece.byte_count - 1}"
         reply = client.get_object(Bucket=assignment.bucket, Key=piece.key, Range=span)
         with MemoryFile(reply["Body"].read()) as memory, memory.open() as raster:
-            _compare(scene, raster.read(), piece.left, piece.top)
+            check_pixels(scene, raster.read(), piece.left, piece.top)
 
 
-def _compare(scene: Scene, got: np.ndarray[Any, Any], left: int, top: int) -> None:
+def check_pixels(scene: Scene, got: np.ndarray[Any, Any], left: int, top: int) -> None:
+    """Raise unless pixels of the first bands are those of the scene.
+
+    :raises WrongRasterError: they are not.
+    """
     rows = np.arange(top, top + got.shape[1])[:, np.newaxis]
     columns = np.arange(left, left + got.shape[2])[np.newaxis, :]
-    for number in range(scene.band_count):
+    for number, band in enumerate(got):
         wanted = formula_values(number, scene.dtype, rows, columns)
-        if not np.array_equal(got[number], wanted):
-            differing = int((got[number] != wanted).sum())
+        if not np.array_equal(band, wanted):
+            differing = int((band != wanted).sum())
             raise WrongRasterError(
                 f"{differing} of {wanted.size} pixels of band {number + 1} differ at column "
                 f"{left}, row {top}"

@@ -33,6 +33,7 @@ class Results:
             "byte_count": byte_count,
             "latency_seconds": cell.latency_seconds,
             "is_for_memory": cell.is_for_memory,
+            "least_request_count": scene.least_request_count,
             "facts": facts,
             "measurements": [],
         }
@@ -60,6 +61,10 @@ class Results:
 
     def latency_seconds(self, key: str) -> float:
         return float(self._cells[key]["latency_seconds"])
+
+    def least_request_count(self, key: str) -> int:
+        """Return how many requests for pixels a cell takes at least; 0 if it is not known."""
+        return int(self._cells[key].get("least_request_count", 0))
 
     def is_for_memory(self, key: str) -> bool:
         return bool(self._cells[key]["is_for_memory"])

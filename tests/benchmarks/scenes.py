@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_provider.earthengine.limits import MAX_REQUEST_BYTE_COUNT
+
 GIBIBYTE = 1 << 30
 MEBIBYTE = 1 << 20
 ORIGIN = (499980, 4200000)
@@ -45,6 +47,12 @@ class Scene:
         return self.byte_count // (self.band_count * self.bytes_per_sample * self.width)
 
     @property
+    def least_request_count(self) -> int:
+        """How many requests for pixels there must be: Earth Engine counts a mask byte a sample."""
+        samples = self.width * self.height * self.band_count
+        return -(-samples * (self.bytes_per_sample + 1) // MAX_REQUEST_BYTE_COUNT)
+
+    @property
     def band_ids(self) -> list[str]:
         return [f"B{number}" for number in range(1, self.band_count + 1)]
 
@@ -69,12 +77,16 @@ class Cell:
     """One comparison: a scene, and how late Earth Engine answers each request.
 
     :param is_for_memory: whether it is run for the memory only, by few contestants.
+    :param is_read: whether readers read what was stored.
+    :param is_with_all: whether those take part that do so only once.
     """
 
     key: str
     scene: Scene
     latency_seconds: float
     is_for_memory: bool = False
+    is_read: bool = False
+    is_with_all: bool = False
 
     @property
     def title(self) -> str:
@@ -89,8 +101,8 @@ _FOUR, _THIRTEEN, _DOUBLE, _EMBEDDING = (
 )
 CELLS = (
     Cell("4x16-50ms", _FOUR, 0.05),
-    Cell("4x16-500ms", _FOUR, 0.5),
-    Cell("13x16-500ms", _THIRTEEN, 0.5),
+    Cell("4x16-500ms", _FOUR, 0.5, is_with_all=True),
+    Cell("13x16-500ms", _THIRTEEN, 0.5, is_read=True),
     Cell("1x64-500ms", _DOUBLE, 0.5),
     Cell("64x64-500ms", _EMBEDDING, 0.5),
     Cell("small", Scene(4, "uint16", GIBIBYTE // 5), 0.5, is_for_memory=True),
@@ -102,7 +114,7 @@ def quick_cells(mebibytes: int) -> tuple[Cell, ...]:
     """Return the same cells for a look at the harness: small, and with 50 ms at the most."""
     byte_count = mebibytes * MEBIBYTE
     return (
-        Cell("4x16-quick", Scene(4, "uint16", byte_count), 0.05),
+        Cell("4x16-quick", Scene(4, "uint16", byte_count), 0.05, is_read=True, is_with_all=True),
         Cell("1x64-quick", Scene(1, "float64", byte_count), 0.01),
     )
 
