@@ -151,7 +151,7 @@ class CogParts:
         byte_count = len(header) + self._spool.byte_count
         pieces = self._first_pieces(header, self._spool.block_count(0))
         if byte_count < WHOLE_BYTE_COUNT:
-            sink.send_whole(b"".join(pieces))
+            sink.send_whole(_joined(pieces))
             return
         parts = cut(pieces, byte_count, byte_count // self._plan.part_byte_count)
         for number, part in enumerate(parts, start=1):
@@ -164,7 +164,7 @@ class CogParts:
         byte_count = len(header) + self._spool.byte_count - sent_byte_count
         pieces = self._first_pieces(header, held_count)
         if not self._sent_count and byte_count < WHOLE_BYTE_COUNT:
-            whole = b"".join(pieces)
+            whole = _joined(pieces)
             self._sink.send_whole(whole)
             digest.update(whole)
             return 0
@@ -193,10 +193,17 @@ class CogParts:
                 self._send()
 
     def _send(self) -> None:
-        content = b"".join(self._spool.records(0, self._begin, self._next))
+        content = _joined(self._spool.records(0, self._begin, self._next))
         self._begin, self._byte_count = self._next, 0
         self._sent_count += 1
         self._sink.send_part(self._plan.head_part_count + self._sent_count, content)
+
+
+def _joined(pieces: Iterable[bytes]) -> bytes:
+    """Join the pieces, which are in memory one at a time, unlike with ``join``."""
+    whole = BytesIO()
+    whole.writelines(pieces)
+    return whole.getvalue()
 
 
 def cut(pieces: Iterable[bytes], byte_count: int, part_count: int) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +30,9 @@ from airflow_provider.earthengine.download.raster.integrity import (
     stored_blocks,
 )
 from airflow_provider.earthengine.exceptions import TruncatedBodyError
+
+_READ_BYTE_COUNT = 256 << 10
+_INFLATED_BYTE_COUNT = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,22 +140,55 @@ def _inflate(path: Path, dataset: DatasetReader, buffer: PixelBuffer) -> npt.NDA
     with path.open("rb") as file:
         stored = dtype.newbyteorder(">" if file.read(2) == b"MM" else "<")
         for block in blocks:
-            content = _inflate_block(file, block, height * width * dataset.count * dtype.itemsize)
-            values = np.frombuffer(content, stored).reshape(height, width, dataset.count)
             top, left = block.row * height, block.column * width
-            # Band by band: many bands at once take ten times as long.
-            for band, target in enumerate(pixels[:, top : top + height, left : left + width]):
-                target[...] = values[: target.shape[0], : target.shape[1], band]
+            row_byte_count = width * dataset.count * dtype.itemsize
+            for first, content in _inflated_rows(file, block, row_byte_count, height):
+                values = np.frombuffer(content, stored).reshape(-1, width, dataset.count)
+                rows = slice(top + first, top + first + len(values))
+                # Band by band: many bands at once take ten times as long.
+                for band, target in enumerate(pixels[:, rows, left : left + width]):
+                    target[...] = values[: target.shape[0], : target.shape[1], band]
     return pixels
 
 
-def _inflate_block(file: BinaryIO, block: StoredBlock, byte_count: int) -> bytes:
-    file.seek(block.offset)
+def _inflated_rows(
+    file: BinaryIO, block: StoredBlock, row_byte_count: int, row_count: int
+) -> Iterator[tuple[int, bytearray]]:
+    """Yield the number of a row of a block, and the bytes of it and of some that follow.
+
+    A block can have tens of megabytes; it is in memory nowhere as a whole.
+    """
     inflater = isal_zlib.decompressobj()
-    # One byte more than there may be: so that a block that never ends is not inflated to its end.
-    content = inflater.decompress(file.read(block.byte_count), byte_count + 1)
-    if not inflater.eof or len(content) != byte_count:
-        raise TruncatedBodyError(
-            f"The GeoTIFF's block at byte {block.offset:,} is truncated or too long."
-        )
-    return content
+    pieces = _pieces(file, block)
+    count = max(1, _INFLATED_BYTE_COUNT // row_byte_count)
+    for first in range(0, row_count, count):
+        byte_count = min(count, row_count - first) * row_byte_count
+        content = bytearray()
+        packed = inflater.unconsumed_tail
+        while len(content) < byte_count:
+            packed = packed or next(pieces, b"")
+            inflated = inflater.decompress(packed, byte_count - len(content))
+            if not packed and not inflated:
+                raise _unlike(block)
+            content += inflated
+            packed = inflater.unconsumed_tail
+        yield first, content
+    # What is left is its checksum, which the inflater compares.
+    for packed in (inflater.unconsumed_tail, *pieces):
+        if not inflater.eof and inflater.decompress(packed, 1):
+            raise _unlike(block)
+    if not inflater.eof:
+        raise _unlike(block)
+
+
+def _pieces(file: BinaryIO, block: StoredBlock) -> Iterator[bytes]:
+    """Yield the stored bytes of a block."""
+    file.seek(block.offset)
+    for start in range(0, block.byte_count, _READ_BYTE_COUNT):
+        yield file.read(min(_READ_BYTE_COUNT, block.byte_count - start))
+
+
+def _unlike(block: StoredBlock) -> TruncatedBodyError:
+    return TruncatedBodyError(
+        f"The GeoTIFF's block at byte {block.offset:,} is truncated or too long."
+    )
