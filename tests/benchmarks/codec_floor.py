@@ -75,9 +75,10 @@ def measure(assignment: Assignment) -> dict[str, float]:
 
 def _sample(scene: Scene) -> tuple[int, int]:
     """Return the side of a square of the scene, and how many of the bands to take."""
-    pixels = _SAMPLE_BYTE_COUNT // (scene.band_count * scene.bytes_per_sample)
+    byte_count = min(_SAMPLE_BYTE_COUNT, scene.byte_count)
+    pixels = byte_count // (scene.band_count * scene.bytes_per_sample)
     side = max(1, int(pixels**0.5) // _ALIGNMENT) * _ALIGNMENT
-    bands = _SAMPLE_BYTE_COUNT // (side * side * scene.bytes_per_sample)
+    bands = max(1, byte_count // (side * side * scene.bytes_per_sample))
     return side, min(scene.band_count, bands)
 
 

@@ -21,14 +21,14 @@ def run_bench(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--tmp", str(folder)]
     command += ["--results", str(folder / "results.json"), "--page", str(folder / "page.md")]
     return subprocess.run(
-        [*command, *options], cwd=PROJECT_FOLDER, capture_output=True, text=True, timeout=550
+        [*command, *options], cwd=PROJECT_FOLDER, capture_output=True, text=True, timeout=1500
     )
 
 
 def test_every_contestant_stores_the_right_raster(tmp_path: Path) -> None:
     # The one with s3fs needs an environment of its own, from the package index.
     names = [each.name for each in CONTESTANTS if not each.is_with_s3fs]
-    done = run_bench(tmp_path, "--quick-mebibytes", "64", "--contestants", *names)
+    done = run_bench(tmp_path, "--quick-mebibytes", "32", "--contestants", *names)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     for cell in json.loads((tmp_path / "results.json").read_text()).values():
         assert [each["contestant"] for each in cell["measurements"]] == names

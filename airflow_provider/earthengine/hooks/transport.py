@@ -18,6 +18,9 @@ CONNECT_SECONDS = 10.0
 LISTING_SECONDS = 60.0
 POOL_CONNECTIONS = 64
 
+_DESCRIPTION = "/$discovery/rest"
+_OK = 200
+
 
 def _let_pass() -> None:
     pass
@@ -61,6 +64,7 @@ class Transport:
         self._deadline_seconds = deadline_seconds
         self._adapter = InterruptibleAdapter(pool_maxsize=POOL_CONNECTIONS)
         self._session = open_session(self._adapter)
+        self._described: dict[str, tuple[Any, bytes]] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
         """Refuse to be copied: google-auth copies transports to silently query a third host.
@@ -82,6 +86,9 @@ class Transport:
     ) -> tuple[Any, bytes]:
         """Return the answer in httplib2's form, whatever its status.
 
+        The client asks twice in a row for the API's description, to build its interface with and
+        without decoding; the second time it gets the first answer.
+
         :raises TimeoutError: if there is no connection or no answer in time.
         :raises ConnectionError: if the connection is refused or lost, or the body truncated.
         """
@@ -89,6 +96,8 @@ class Transport:
         import requests
 
         BEFORE_REQUEST.get()()
+        if described := self._described.pop(uri, None):
+            return described
         try:
             response = self._session.request(
                 method,
@@ -110,6 +119,8 @@ class Transport:
         ANSWERS.last_status = response.status_code
         answer = httplib2.Response({**response.headers, "status": str(response.status_code)})
         answer.reason = response.reason
+        if _DESCRIPTION in uri and response.status_code == _OK:
+            self._described[uri] = answer, response.content
         return answer, response.content
 
     def interrupt(self) -> None:

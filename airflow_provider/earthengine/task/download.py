@@ -6,7 +6,9 @@ DAG files import this module on every parse, so each step is imported by the met
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -63,14 +65,20 @@ class Downloader:
         :raises AllMaskedError: if no pixel is valid, and ``on_empty`` does not publish that.
         """
         from airflow_provider.earthengine.download.fetch.scratch import scratch_directory
-        from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
-        from airflow_provider.earthengine.download.publish.canvases import Canvases
-        from airflow_provider.earthengine.download.raster.cog_canvas import CogForm
-        from airflow_provider.earthengine.download.raster.property_tags import encode_properties
 
         started = time.monotonic()
+        # First of all, what the first request takes: imports in two threads slow each other down.
+        importlib.import_module("ee")
+        threading.Thread(target=_import_steps, name="earthengine-import", daemon=True).start()
         with scratch_directory(scratch_place()) as scratch:
             plan = plan_job(job, self.hook)
+            from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
+            from airflow_provider.earthengine.download.publish.canvases import Canvases
+            from airflow_provider.earthengine.download.raster.cog_canvas import CogForm
+            from airflow_provider.earthengine.download.raster.property_tags import (
+                encode_properties,
+            )
+
             stage = open_stage(
                 target.bucket, job.limits, job.identity, plan.download, plan.info.version
             )
@@ -156,6 +164,12 @@ class Downloader:
             )
             confirm = unchanged.result if unchanged else None
             return publish_files(target, standing, files, describe, confirm)
+
+
+def _import_steps() -> None:
+    """Import what the steps after the plan take: Earth Engine's answers come meanwhile."""
+    importlib.import_module("airflow_provider.earthengine.download.publish.canvases")
+    importlib.import_module("airflow_provider.earthengine.download.publish.item")
 
 
 def _refuse_masked(job: Job, stage: StagedTiles | None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The session is opened once, in three requests, cannot hang, and is whole or not there."""
+"""The session is opened once, in two requests, cannot hang, and is whole or not there."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from tests.unit.hooks.scripted_earthengine import (
 )
 
 
-def test_a_session_takes_three_requests_and_is_shared(
+def test_a_session_takes_two_requests_and_is_shared(
     server: ScriptedEarthEngine, hook: EarthEngineHook, make_hook: HookMaker
 ) -> None:
     assert hook.get_conn() is ee
-    assert [what for what, _ in server.requests] == [DISCOVERY, DISCOVERY, ALGORITHMS]
+    assert [what for what, _ in server.requests] == [DISCOVERY, ALGORITHMS]
     make_hook(server.url).get_conn()
     hook.compute_value(ee.Number(1))
-    assert len(server.requests) == 4
+    assert len(server.requests) == 3
 
 
 def test_a_session_that_somebody_reset_is_opened_again(

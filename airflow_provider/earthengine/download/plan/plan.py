@@ -77,6 +77,7 @@ def plan_job(job: Job, session: Session) -> Plan:
 
     :raises PermanentError: if the job cannot be planned.
     """
+    session.get_conn()
     from airflow_provider.earthengine.download.plan.apart import (
         mark_apart,
         place_bands,
@@ -88,7 +89,6 @@ def plan_job(job: Job, session: Session) -> Plan:
     from airflow_provider.earthengine.download.plan.own_grid import check_own_grids
     from airflow_provider.earthengine.download.plan.requests import plan_download
 
-    session.get_conn()
     image, params = job.image.to_ee(), job.params
     description = mark_apart(describe_image(session, image, params))
     check_own_grids(session, job.image, description, params)
