@@ -94,7 +94,7 @@ class DownloadParamsError(PermanentError, ValueError):
 
 
 class PlanError(PermanentError, ValueError):
-    """Earth Engine accepts no request for this download."""
+    """Earth Engine accepts no request for this download, or the object store no object of it."""
 
 
 class ConnectionConfigError(PermanentError, ValueError):

@@ -110,12 +110,16 @@ class Downloader:
         )
         from airflow_provider.earthengine.download.fetch.tiles import Fetching
         from airflow_provider.earthengine.download.fetch.validity import mark_masked
-        from airflow_provider.earthengine.download.raster.integrity import bound_block_cache
+        from airflow_provider.earthengine.download.raster.integrity import (
+            bound_block_cache,
+            expect_pixel_coordinates,
+        )
 
         job, download = plan.job, plan.download
         log_plan(plan)
         check_free(scratch, scratch_byte_count(download, job.limits))
         bound_block_cache()
+        expect_pixel_coordinates()
         once = self.hook.trying_once()
         self.cancellation.call_when_cancelled(once.interrupt)
         fetching = Fetching(

@@ -21,6 +21,7 @@ from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
     EarthEngineProviderError,
     FetchTimeoutError,
+    PlanError,
     QuotaExceededError,
     ServiceUnavailableError,
     StoredObjectMismatchError,
@@ -30,9 +31,12 @@ NOT_FOUND = frozenset({"NoSuchKey", "404"})
 # AWS answers 404 if the object of If-Match is gone. Source:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html, read 2026-11.
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "412"}) | NOT_FOUND
+# The last two: the store has lost the upload, or a part of it.
 _CONFLICT = frozenset(
-    {"ConditionalRequestConflict", "OperationAborted", "NoSuchUpload", "409"}
-)  # fmt: skip
+    {"ConditionalRequestConflict", "OperationAborted", "409", "NoSuchUpload", "InvalidPart"}
+)
+# S3's own limit is known in advance; other stores and proxies have lower ones.
+_TOO_LARGE = frozenset({"EntityTooLarge", "RequestEntityTooLarge", "413"})
 # The bytes were damaged or lost in transit: sending them again may help.
 _DAMAGED = frozenset({"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"})
 _FAILED = frozenset({"RequestTimeout", "InternalError"})
@@ -220,7 +224,12 @@ _MEANINGS: tuple[tuple[frozenset[str], type[EarthEngineProviderError], str], ...
     (_ELSEWHERE, ConnectionConfigError, _WHERE_IT_IS),
     (_DENIED, AccessDeniedError, _WHAT_IS_NEEDED),
     (frozenset({"SlowDown", "TooManyRequests"}), QuotaExceededError, "too many requests."),
-    (_CONFLICT, ServiceUnavailableError, "another request was in progress."),
+    (
+        _TOO_LARGE,
+        PlanError,
+        "it is larger than the store allows; use a coarser scale, fewer bands or a smaller region.",
+    ),
+    (_CONFLICT, ServiceUnavailableError, "another request was in progress, or a part was lost."),
     (_DAMAGED, ServiceUnavailableError, "it was damaged in transit."),
     (_FAILED, ServiceUnavailableError, "the object store failed."),
 )

@@ -153,7 +153,9 @@ class CogParts:
         if byte_count < WHOLE_BYTE_COUNT:
             sink.send_whole(_joined(pieces))
             return
-        parts = cut(pieces, byte_count, byte_count // self._plan.part_byte_count)
+        # The first parts are longer than the others; without that, there could be too many.
+        count = min(MAX_PART_COUNT, byte_count // self._plan.part_byte_count)
+        parts = cut(pieces, byte_count, count)
         for number, part in enumerate(parts, start=1):
             sink.send_part(number, part)
 

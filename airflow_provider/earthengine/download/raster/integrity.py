@@ -14,6 +14,7 @@ import errno
 import logging
 import os
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ import numpy.typing as npt
 import rasterio
 from isal import isal_zlib
 from rasterio._err import CPLE_BaseError  # What GDAL's own errors are; not public.
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from airflow_provider.earthengine.download.fields.params import NPY, ZIPPED_FORMATS
@@ -182,6 +183,15 @@ class _KnownNotesFilter(logging.Filter):
 
 
 _KNOWN_NOTES = _KnownNotesFilter()
+
+
+def expect_pixel_coordinates() -> None:
+    """Keep rasterio from warning that a raster is not georeferenced: one may be asked for.
+
+    Pixels at their own columns and rows have the transform of a file without any. For the whole
+    process: a filter of a block's would be seen by the other threads, and not always removed.
+    """
+    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 
 def bound_block_cache() -> None:

@@ -96,8 +96,11 @@ def test_no_nodata_is_no_tag_for_whole_numbers_and_nan_for_floats(tmp_path: Path
         (0.0, 10.0, 4e5, 10.0, 0.0, 5e6),  # Columns go north.
         (-30.0, 0.0, 5.0, 0.0, -30.0, 7.0),
         (8.983152841195215e-05, 0.0, -122.0, 0.0, -8.983152841195215e-05, 37.0),
+        (1.0, 0.0, 0.0, 0.0, 1.0, 0.0),  # Pixels at their own columns and rows.
+        (1.0, 0.0, 0.0, 0.0, -1.0, 0.0),
     ],
 )
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_any_transform_survives(transform: tuple[float, ...], tmp_path: Path) -> None:
     pixels = ramp("uint8", (1, 600, 30))
     sink, _ = write_cog(pixels, tmp_path, transform=transform)

@@ -131,6 +131,23 @@ def test_more_than_ten_thousand_parts_make_each_longer() -> None:
     assert 8 * MEBIBYTE < plan.part_byte_count < 16 * MEBIBYTE
 
 
+def test_a_file_that_is_sent_again_has_no_more_parts_than_s3_takes(tmp_path: Path) -> None:
+    layout = CogLayout(512 * 16, 512, 1, "float64")
+    spool = BlockSpool(tmp_path / "blocks", layout)
+    for number in range(16):
+        spool.add(0, number, bytes([number]) * MEBIBYTE)
+    for level in range(1, spool.level_count):
+        for number in range(spool.block_count(level)):
+            spool.add(level, number, b"half")
+    # As where the overviews take more than was left for them beside 10,000 parts of this length.
+    sink, plan = CollectedParts(), PartPlan(1, 1024)
+    CogParts(spool, plan, CollectedParts()).send_again(b"header", sink)
+    spool.close()
+    assert max(sink.parts) == MAX_PARTS
+    assert sink.file.startswith(b"header")
+    assert len(sink.file) == len(b"header") + spool.byte_count
+
+
 @examples(200)
 @given(
     lengths=st.lists(st.integers(0, 50), min_size=1, max_size=30),

@@ -1,5 +1,7 @@
 """A tile's body -> pixels, in memory that serves one tile after the other."""
 
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from airflow_provider.earthengine.download.fields.params import GEO_TIFF
 from airflow_provider.earthengine.download.raster.decode import PixelBuffer, decode_body
 from airflow_provider.earthengine.emulator.formats.geotiff import write_geotiff
 from airflow_provider.earthengine.exceptions import TruncatedBodyError
+from tests.support.tiff_blocks import with_last_block
 
 TRANSFORM = Affine(10, 0, 500_000, 0, -10, 4_200_000)
 MOST = 1 << 24
@@ -58,3 +61,31 @@ def test_a_flipped_byte_of_a_block_is_seen(tmp_path: Path, place: float) -> None
     path.write_bytes(content)
     with pytest.raises(TruncatedBodyError):
         decode_body(path, GEO_TIFF, MOST, PixelBuffer())
+
+
+@pytest.mark.parametrize("byte_count", [0, 1, 256 * 256 * 2 - 1, 256 * 256 * 2 + 1, 1 << 27])
+def test_a_block_of_another_length_than_its_pixels_is_refused(
+    tmp_path: Path, byte_count: int
+) -> None:
+    path = tmp_path / "tile"
+    write_tile(path, (256, 512, 1), "uint16")
+    path.write_bytes(with_last_block(path, zlib.compress(bytes(byte_count))))
+    tracemalloc.start()
+    with pytest.raises(TruncatedBodyError, match="truncated or too long"):
+        decode_body(path, GEO_TIFF, MOST, PixelBuffer())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20  # 128 MiB of zeros are not inflated to their end.
+
+
+def test_a_block_of_many_bands_is_never_in_memory_whole(tmp_path: Path) -> None:
+    path = tmp_path / "tile"
+    wanted = write_tile(path, (256, 512, 20), "float64")  # Two blocks of 10 MiB.
+    buffer = PixelBuffer()
+    decode_body(path, GEO_TIFF, 1 << 26, buffer)
+    tracemalloc.start()
+    raster = decode_body(path, GEO_TIFF, 1 << 26, buffer)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(raster.array, wanted)
+    assert peak < 6 << 20

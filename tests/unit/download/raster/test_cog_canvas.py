@@ -1,0 +1,73 @@
+"""The first piece says what a COG is; a piece that contradicts it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rasterio.crs import CRS
+
+from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.image_info import BandInfo
+from airflow_provider.earthengine.download.plan.raster_plan import GridAsk, RasterPlan
+from airflow_provider.earthengine.download.raster.cog_canvas import CogCanvas, CogForm
+from airflow_provider.earthengine.download.raster.decode import DecodedRaster
+from airflow_provider.earthengine.exceptions import RasterMismatchError
+from tests.unit.download.raster.written_cogs import CollectedParts
+
+TRANSFORM = (10.0, 0.0, 499980.0, 0.0, -10.0, 4200000.0)
+# Earth Engine's own name of a projection that PROJ does not know.
+UNKNOWN = "SR-ORG:6974"
+SINUSOIDAL = CRS.from_string("+proj=sinu +R=6371007.181 +units=m")
+
+
+def canvas_of(crs: str, folder: Path) -> tuple[CogCanvas, CollectedParts]:
+    grid = PixelGrid(crs, TRANSFORM, 1024, 512)
+    plan = RasterPlan(".tif", (BandInfo("b", "int16", grid),), GridAsk())
+    sink = CollectedParts()
+    return CogCanvas(folder, plan, grid, CogForm("none", {}), sink), sink
+
+
+def piece(crs: CRS | None, dtype: str = "int16") -> DecodedRaster:
+    return DecodedRaster(np.ones((1, 512, 512), dtype), TRANSFORM, crs)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "float32", "float64"])
+def test_a_tile_of_another_dtype_than_the_first_is_refused(dtype: str, tmp_path: Path) -> None:
+    canvas, sink = canvas_of("EPSG:32610", tmp_path)
+    utm = CRS.from_epsg(32610)
+    canvas.write(piece(utm), 0, 0, {0: 1})
+    with pytest.raises(RasterMismatchError) as raised:
+        canvas.write(piece(utm, dtype), 512, 0, {0: 1})
+    canvas.close()
+    facts = raised.value.facts
+    assert (facts["field"], facts["wanted"], facts["got"]) == ("dtype", "int16", dtype)
+    assert (sink.whole, sink.parts) == (None, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("other", [CRS.from_epsg(32611), CRS.from_epsg(4326), None])
+@pytest.mark.parametrize(
+    ("name", "first"), [("EPSG:32610", CRS.from_epsg(32610)), (UNKNOWN, SINUSOIDAL)]
+)
+def test_a_tile_of_another_crs_than_the_first_is_refused(
+    name: str, first: CRS, other: CRS | None, tmp_path: Path
+) -> None:
+    canvas, _ = canvas_of(name, tmp_path)
+    canvas.write(piece(first), 0, 0, {0: 1})
+    with pytest.raises(RasterMismatchError) as raised:
+        canvas.write(piece(other), 512, 0, {0: 1})
+    canvas.close()
+    assert raised.value.facts["field"] == "crs"
+
+
+def test_a_raster_that_lacks_a_tile_is_refused(tmp_path: Path) -> None:
+    canvas, sink = canvas_of("EPSG:32610", tmp_path)
+    first = piece(CRS.from_epsg(32610))
+    canvas.write(replace(first, nodata=0.0), 0, 0, {0: 1})
+    with pytest.raises(RasterMismatchError, match="524,288"):
+        canvas.describe()
+    canvas.close()
+    assert sink.whole is None
