@@ -35,6 +35,7 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 from stack.seaweedfs import SeaweedFS
 from tests.support.airflow_task import task_context
 from tests.support.expected import SENTINEL2_ID, sentinel2_values
+from tests.support.s3_relay import S3Request, s3_relay_to
 
 KEY = "a/parts.tif"
 CONTENT = [bytes([number]) * (5 << 20) for number in range(1, 4)]
@@ -164,8 +165,7 @@ def run(connections: object, bucket: str, tmp_path: Path, monkeypatch: pytest.Mo
             },
             s3_bucket=bucket,
             s3_prefix="a",
-            compression="none",
-            **fields,
+            **{"compression": "none", **fields},
         )  # fmt: skip
         uris: list[str] = operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in
         return uris
@@ -252,6 +252,70 @@ def test_a_cog_whose_upload_is_lost_is_sent_again_without_fetching_anything(
     (asset,) = json.loads(stored(s3, bucket, "a/scene.tif.json"))["assets"].values()
     assert asset["file:checksum"] == f"1220{hashlib.sha256(content).hexdigest()}"
     assert open_uploads(s3, bucket) == []
+
+
+# With zstd it is so short that it is one part.
+@pytest.mark.parametrize("compression", ["none", pytest.param("zstd", marks=pytest.mark.slow)])
+def test_a_cog_of_which_the_store_lost_a_part_is_sent_again_without_fetching_anything(
+    run: Run, emulator: Emulator, s3: SeaweedFS, bucket: str, compression: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    lost: list[S3Request] = []
+
+    def lose(request: S3Request) -> tuple[int, str] | None:
+        is_of_cog = "scene.tif" in request.target  # And not of the probe of conditions.
+        if request.operation != "CompleteMultipartUpload" or lost or not is_of_cog:
+            return None
+        lost.append(request)
+        return 400, "InvalidPart"
+
+    with s3_relay_to(s3.endpoint_url, refuse=lose) as relay:
+        connection = json.loads(s3.airflow_connection)
+        connection["extra"]["endpoint_url"] = relay.url
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+        (uri,) = run(limits={"tile_byte_count": 8 << 20}, compression=compression)
+        with open_raster(uri) as got:
+            np.testing.assert_array_equal(got.read(2), sentinel2_values("B4", 0, 0, 2000, 2500))
+    assert len(lost) == 1
+    asked = [each.operation for each in emulator.requests]
+    assert asked.count("thumbnails.getPixels") == asked.count("thumbnails.create") < 10
+    content = stored(s3, bucket, "a/scene.tif")
+    (asset,) = json.loads(stored(s3, bucket, "a/scene.tif.json"))["assets"].values()
+    assert asset["file:checksum"] == f"1220{hashlib.sha256(content).hexdigest()}"
+    assert open_uploads(s3, bucket) == []
+
+
+def test_a_cancel_does_not_wait_for_tiles_and_leaves_nothing(
+    run: Run, emulator: Emulator, s3: SeaweedFS, bucket: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A tile is held back for two minutes: only whoever waits for none ends before it comes."""
+    operators: list[EarthEngineToS3Operator] = []
+    hook_of = EarthEngineToS3Operator._hook
+
+    def remember(operator: EarthEngineToS3Operator, context: Any) -> Any:
+        operators.append(operator)
+        return hook_of(operator, context)
+
+    monkeypatch.setattr(EarthEngineToS3Operator, "_hook", remember)
+
+    def kill_once_parts_are_sent() -> None:
+        wait_until(lambda: armed.remaining == 0 and 2 in sent_parts(s3, bucket))
+        operators[0].on_kill()
+
+    limits = {"tile_byte_count": 4 << 20, "max_concurrent_requests": 1}
+    with (
+        emulator.fault("thumbnails.getPixels", Latency(120), skip=8) as armed,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        killed = pool.submit(kill_once_parts_are_sent)
+        with pytest.raises(DownloadCancelledError):
+            run(limits=limits)
+        killed.result()
+        armed.release()
+    assert open_uploads(s3, bucket) == []
+    assert s3.client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cog_that_a_killed_try_left_is_adopted_with_its_digest(

@@ -6,7 +6,7 @@ numpy, ISA-L and zstd release the interpreter lock, so that threads encode side 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,13 +56,13 @@ class BlockEncoder:
 
     :param compression: one of ``layout.COMPRESSIONS``.
     :param dtype: numpy's name of the bands' type.
-    :param sample: (bands, rows, columns) of typical pixels, to find out whether the predictor
+    :param sample: typical pixels, (rows, columns) of each band, to find out whether the predictor
         helps. Classes and quantised numbers, which have few distinct values, can take several
         times as long with one. Without a sample, the predictor is used.
     """
 
     def __init__(
-        self, compression: str, dtype: str, sample: npt.NDArray[Any] | None = None
+        self, compression: str, dtype: str, sample: Sequence[npt.NDArray[Any]] | None = None
     ) -> None:
         self.compression = _COMPRESSION_CODES[compression]
         self._compress = _CODECS[compression]
@@ -93,12 +93,12 @@ class BlockEncoder:
             content = np.ascontiguousarray(pixels)
         return self._compress(content.data, self._is_float)
 
-    def _sampled_byte_count(self, sample: npt.NDArray[Any], predictor: int) -> int:
+    def _sampled_byte_count(self, sample: Sequence[npt.NDArray[Any]], predictor: int) -> int:
         """Return the length of a block from the middle of the first, middle and last band."""
-        bands, rows, columns = sample.shape
+        bands, (rows, columns) = len(sample), sample[0].shape
         top, left = max(0, rows - BLOCK_SIDE) // 2, max(0, columns - BLOCK_SIDE) // 2
         return sum(
-            len(self._encode(sample[band, top:, left:][:BLOCK_SIDE, :BLOCK_SIDE], predictor))
+            len(self._encode(sample[band][top:, left:][:BLOCK_SIDE, :BLOCK_SIDE], predictor))
             for band in sorted({0, bands // 2, bands - 1})
         )
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import rasterio
 from rasterio.windows import Window
 
@@ -84,12 +83,11 @@ class CogCanvas(Canvas):
             tuple(band.id for band in self._plan.bands),
             self._form.tags,
         )
-        sample = _bands_of(raster, places)
+        sample = [raster.band(position) for position in places]
         self._writer = CogWriter(description, self._form.compression, self.path, self._sink, sample)
 
     def _check(self, raster: DecodedRaster) -> None:
-        if raster.array.dtype.name != self._dtype:
-            raise mismatch("dtype", self._dtype, raster.array.dtype.name)
+        # The writer compares the dtype.
         placed = self._placed
         if raster.crs != placed.crs and not is_named_by(self._grid, self._plan.crs, raster.crs):
             raise mismatch("crs", placed.crs, raster.crs)
@@ -130,10 +128,3 @@ def copy_to_canvas(raster: RasterFacts, canvas: CogCanvas) -> None:
                 pixels = served.read(indexes, window=window)
                 piece = DecodedRaster(pixels, transform, served.crs, raster.bands[0].nodata)
                 canvas.write(piece, 0, top, dict(enumerate(indexes)))
-
-
-def _bands_of(raster: DecodedRaster, places: Mapping[int, int]) -> npt.NDArray[np.generic]:
-    positions = list(places)
-    is_whole = positions == list(range(raster.band_count))
-    sample: npt.NDArray[np.generic] = raster.array if is_whole else raster.array[positions]
-    return sample

@@ -147,17 +147,8 @@ class CogParts:
         return SentCog(byte_count, digest.hexdigest(), part_count)
 
     def send_again(self, header: bytes, sink: PartSink) -> None:
-        """Send the finished COG once more, to another sink."""
-        byte_count = len(header) + self._spool.byte_count
-        pieces = self._first_pieces(header, self._spool.block_count(0))
-        if byte_count < WHOLE_BYTE_COUNT:
-            sink.send_whole(_joined(pieces))
-            return
-        # The first parts are longer than the others; without that, there could be too many.
-        count = min(MAX_PART_COUNT, byte_count // self._plan.part_byte_count)
-        parts = cut(pieces, byte_count, count)
-        for number, part in enumerate(parts, start=1):
-            sink.send_part(number, part)
+        """Send the finished COG once more, to another sink, in the same parts."""
+        CogParts(self._spool, self._plan, sink).finish(header)
 
     def _send_first(self, header: bytes, held_count: int, digest: Any) -> int:
         """Send the first parts, or a short file whole; return the number of parts of the file."""
@@ -170,7 +161,8 @@ class CogParts:
             self._sink.send_whole(whole)
             digest.update(whole)
             return 0
-        count = self._plan.head_part_count if self._sent_count else byte_count // PART_BYTE_COUNT
+        alone = min(MAX_PART_COUNT, byte_count // PART_BYTE_COUNT)
+        count = self._plan.head_part_count if self._sent_count else alone
         for number, part in enumerate(cut(pieces, byte_count, count), start=1):
             self._sink.send_part(number, part)
             digest.update(part)

@@ -8,6 +8,7 @@ known last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class CogWriter:
 
     :param compression: one of ``layout.COMPRESSIONS``.
     :param directory: where its files go; one COG at a time uses a directory.
-    :param sample: (bands, rows, columns) of its pixels, see :class:`BlockEncoder`.
+    :param sample: some of its pixels, see :class:`BlockEncoder`.
     :raises PlanError: if a GeoTIFF or an upload cannot hold it.
     :raises OSError: if the disk is full; the methods raise it too.
     """
@@ -55,7 +56,7 @@ class CogWriter:
         compression: str,
         directory: Path,
         sink: PartSink,
-        sample: npt.NDArray[Any] | None = None,
+        sample: Sequence[npt.NDArray[Any]] | None = None,
     ) -> None:
         self._encoder = BlockEncoder(compression, description.dtype, sample)
         self._nodata = nodata_of_cog(description.dtype, description.nodata)

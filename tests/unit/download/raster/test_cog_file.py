@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from airflow_provider.earthengine.download.raster import cog_header
 from airflow_provider.earthengine.download.raster.cog_header import BlockPlaces, CogHeader
 from airflow_provider.earthengine.download.raster.cog_layout import CogLayout
 from airflow_provider.earthengine.download.raster.cog_tags import tags_of
+from airflow_provider.earthengine.download.raster.integrity import expect_pixel_coordinates
 from tests.unit.download.raster.written_cogs import (
     DTYPES,
     NORTH_UP,
@@ -107,6 +109,16 @@ def test_any_transform_survives(transform: tuple[float, ...], tmp_path: Path) ->
     with opened(sink.file) as dataset:
         assert tuple(dataset.transform)[:6] == transform
         assert same_bits(dataset.read(), pixels)
+
+
+def test_a_download_at_columns_and_rows_of_pixels_makes_no_warning(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expect_pixel_coordinates()
+        pixels = ramp("uint8", (1, 30, 30))
+        sink, _ = write_cog(pixels, tmp_path, transform=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
+        with opened(sink.file) as dataset:
+            assert same_bits(dataset.read(), pixels)
 
 
 @pytest.mark.parametrize(

@@ -131,21 +131,23 @@ def test_more_than_ten_thousand_parts_make_each_longer() -> None:
     assert 8 * MEBIBYTE < plan.part_byte_count < 16 * MEBIBYTE
 
 
-def test_a_file_that_is_sent_again_has_no_more_parts_than_s3_takes(tmp_path: Path) -> None:
-    layout = CogLayout(512 * 16, 512, 1, "float64")
-    spool = BlockSpool(tmp_path / "blocks", layout)
-    for number in range(16):
-        spool.add(0, number, bytes([number]) * MEBIBYTE)
-    for level in range(1, spool.level_count):
+@pytest.mark.parametrize("plan", [PartPlan(1, 2 * MEBIBYTE), PartPlan(2, 9 * MEBIBYTE)])
+@pytest.mark.parametrize("block_count", [3, 7, 30])
+def test_a_file_that_is_sent_again_has_the_same_parts(
+    plan: PartPlan, block_count: int, tmp_path: Path
+) -> None:
+    spool = BlockSpool(tmp_path / "blocks", CogLayout(512 * block_count, 512, 1, "float64"))
+    first, again = CollectedParts(), CollectedParts()
+    parts = CogParts(spool, plan, first)
+    for level in range(spool.level_count):
         for number in range(spool.block_count(level)):
-            spool.add(level, number, b"half")
-    # As where the overviews take more than was left for them beside 10,000 parts of this length.
-    sink, plan = CollectedParts(), PartPlan(1, 1024)
-    CogParts(spool, plan, CollectedParts()).send_again(b"header", sink)
+            spool.add(level, number, bytes([level, number]) * (MEBIBYTE >> level))
+            parts.send_ready()
+    sent = parts.finish(b"header")
+    parts.send_again(b"header", again)
     spool.close()
-    assert max(sink.parts) == MAX_PARTS
-    assert sink.file.startswith(b"header")
-    assert len(sink.file) == len(b"header") + spool.byte_count
+    assert (again.whole, again.parts) == (first.whole, first.parts)
+    assert hashlib.sha256(again.file).hexdigest() == sent.sha256
 
 
 @examples(200)
