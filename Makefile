@@ -40,7 +40,7 @@ STALE := $(shell [ -x $(BIN)/python ] || exit 0; \
   [ "$$("$(PYTHON)" -c "$$version" 2>&1)" = "$$($(BIN)/python -c "$$version")" ] || \
   echo "it is not $(PYTHON)'s but $$($(BIN)/python --version)'s")
 
-.PHONY: FORCE help install demo test lint docs oldest-airflow wheel test-slow fuzz reliability-page live bench bench-compressions up down lock clean
+.PHONY: FORCE help install demo test lint docs oldest-airflow wheel test-slow fuzz reliability-page live bench bench-starting bench-compressions up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-20s%s\n", name, $$0 }'
@@ -107,6 +107,9 @@ live: $(STAMP) ## the contract tests and downloads, against the real Earth Engin
 # BENCH='--cells 4x16-500ms large' measures these again and leaves the others as they were.
 bench: $(STAMP) ## compare with geedim, half an hour; writes docs/performance.md
 	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+bench-starting: $(STAMP) ## how long a download takes to start; writes docs/performance.md
+	$(BIN)/python -m tests.benchmarks.starting
 
 bench-compressions: $(STAMP) ## what each compression of a raster costs; writes docs/performance.md
 	$(BIN)/python -m tests.benchmarks.compressions
