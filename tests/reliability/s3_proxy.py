@@ -92,13 +92,17 @@ Fault = Answer | Page | LoseRequest | LoseAnswer | Stall | WrongChecksum | Meanw
 
 @dataclass
 class Armed:
-    """A fault with how often it shall happen and has happened."""
+    """A fault with how often it shall happen and has happened.
+
+    :param path: of the object that it happens to, once it has happened: each time to the same.
+    """
 
     operation: str
     fault: Fault
     times: int
     skip: int
     fired: int = 0
+    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -153,8 +157,11 @@ class S3Proxy:
             self._lasting = None
         assert armed.fired == times, f"{fault} for {operation} happened {armed.fired} times"
 
-    def take(self, operation: str) -> Fault | None:
-        """Return what happens to this request, counted as happened; None for nothing."""
+    def take(self, operation: str, path: str) -> Fault | None:
+        """Return what happens to this request, counted as happened; None for nothing.
+
+        Files are sent side by side: what happens three times is three tries of one of them.
+        """
         self.counts[operation] += 1
         if self.denies_head and operation == "HeadObject":
             return Answer(403, "AccessDenied")
@@ -163,10 +170,13 @@ class S3Proxy:
         for armed in self._armed:
             if armed.operation != operation or armed.fired == armed.times:
                 continue
+            if armed.path not in (None, path):
+                continue
             if armed.skip:
                 armed.skip -= 1
                 return None
             armed.fired += 1
+            armed.path = path
             if isinstance(armed.fault, Answer) and armed.fault.goes_on:
                 self._lasting = armed.fault
             return armed.fault
@@ -187,7 +197,7 @@ class S3Proxy:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
         method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
-        fault = self.take(operation_of(method, target))
+        fault = self.take(operation_of(method, target), urlsplit(target).path)
         byte_count = int(header(head, "content-length") or 0)
         if header(head, "expect"):
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
