@@ -25,7 +25,7 @@
         ├── DownloadCancelledError    (InterruptedError) the download was stopped
         ├── SourceChangedError        (OSError)          the asset was replaced during the download
         ├── FetchTimeoutError         (TimeoutError)     no answer in time
-        ├── ScratchError              (OSError)          no space on the worker's disk
+        ├── ScratchError              (OSError)          the worker lacks disk, memory or files
         └── TruncatedBodyError        (OSError)          the body is truncated or damaged
 
 The two main branches are the contract with the operator: a :class:`PermanentError` fails the task
@@ -180,7 +180,7 @@ class FetchTimeoutError(TransientError, TimeoutError):
 
 
 class ScratchError(TransientError, OSError):
-    """The worker's disk is full or not writable; another worker's may be usable."""
+    """The worker's disk, memory or open files do not suffice; another worker's may."""
 
 
 class TruncatedBodyError(TransientError, OSError):

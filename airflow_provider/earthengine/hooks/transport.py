@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from airflow_provider.earthengine.download.worker_limits import find_refusal
+
 CONNECT_SECONDS = 10.0
 LISTING_SECONDS = 60.0
 POOL_CONNECTIONS = 64
@@ -111,6 +113,9 @@ class Transport:
         except requests.Timeout:
             raise TimeoutError(f"no answer in time from {urlsplit(uri).hostname}") from None
         except requests.RequestException as error:
+            refusal = find_refusal(error)
+            if refusal is not None:
+                raise refusal from None
             reason = _innermost_reason(error)
             if "CERTIFICATE_VERIFY_FAILED" in reason:
                 reason += "; for a private CA, set REQUESTS_CA_BUNDLE to its file"

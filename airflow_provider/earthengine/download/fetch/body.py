@@ -32,6 +32,7 @@ from airflow_provider.earthengine.download.transport.connections import (
 )
 from airflow_provider.earthengine.download.transport.redaction import scrub
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
+from airflow_provider.earthengine.download.worker_limits import find_refusal
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadIdExpiredError,
@@ -263,6 +264,9 @@ def _translated_errors(what: str) -> Iterator[None]:
             TruncatedBodyError(f"The body of {what} ended early.", server_text=scrub(str(error)))
         )
     except (requests.RequestException, HTTPError) as error:
+        refusal = find_refusal(error)
+        if refusal is not None:
+            raise_alone(refusal)
         # requests raises ConnectionError for a read timeout within the body.
         silent = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
         if silent or isinstance(error, requests.Timeout):

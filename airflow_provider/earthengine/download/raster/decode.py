@@ -104,7 +104,7 @@ def decode_body(
     if file_format == NPY:
         return DecodedRaster(np.array(open_npy(path)))
     with (
-        reading_errors_as_truncated("The GeoTIFF"),
+        reading_errors_as_truncated("The GeoTIFF", path),
         open_geotiff(path, max_byte_count) as dataset,
     ):
         pixels = _inflate(path, dataset, buffer)
