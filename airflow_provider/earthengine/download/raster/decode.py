@@ -127,7 +127,8 @@ def _inflate(path: Path, dataset: DatasetReader, buffer: PixelBuffer) -> npt.NDA
         structure.get("COMPRESSION") in DEFLATE_NAMES
         and (structure.get("INTERLEAVE") == "PIXEL" or dataset.count == 1)
         and "PREDICTOR" not in structure
-        and "NBITS" not in structure
+        # Samples of 12 bits, for example, are packed; GDAL says so of the band.
+        and "NBITS" not in dataset.tags(1, ns="IMAGE_STRUCTURE")
         and len(set(dataset.dtypes)) == 1
         and dataset.profile["tiled"]
     )
