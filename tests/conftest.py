@@ -9,6 +9,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,10 @@ from stack.live import IS_LIVE
 from tests.support.drawn import register_profiles
 
 register_profiles()
+
+# A dropped time zone does not show in UTC. This one is 12 h 45 min from it, in summer 13 h 45 min.
+os.environ["TZ"] = "Pacific/Chatham"
+time.tzset()
 
 # Airflow reads its home once, when it is first imported, and creates it: set before anything else.
 _AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))

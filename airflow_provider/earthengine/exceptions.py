@@ -25,7 +25,7 @@
         ├── DownloadCancelledError    (InterruptedError) the download was stopped
         ├── SourceChangedError        (OSError)          the asset was replaced during the download
         ├── FetchTimeoutError         (TimeoutError)     no answer in time
-        ├── ScratchError              (OSError)          no space on the worker's disk
+        ├── ScratchError              (OSError)          the worker lacks disk, memory or files
         └── TruncatedBodyError        (OSError)          the body is truncated or damaged
 
 The two main branches are the contract with the operator: a :class:`PermanentError` fails the task
@@ -39,6 +39,9 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from airflow_provider.earthengine.one_line import one_line
+
+MESSAGE_LENGTH = 4_000
 SERVER_TEXT_LENGTH = 500
 
 
@@ -46,13 +49,14 @@ class EarthEngineProviderError(Exception):
     """The root of the tree: one sentence for people, named facts for programs.
 
     :param message: one sentence: what failed, on what, wanted and got with units, what to do.
-    :param server_text: the server's own text, already free of secrets; cut to 500 characters.
+        Whatever it quotes, it becomes one line of at most 4,000 characters.
+    :param server_text: the server's own text, already free of secrets; likewise, of 500 characters.
     :param facts: details that a caller may need, for example ``status=429``.
     """
 
     def __init__(self, message: str, /, *, server_text: str = "", **facts: Any) -> None:
-        self.message = message
-        self.server_text = server_text[:SERVER_TEXT_LENGTH]
+        self.message = message = _cut(one_line(message[: MESSAGE_LENGTH + 1]))
+        self.server_text = one_line(server_text[:SERVER_TEXT_LENGTH])[:SERVER_TEXT_LENGTH]
         self.facts = facts
         super().__init__(
             f"{message} The server said: {self.server_text}" if self.server_text else message
@@ -65,6 +69,10 @@ class EarthEngineProviderError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by message and facts: executors send exceptions between processes."""
         return _rebuild, (type(self), self.message, self.server_text, self.facts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_LENGTH else f"{text[: MESSAGE_LENGTH - 3]}..."
 
 
 def raise_alone(error: EarthEngineProviderError) -> NoReturn:
@@ -180,7 +188,7 @@ class FetchTimeoutError(TransientError, TimeoutError):
 
 
 class ScratchError(TransientError, OSError):
-    """The worker's disk is full or not writable; another worker's may be usable."""
+    """The worker's disk, memory or open files do not suffice; another worker's may."""
 
 
 class TruncatedBodyError(TransientError, OSError):

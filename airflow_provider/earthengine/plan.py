@@ -15,6 +15,7 @@ from airflow_provider.earthengine.download.fields.job import DownloadFields, Wor
 from airflow_provider.earthengine.download.plan.plan import plan_job
 from airflow_provider.earthengine.exceptions import DownloadParamsError, EarthEngineProviderError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.one_line import one_line
 
 # It reads what whoever types the command may read.
 _FOLDERS = (Path.cwd(), Path("/"))
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - the command's output
         return 1
     told = [*plan.lines(), *(f"Warning: {warning}" for warning in plan.info.warnings)]
-    lines = [json.dumps(plan.to_dict(), indent=2)] if options.json else told
+    lines = [json.dumps(plan.to_dict(), indent=2)] if options.json else map(one_line, told)
     print("\n".join(lines))  # noqa: T201 - the command's output
     return 0
 

@@ -160,7 +160,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "turned": {
         "download_params": {
             "bands": ["B3"], "crs": "EPSG:32610", "dimensions": [300, 200],
-            "crs_transform": [8, 3, 520000, 3, -8, 4180000],
+            "crs_transform": [8, 3, 520000, 2, -8, 4180000],
         }
     },
     "south-up": {"image": "projects/demo/assets/south_up"},

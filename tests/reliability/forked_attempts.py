@@ -5,8 +5,10 @@ A new interpreter takes seconds until it has imported all that a download needs;
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import os
+import resource
 import tempfile
 import time
 from collections.abc import Mapping
@@ -48,6 +50,8 @@ class Attempt:
     :param kill: the moment at which it is killed, as ``tests.support.download_attempt`` says it,
         and by which signal, if not -9.
     :param context: facts of the task instance, and ``clear_number``.
+    :param limit: the name of one of the system's limits, and how much more than it has at its start
+        the process may take.
     """
 
     def __init__(
@@ -56,13 +60,15 @@ class Attempt:
         scratch: Path,
         kill: tuple[Any, ...] | None = None,
         context: Mapping[str, Any] | None = None,
+        limit: tuple[str, int] | None = None,
     ) -> None:
         self._results, sender = _CONTEXT.Pipe(duplex=False)
         # The one that is warm has the environment of the test that came first.
         environment = {
             name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_")
         }
-        arguments = (sender, dict(fields), environment, str(scratch), kill, dict(context or {}))
+        arguments = (sender, dict(fields), environment, str(scratch), kill)
+        arguments = (*arguments, dict(context or {}), limit)
         self.process: BaseProcess = _CONTEXT.Process(target=_run, args=arguments, daemon=True)
         self.process.start()
         sender.close()
@@ -105,13 +111,27 @@ def _run(
     scratch: str,
     kill: tuple[Any, ...] | None,
     context: Mapping[str, Any],
+    limit: tuple[str, int] | None,
 ) -> None:
     os.environ.update(environment)
     tempfile.tempdir = scratch
     if kill:
         signal_at(*kill)
+    if limit:
+        _set_limit(*limit)
     try:
         outcome = Outcome(uris=make_attempt(fields, task_context(**context)))
     except Exception as error:  # noqa: BLE001 - it is what the test looks at
         outcome = Outcome(error=f"{type(error).__name__}: {error}")
     results.send(outcome)
+
+
+def _set_limit(name: str, more: int) -> None:
+    """Let the process take so much more than it has; a file may be so long."""
+    have = {
+        "RLIMIT_FSIZE": 0,
+        "RLIMIT_NOFILE": 1 + max(int(path.name) for path in Path("/proc/self/fd").iterdir()),
+        "RLIMIT_AS": int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE,
+    }
+    number = getattr(resource, name)
+    resource.setrlimit(number, (have[name] + more, resource.getrlimit(number)[1]))

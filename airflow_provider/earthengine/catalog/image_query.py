@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider.earthengine.catalog.property_conditions import PropertyCondition
 from airflow_provider.earthengine.download.fields.region import Region
 from airflow_provider.earthengine.download.fields.source import ListedImage
+from airflow_provider.earthengine.download.fields.values import shown_names
 from airflow_provider.earthengine.download.foreign import (
     MICROSECOND,
     MILLISECOND,
@@ -257,7 +258,7 @@ def _odd_conditions(query: ImageQuery, names: Foreign, counts: Foreign) -> list[
     if not first:
         return []
     counts.items(len(query.conditions))
-    known = ", ".join(sorted(first))
+    known = shown_names(sorted(first))
     return [
         f"No image of {query.collection} in the window and region has the property "
         f"{condition.property_name}; the properties are {known}."

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
+from airflow_provider.earthengine.one_line import one_line
+
 MAX_DEPTH = 32
 MAX_TEXT_LENGTH = 100_000
 MAX_JSON_BYTE_COUNT = 24 << 20
@@ -179,8 +181,7 @@ def parse_json(content: bytes, place: str) -> Foreign:
     :param place: its name in messages.
     :raises ForeignValueError: if it is not JSON, or longer, deeper or larger than is ever needed.
     """
-    count = content.count(b"[") + content.count(b"{")
-    if len(content) > MAX_JSON_BYTE_COUNT or count > _MAX_CONTAINERS:
+    if len(content) > MAX_JSON_BYTE_COUNT or has_many_containers(content):
         raise ForeignValueError(f"{place} is too large")
     try:
         value = json.loads(content.decode())
@@ -199,13 +200,18 @@ def parse_json(content: bytes, place: str) -> Foreign:
     raise ForeignValueError(f"{place} has more than {MAX_JSON_DEPTH} levels of lists and objects")
 
 
+def has_many_containers(content: bytes) -> bool:
+    """Return whether JSON text may have more lists and objects than is ever needed."""
+    return content.count(b"[") + content.count(b"{") > _MAX_CONTAINERS
+
+
 def shown(value: Any) -> str:
     """Return the value for an error message, as one short line."""
     try:
         text = _SHOWN.repr(value)
     except (ValueError, RecursionError):  # ValueError: more digits than Python prints.
         text = f"a {type(value).__name__}"
-    return text.encode("utf-8", "backslashreplace").decode()[:80]
+    return one_line(text)[:80]
 
 
 def _is_broken(text: str) -> bool:

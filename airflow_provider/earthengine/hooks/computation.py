@@ -28,22 +28,19 @@ from airflow_provider.earthengine.hooks.transport import Transport
 
 
 class ExpressionClient:
-    """Compute expressions for one connection; its methods block, so call them in threads.
+    """Compute expressions for one connection; its methods block, so call them in threads."""
 
-    :param deadline_seconds: the longest silence of the server while it computes.
-    """
-
-    def __init__(self, config: ConnectionConfig, deadline_seconds: float) -> None:
+    def __init__(self, config: ConnectionConfig) -> None:
         self._config = config
-        self._deadline_seconds = deadline_seconds
         self._login: Login | None = None
         self._transport: Transport | None = None
 
-    def compute(self, expression: str, action: str) -> Any:
+    def compute(self, expression: str, action: str, deadline_seconds: float) -> Any:
         """Return the value of an expression.
 
         :param expression: the output of ``ee.ComputedObject.serialize(for_cloud_api=True)``.
         :param action: what it does, to follow "Earth Engine could not".
+        :param deadline_seconds: the longest silence of the server while it computes.
         :raises EarthEngineProviderError: if the computation fails.
         """
         install_secrets_filter()
@@ -51,7 +48,7 @@ class ExpressionClient:
             # Kept: a token is valid for an hour of requests.
             login = self._login = self._login or load_login_unchecked(self._config)
         # Not kept: requests are minutes apart, and networks drop idle connections.
-        transport = self._transport = Transport(self._config.endpoint_url, self._deadline_seconds)
+        transport = self._transport = Transport(self._config.endpoint_url, deadline_seconds)
         try:
             with translated(action, refused=RequestRejectedError):
                 answer, content = self._post(login, transport, expression)

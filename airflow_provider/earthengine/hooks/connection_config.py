@@ -49,7 +49,7 @@ _UNUSED_FIELDS = ("host", "login", "password", "schema", "port")
 
 # Project ids (with their old "domain:" prefix) and project numbers. Source:
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects, read 2025-08.
-_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
+PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
 # E-mails become part of a path.
 _ACCOUNT = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
 # Source: https://www.rfc-editor.org/rfc/rfc6749#section-3.3, "scope-token", read 2025-08.
@@ -99,7 +99,7 @@ def read_connection(conn_id: str, connection: Any) -> ConnectionConfig:
     # Not extra_dejson, which treats text that is not JSON as an empty extra.
     try:
         extra = json.loads(connection.extra or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         refuse(conn_id, "its extra is not JSON; write a JSON object")
     if not isinstance(extra, dict):
         refuse(conn_id, "its extra is not a JSON object; write one")
@@ -171,7 +171,7 @@ def _read_login(conn_id: str, extra: Mapping[str, Any]) -> tuple[str, str | None
 
 def _read_project(conn_id: str, extra: Mapping[str, Any], auth: str) -> str | None:
     project = _read_text(conn_id, "project", extra)
-    if project and not _PROJECT.fullmatch(project):
+    if project and not PROJECT.fullmatch(project):
         refuse(conn_id, f"project is {project!r}; write a project's id, such as my-project-1")
     if auth == ANONYMOUS and not project:
         refuse(conn_id, "it names no project; set project in its extra")

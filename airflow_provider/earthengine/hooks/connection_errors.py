@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import NoReturn
 
-from airflow_provider.earthengine.exceptions import ConnectionConfigError
+from airflow_provider.earthengine.exceptions import ConnectionConfigError, raise_alone
 
 
 def refuse(conn_id: str, problem: str) -> NoReturn:
@@ -14,7 +14,8 @@ def refuse(conn_id: str, problem: str) -> NoReturn:
 
     :param problem: follows "Connection 'x': ", and says what to do.
     """
-    raise ConnectionConfigError(f"Connection {conn_id!r}: {problem}.", conn_id=conn_id) from None
+    # Not "from None" alone: the error of a JSON text keeps that text, and stays the context.
+    raise_alone(ConnectionConfigError(f"Connection {conn_id!r}: {problem}.", conn_id=conn_id))
 
 
 def nearest_of(name: str, known: Iterable[str]) -> str:

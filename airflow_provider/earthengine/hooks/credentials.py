@@ -16,6 +16,7 @@ from airflow_provider.earthengine.hooks.connection_config import (
     ANONYMOUS,
     APPLICATION_DEFAULT,
     KEY_FILE,
+    PROJECT,
     USER,
     ConnectionConfig,
 )
@@ -86,7 +87,13 @@ def load_login_unchecked(config: ConnectionConfig) -> Login:
         credentials, of_credentials = _impersonate(config, source)
     else:
         credentials, of_credentials = load(config)
-    project = config.project or of_credentials
+    # That of the credentials comes from a file, and may be anything.
+    project: Any = config.project or of_credentials
+    if project is not None and not (isinstance(project, str) and PROJECT.fullmatch(project)):
+        refuse(
+            config.conn_id,
+            "its key names a project that is no project's id; set project in its extra",
+        )
     if not project:
         refuse(
             config.conn_id,

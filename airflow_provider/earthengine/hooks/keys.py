@@ -53,7 +53,7 @@ def read_key(conn_id: str, name: str, text: str, wanted: str | None = None) -> d
     parsed = _parse(conn_id, name, text)
     key: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
     kind = key.get("type")
-    if kind not in _NEEDED:
+    if not isinstance(kind, str) or kind not in _NEEDED:
         refuse(
             conn_id,
             f'{name} is not a key that can be used here: its "type" must be '
@@ -92,8 +92,11 @@ def _parse(conn_id: str, name: str, text: str) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         refuse(conn_id, f"{name} is not JSON ({where}); use the whole key file")
-    except RecursionError:
-        refuse(conn_id, f"{name} is nested too deeply for a key; use the key file, unchanged")
+    except (ValueError, RecursionError):  # ValueError: a number of thousands of digits.
+        refuse(
+            conn_id,
+            f"{name} is no key that can be read; use the key file, unchanged",
+        )
 
 
 def _check_source(conn_id: str, name: str, source: Any) -> None:

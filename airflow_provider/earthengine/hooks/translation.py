@@ -16,6 +16,7 @@ from airflow_provider.earthengine.download.transport.answers import (
     retry_after_seconds,
 )
 from airflow_provider.earthengine.download.transport.redaction import scrub
+from airflow_provider.earthengine.download.worker_limits import find_refusal
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     ConnectionConfigError,
@@ -45,6 +46,9 @@ def translated(action: str, *, refused: type[PermanentError]) -> Iterator[None]:
     except EarthEngineProviderError:
         raise
     except Exception as error:  # noqa: BLE001 - every error is translated and raised
+        refusal = find_refusal(error)
+        if refusal is not None:
+            raise_alone(refusal)
         was_answered = ANSWERS.count > answers
         # Without causes: they quote URLs, keys and whole requests.
         raise_alone(_translate(error, action, refused, was_answered=was_answered))

@@ -14,8 +14,16 @@ from contextvars import ContextVar
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from airflow_provider.earthengine.download.foreign import has_many_containers
+from airflow_provider.earthengine.download.worker_limits import find_refusal
+from airflow_provider.earthengine.exceptions import ServiceUnavailableError
+
 CONNECT_SECONDS = 10.0
 LISTING_SECONDS = 60.0
+MAX_ANSWER_BYTE_COUNT = 32 << 20
+"""Ten times the longest known, the list of all functions and the description of 5,000 bands."""
+MAX_REFUSAL_BYTE_COUNT = 1 << 20
+"""A refusal is cut there: what it means is in its status."""
 POOL_CONNECTIONS = 64
 
 _DESCRIPTION = "/$discovery/rest"
@@ -65,6 +73,7 @@ class Transport:
         self._adapter = InterruptibleAdapter(pool_maxsize=POOL_CONNECTIONS)
         self._session = open_session(self._adapter)
         self._described: dict[str, tuple[Any, bytes]] = {}
+        self._accepted = self._session.headers["Accept-Encoding"]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
         """Refuse to be copied: google-auth copies transports to silently query a third host.
@@ -91,6 +100,7 @@ class Transport:
 
         :raises TimeoutError: if there is no connection or no answer in time.
         :raises ConnectionError: if the connection is refused or lost, or the body truncated.
+        :raises ServiceUnavailableError: if it is longer than any answer of Earth Engine.
         """
         import httplib2  # type: ignore[import-untyped]  # ships no annotations
         import requests
@@ -99,18 +109,24 @@ class Transport:
         if described := self._described.pop(uri, None):
             return described
         try:
-            response = self._session.request(
+            with self._session.request(
                 method,
                 uri,
                 data=body,
-                headers=headers,
+                # Not the client's own Accept-Encoding, which has more than is decoded here.
+                headers={**(headers or {}), "accept-encoding": self._accepted},
                 timeout=(min(CONNECT_SECONDS, self._deadline_seconds), self._silence(uri, method)),
                 # A redirect could carry the token, or the request, to another host.
                 allow_redirects=False,
-            )
+                stream=True,
+            ) as response:
+                content = _read_content(response, urlsplit(uri).hostname)
         except requests.Timeout:
             raise TimeoutError(f"no answer in time from {urlsplit(uri).hostname}") from None
         except requests.RequestException as error:
+            refusal = find_refusal(error)
+            if refusal is not None:
+                raise refusal from None
             reason = _innermost_reason(error)
             if "CERTIFICATE_VERIFY_FAILED" in reason:
                 reason += "; for a private CA, set REQUESTS_CA_BUNDLE to its file"
@@ -120,8 +136,8 @@ class Transport:
         answer = httplib2.Response({**response.headers, "status": str(response.status_code)})
         answer.reason = response.reason
         if _DESCRIPTION in uri and response.status_code == _OK:
-            self._described[uri] = answer, response.content
-        return answer, response.content
+            self._described[uri] = answer, content
+        return answer, content
 
     def interrupt(self) -> None:
         """Interrupt every request in flight; safe in a signal handler."""
@@ -134,6 +150,25 @@ class Transport:
         if method == "POST" and uri.startswith(f"{self._endpoint_url}/"):
             return self._deadline_seconds
         return min(LISTING_SECONDS, self._deadline_seconds)
+
+
+def _read_content(response: Any, host: str | None) -> bytes:
+    """Return the content of an answer, of bounded length.
+
+    :raises ServiceUnavailableError: if it is longer than any answer of Earth Engine.
+    """
+    from airflow_provider.earthengine.download.transport.bounded_content import read_decoded
+
+    if response.status_code >= 400:
+        return read_decoded(response, MAX_REFUSAL_BYTE_COUNT)
+    content = read_decoded(response, MAX_ANSWER_BYTE_COUNT + 1)
+    if len(content) > MAX_ANSWER_BYTE_COUNT or has_many_containers(content):
+        raise ServiceUnavailableError(
+            f"The answer of {host} has more than {MAX_ANSWER_BYTE_COUNT:,} bytes or too many "
+            "lists and objects, which no answer of Earth Engine has; if this persists, check "
+            "endpoint_url in the connection's extra, and proxies."
+        )
+    return content
 
 
 def _innermost_reason(error: BaseException) -> str:

@@ -13,9 +13,10 @@ from airflow_provider.earthengine.catalog.versions import present_versions
 from airflow_provider.earthengine.download.fields.destination import read_bucket_name, read_prefix
 from airflow_provider.earthengine.download.fields.literals import is_literal
 from airflow_provider.earthengine.download.fields.templates import check_no_template
-from airflow_provider.earthengine.download.fields.values import is_unset
+from airflow_provider.earthengine.download.fields.values import is_unset, shown_names
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_bucket
+from airflow_provider.earthengine.one_line import one_line
 from airflow_provider.earthengine.task.outcome import check_map_length, failing_for_good
 from airflow_provider.earthengine.task.query_fields import QueryFields
 
@@ -128,7 +129,7 @@ class EarthEngineDriftOperator(QueryFields):
         query = self.read_query(context)
         present, warnings = list_downloads(hook, query, by)
         for warning in warnings:
-            self.log.warning(warning)
+            self.log.warning("%s", one_line(warning))
         return present
 
     def _report(self, drift: Drift, compared: int) -> None:
@@ -139,7 +140,7 @@ class EarthEngineDriftOperator(QueryFields):
         for gone in drift.vanished:
             self.log.warning(
                 "The source of s3://%s/%s vanished: %s",
-                self.s3_bucket, gone.item_key, ", ".join(sorted(gone.asset_ids)),
+                self.s3_bucket, one_line(gone.item_key), shown_names(sorted(gone.asset_ids)),
             )  # fmt: skip
 
     def _describe(self, vanished: Iterable[RecordedDownload]) -> list[dict[str, Any]]:

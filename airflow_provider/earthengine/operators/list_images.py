@@ -10,6 +10,7 @@ from airflow_provider.earthengine.catalog.prefix_pattern import PrefixPattern, r
 from airflow_provider.earthengine.catalog.read_query import check_query
 from airflow_provider.earthengine.download.fields.literals import is_literal
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.one_line import one_line
 from airflow_provider.earthengine.task.outcome import check_map_length, failing_for_good
 from airflow_provider.earthengine.task.query_fields import QueryFields
 
@@ -99,7 +100,7 @@ class EarthEngineListImagesOperator(QueryFields):
             query = self.read_query(context, sort=self.sort, limit=self.limit)
             downloads, warnings = list_downloads(hook, query, by)
             for warning in warnings:
-                self.log.warning(warning)
+                self.log.warning("%s", one_line(warning))
             self.log.info(
                 "%s has %d downloads by %s from %s to %s",
                 query.collection, len(downloads), by, query.start, query.end,

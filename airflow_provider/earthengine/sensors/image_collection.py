@@ -34,6 +34,7 @@ from airflow_provider.earthengine.exceptions import (
     RequestRejectedError,
 )
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.one_line import one_line
 from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.query_fields import QueryFields
 from airflow_provider.earthengine.triggers.image_collection import (
@@ -135,7 +136,7 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
         """
         status = (event or {}).get("status")
         message = str((event or {}).get("message"))
-        self.log.info(message)
+        self.log.info("%s", message)
         if event is not None and status == FOUND:
             return int(event["image_count"] or 0)
         if status == TIMED_OUT:
@@ -187,7 +188,7 @@ class EarthEngineImageCollectionSensor(QueryFields, BaseSensorOperator):
         # A misspelt property matches no image, and the wait itself would not report it.
         if query.conditions and not seen.image_count:
             for warning in list_images(hook, replace(query, limit=1)).warnings:
-                self.log.warning(warning)
+                self.log.warning("%s", one_line(warning))
 
     def _read_wait(self, collection: str) -> Wait:
         seconds = read_quiet_seconds(self.quiet_period)

@@ -21,6 +21,7 @@ from airflow_provider.earthengine.download.fields.on_empty import PUBLISH
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
 from airflow_provider.earthengine.exceptions import AllMaskedError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.one_line import one_line
 from airflow_provider.earthengine.task.run import run_of, scratch_place
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ log = logging.getLogger(__name__)
 def log_plan(plan: Plan) -> None:
     """Log what a download takes, and what is odd about its parameters."""
     for line in plan.lines():
-        log.info("%s", line)
+        log.info("%s", one_line(line))
     for sentence in (*plan.job.params.warnings, *plan.info.warnings):
-        log.warning("%s", sentence)
+        log.warning("%s", one_line(sentence))
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,6 @@ def _refuse_masked(job: Job, stage: StagedTiles | None) -> NoReturn:
 def _log_rasters(job: Job, rasters: Sequence[RasterFacts]) -> None:
     for raster in rasters:
         name = f"{job.destination.base}{raster.plan.suffix}"
-        log.info("Verified %s: %s", name, raster.grid)
+        log.info("Verified %s: %s", name, one_line(str(raster.grid)))
         for warning in raster.warnings:
-            log.warning("%s: %s", name, warning)
+            log.warning("%s: %s", name, one_line(warning))

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, conf
 
+from airflow_provider.earthengine.download.worker_limits import find_refusal
 from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
     EmptyImageError,
     PermanentError,
+    TransientError,
 )
 
 
@@ -20,6 +22,8 @@ def failing_for_good(
 ) -> Iterator[None]:
     """Fail the task without a retry if a retry cannot help; other errors pass through.
 
+    What the worker lacks becomes a :class:`ScratchError`.
+
     :param skips_empty: whether to skip the task, rather than fail it, for such an error.
     """
     try:
@@ -28,6 +32,12 @@ def failing_for_good(
         skips = isinstance(error, EmptyImageError) and skips_empty(error)
         outcome = AirflowSkipException if skips else AirflowFailException
         raise outcome(f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        # Memory, files and threads run out anywhere, also in code of Airflow's.
+        refusal = None if isinstance(error, TransientError) else find_refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from None
 
 
 def check_map_length(count: int) -> None:

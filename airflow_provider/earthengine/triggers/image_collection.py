@@ -29,6 +29,7 @@ from airflow_provider.earthengine.exceptions import (
 from airflow_provider.earthengine.hooks.computation import ExpressionClient
 from airflow_provider.earthengine.hooks.connection_config import read_connection
 from airflow_provider.earthengine.hooks.keys import secrets_of
+from airflow_provider.earthengine.triggers.request_threads import run_request
 
 FOUND, TIMED_OUT, FAILED = "found", "timed_out", "failed"
 """The ``status`` of an event."""
@@ -36,6 +37,11 @@ FOUND, TIMED_OUT, FAILED = "found", "timed_out", "failed"
 # Incremented when the meaning of a keyword argument changes; see _read_arguments.
 VERSION = 1
 DEADLINE_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
+# The wait's last request, when its time is up, may take so long; a poll is answered in a second.
+_LAST_LOOK_SECONDS = 5.0
+# And so long with the wait for a thread, as many waits may end together: enough for 600 of them.
+# Airflow itself ends a wait two minutes after its deadline.
+_LAST_TURN_SECONDS = 30.0
 # Sensors of one DAG start in the same second, and should not keep polling together.
 _JITTER = 0.25
 _POLICY = RetryPolicy()
@@ -131,7 +137,7 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
         config = read_connection(self.earthengine_conn_id, connection)
         if config.key_text:
             await _mask(secrets_of(json.loads(config.key_text, strict=False)))
-        return ExpressionClient(config, DEADLINE_SECONDS)
+        return ExpressionClient(config)
 
     async def _poll(
         self, wait: Wait, seen: Sighting | None, client: ExpressionClient
@@ -142,26 +148,36 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
         """
         failures, failure, pause = 0, "", self._pause(wait, seen)
         while True:
-            is_last = pause >= self.deadline - time.time()
-            await asyncio.sleep(max(0.0, min(pause, self.deadline - time.time())))
+            left = self.deadline - time.time()
+            is_last = pause >= left
+            await asyncio.sleep(max(0.0, min(pause, left)))
             try:
-                answer = await _ask(client, self.expression, wait.action)
+                answer = await self._ask(client, wait.action, is_last=is_last)
                 now = time.time()
                 before, seen = seen, read_sighting(answer, now).after(seen)
             except TransientError as error:
                 failures, failure = failures + 1, str(error)
                 pause = _POLICY.wait_seconds(failures, error)
-                self.log.warning(
-                    "Request %d failed, next one in %.1f s: %s", failures, pause, error
-                )
+                self.log.warning("Request %d in a row failed: %s", failures, error)
             else:
                 if seen.ends(wait, now):
                     return _event(FOUND, seen, f"Found {seen.describe(wait)}.")
                 if not seen.is_like(before):
                     self.log.info("Found %s", seen.describe(wait))
                 failures, failure, pause = 0, "", self._pause(wait, seen)
-            if is_last:
+            if is_last or time.time() >= self.deadline:
                 return _event(TIMED_OUT, seen, _timed_out(wait, seen, failure))
+
+    async def _ask(self, client: ExpressionClient, action: str, *, is_last: bool) -> Any:
+        """Return the answer to one request, which does not outlive the wait."""
+        left = max(self.deadline - time.time(), _LAST_LOOK_SECONDS)
+        most = min(left, DEADLINE_SECONDS)
+
+        def send(seconds_left: float) -> Any:
+            return client.compute(self.expression, action, min(most, seconds_left))
+
+        within = _LAST_TURN_SECONDS if is_last else most
+        return await run_request(self.earthengine_conn_id, action, within, send, client.interrupt)
 
     def _pause(self, wait: Wait, seen: Sighting | None) -> float:
         """Return the seconds until the next request: a poll, or the end of a quiet period."""
@@ -169,15 +185,6 @@ class EarthEngineImageCollectionTrigger(BaseTrigger):
         if seen is None or seen.image_count < wait.min_images:
             return pause
         return min(pause, max(0.0, seen.quiet_at(wait) - time.time()))
-
-
-async def _ask(client: ExpressionClient, expression: str, action: str) -> Any:
-    try:
-        return await asyncio.to_thread(client.compute, expression, action)
-    except asyncio.CancelledError:
-        # Otherwise the thread keeps waiting, and the triggerer waits for the thread.
-        client.interrupt()
-        raise
 
 
 async def _mask(secrets: Iterator[str]) -> None:

@@ -53,6 +53,8 @@ class Answer:
     after: threading.Event | None = None
 
     def to_bytes(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
         text = self.body if isinstance(self.body, str) else json.dumps(self.body)
         return text.encode()
 

@@ -299,13 +299,13 @@ def test_a_mutated_refusal_is_an_error_of_ours(
 
 def test_the_triggerers_client_reads_what_the_workers_reads(server: ScriptedEarthEngine) -> None:
     config = ConnectionConfig("earth", "anonymous", server.url, "demo")
-    client = ExpressionClient(config, 10.0)
+    client = ExpressionClient(config)
     expression = json.dumps({"result": "0", "values": {"0": {"constantValue": 1}}})
 
     def use(body: Any) -> None:
         server.script[COMPUTE].clear()
         server.answer(COMPUTE, Answer(200, body if isinstance(body, str) else json.dumps(body)))
-        read_sighting(client.compute(expression, "look"), 0.0)
+        read_sighting(client.compute(expression, "look", 10.0), 0.0)
 
     whole = {"result": [3, {"min": 5, "max": 1_641_990_767_055_141}]}
     odd = ["", "null", "[]", "[" * 100_000, '{"result": ' + "1" * 5_000 + "}", '"result"']

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from airflow_provider.earthengine.download.transport.redaction import scrub
+from airflow_provider.earthengine.download.worker_limits import find_refusal
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -129,7 +130,7 @@ def translated_errors(
             "endpoint_url in the AWS connection's extra, and proxies."
         ) from None
     except BotoCoreError as error:
-        raise _error_of_client(error, f"{action} {uri}") from None
+        raise find_refusal(error) or _error_of_client(error, f"{action} {uri}") from None
 
 
 def _error_of_client(error: BotoCoreError, action: str) -> EarthEngineProviderError:

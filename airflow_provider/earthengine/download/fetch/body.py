@@ -25,6 +25,10 @@ from airflow_provider.earthengine.download.transport.answers import (
     read_google_error,
     retry_after_seconds,
 )
+from airflow_provider.earthengine.download.transport.bounded_content import (
+    decoded,
+    read_decoded,
+)
 from airflow_provider.earthengine.download.transport.connections import (
     Cancellation,
     InterruptibleAdapter,
@@ -32,6 +36,7 @@ from airflow_provider.earthengine.download.transport.connections import (
 )
 from airflow_provider.earthengine.download.transport.redaction import scrub
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
+from airflow_provider.earthengine.download.worker_limits import find_refusal
 from airflow_provider.earthengine.exceptions import (
     AssetNotFoundError,
     DownloadIdExpiredError,
@@ -41,6 +46,7 @@ from airflow_provider.earthengine.exceptions import (
     TruncatedBodyError,
     raise_alone,
 )
+from airflow_provider.earthengine.one_line import one_line
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +219,7 @@ def _write_body(
     announced = response.headers.get("Content-Length", "")
     next_progress = time.monotonic() + PROGRESS_SECONDS
     with _part_of(request.path).open("wb") as file:
-        for chunk in response.iter_content(CHUNK_BYTE_COUNT):
+        for chunk in decoded(response, CHUNK_BYTE_COUNT):
             byte_count += len(chunk)
             if byte_count > request.max_byte_count:
                 raise RasterMismatchError(
@@ -229,13 +235,16 @@ def _write_body(
             elif time.monotonic() >= next_progress:
                 next_progress = time.monotonic() + PROGRESS_SECONDS
                 log.info(
-                    "%s: %s of %s bytes", request.what, f"{byte_count:,}", announced or "unknown"
+                    "%s: %s of %s bytes",
+                    request.what,
+                    f"{byte_count:,}",
+                    one_line(announced) or "unknown",
                 )
     return byte_count
 
 
 def _raise_for_answer(response: requests.Response, what: str) -> None:
-    content = response.raw.read(_ERROR_BODY_BYTE_COUNT, decode_content=True)
+    content = read_decoded(response, _ERROR_BODY_BYTE_COUNT)
     message, reason = read_google_error(content)
     error = error_for_answer(
         action=f"send the pixels of {what}",
@@ -263,6 +272,9 @@ def _translated_errors(what: str) -> Iterator[None]:
             TruncatedBodyError(f"The body of {what} ended early.", server_text=scrub(str(error)))
         )
     except (requests.RequestException, HTTPError) as error:
+        refusal = find_refusal(error)
+        if refusal is not None:
+            raise_alone(refusal)
         # requests raises ConnectionError for a read timeout within the body.
         silent = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
         if silent or isinstance(error, requests.Timeout):

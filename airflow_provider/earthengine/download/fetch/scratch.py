@@ -8,10 +8,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider.earthengine.download.worker_limits import find_refusal
 from airflow_provider.earthengine.exceptions import EarthEngineProviderError, ScratchError
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
     removes it. A lock, which ends with its process, shows whether a directory is still in use.
 
     :param parent: where to create it; by default, in TMPDIR.
-    :raises ScratchError: if it cannot be created or written to.
+    :raises ScratchError: if it cannot be created or written to, or the worker has no memory, open
+        files or threads left.
     """
     place = Path(parent or tempfile.gettempdir())
     with _disk_errors_as_ours(place):
@@ -69,15 +71,26 @@ def check_free(directory: Path, byte_count: int) -> None:
 @contextmanager
 def _locked_directory(place: Path) -> Iterator[Path]:
     while True:
-        with (
-            tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as name,
-            (Path(name) / _LOCK).open("w") as lock,
-        ):
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            # Before it was locked, another process may have removed it as abandoned.
-            if os.fstat(lock.fileno()).st_nlink:
-                yield Path(name)
-                return
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+        try:
+            # Closed before it is removed, so that a file can be opened even if no other one can.
+            with (directory / _LOCK).open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                # Before it was locked, another process may have removed it as abandoned.
+                if os.fstat(lock.fileno()).st_nlink:
+                    yield directory
+                    return
+        finally:
+            _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory with at most one open file at a time, unlike shutil.rmtree."""
+    for folder, _, names in os.walk(directory, topdown=False):
+        for name in names:
+            (Path(folder) / name).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # Another process may be removing it as abandoned.
+            Path(folder).rmdir()
 
 
 def _remove_abandoned(place: Path) -> None:
@@ -96,13 +109,26 @@ def _disk_errors_as_ours(place: Path) -> Iterator[None]:
         yield
     except EarthEngineProviderError:
         raise
-    except OSError as error:
-        if error.errno not in _DISK_ERRORS or not _is_below(error.filename, place):
+    except Exception as error:
+        refusal = find_refusal(error) or _disk_error(error, place)
+        if refusal is None:
             raise
-        raise ScratchError(
-            f"Scratch {place} cannot be used ({error.strerror}); free some space, make it "
-            "writable, or set [earthengine] scratch_directory to another place."
-        ) from None
+        raise refusal from None
+
+
+def _disk_error(error: Exception, place: Path) -> ScratchError | None:
+    """Return the error for what the disk refused; None if it was not scratch's disk."""
+    if not isinstance(error, OSError) or error.errno not in _DISK_ERRORS:
+        return None
+    if not _is_below(error.filename, place):
+        return None
+    remedy = "free some space, make it writable"
+    if error.errno == errno.EFBIG:
+        remedy = "raise the worker's limit on the length of a file (ulimit -f)"
+    return ScratchError(
+        f"Scratch {place} cannot be used ({os.strerror(error.errno)}); {remedy}, or set "
+        "[earthengine] scratch_directory to another place."
+    )
 
 
 def _is_below(filename: object, place: Path) -> bool:

@@ -18,6 +18,7 @@ from airflow_provider.earthengine.download.fields.plain_values import (
     check_text,
 )
 from airflow_provider.earthengine.exceptions import DownloadParamsError
+from airflow_provider.earthengine.one_line import one_line
 
 _SHOWN_LENGTH = 60
 _SHOWN_NAMES = 30
@@ -34,8 +35,7 @@ def shown(value: Any) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001 - the value is being refused, and must not hide why
         return f"a {type(value).__name__}"
-    if not text.isprintable():
-        text = " ".join(text.split())
+    text = one_line(text)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 

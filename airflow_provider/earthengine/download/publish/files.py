@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import rasterio
+from rasterio.errors import RasterioError
 
 from airflow_provider.earthengine.download.bucket.multipart import PartUpload, digest_file
 from airflow_provider.earthengine.download.fetch.body import FetchedBody
 from airflow_provider.earthengine.download.fields.params import NPY
 from airflow_provider.earthengine.download.raster.cog_canvas import CogCanvas
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
+from airflow_provider.earthengine.download.worker_limits import find_refusal
 
 GEOTIFF_MEDIA_TYPE = "image/tiff; application=geotiff"
 COG_MEDIA_TYPE = f"{GEOTIFF_MEDIA_TYPE}; profile=cloud-optimized"
@@ -76,6 +81,19 @@ def as_served(raster: RasterFacts, file_format: str) -> LocalFile:
 
 
 def write_nodata(path: Path, nodata: float) -> None:
-    """Write the nodata tag into a GeoTIFF; its pixels do not change."""
-    with rasterio.open(path, "r+", driver="GTiff") as dataset:
-        dataset.nodata = nodata
+    """Write the nodata tag into a GeoTIFF; its pixels do not change.
+
+    :raises OSError: if the disk does not take it. GDAL writes the tag while it closes the file, and
+        then reports no errors.
+    """
+    try:
+        with rasterio.open(path, "r+", driver="GTiff") as dataset:
+            dataset.nodata = nodata
+        with rasterio.open(path, driver="GTiff") as dataset:
+            is_written = np.array_equal(dataset.nodata, nodata, equal_nan=True)
+    except RasterioError as error:
+        if (refusal := find_refusal(error)) is not None:
+            raise refusal from None
+        is_written = False
+    if not is_written:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))

@@ -43,6 +43,7 @@ from airflow_provider.earthengine.download.publish.record import (
 )
 from airflow_provider.earthengine.download.publish.times import choose_times, remarks_on_times
 from airflow_provider.earthengine.download.raster.facts import BandFacts, RasterFacts
+from airflow_provider.earthengine.one_line import one_line
 
 _CODE = re.compile(r"[A-Za-z][\w-]*:\w+")
 
@@ -95,7 +96,7 @@ def build_item(
     times = choose_times(properties, source.listed, source.record, run.window)
     remarks = remarks_on_times(times, properties, source.record)
     for remark in remarks:
-        log.warning(remark)
+        log.warning("%s", one_line(remark))
     warnings = [
         *source.info.warnings,
         *(warning for raster in rasters for warning in raster.warnings),

@@ -28,6 +28,7 @@ from airflow_provider.earthengine.download.publish.writers import (
     check_no_rival_at_work,
 )
 from airflow_provider.earthengine.exceptions import ObjectExistsError
+from airflow_provider.earthengine.one_line import one_line
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def look_at_destination(target: Target) -> Standing:
     if register.claim:
         log.warning(
             "%s has been claimed since %s by %s: it replaces what was there, or died.",
-            target.destination.item_uri, register.claim.claimed_at, register.claim.writer,
+            target.destination.item_uri, one_line(register.claim.claimed_at), register.claim.writer,
         )  # fmt: skip
     if not is_owned(target, register):
         _check_may_replace(target, register)

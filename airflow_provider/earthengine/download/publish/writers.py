@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 from airflow_provider.earthengine.download.fields.destination import Identity
 from airflow_provider.earthengine.exceptions import ObjectExistsError
+from airflow_provider.earthengine.one_line import one_line
 
 _TASK = re.compile(r"(.+)/(-?\d{1,9})")
 
@@ -72,7 +73,7 @@ class Writer:
     def __str__(self) -> str:
         """Return the download, the task and the run as logs show them."""
         task = f" by task {self.task}" if self.task_id else ""
-        return f"download {self.fingerprint}{task} of run {self.generation}"
+        return one_line(f"download {self.fingerprint}{task} of run {self.generation}")
 
 
 def writer_of(identity: Identity) -> Writer:

@@ -19,6 +19,7 @@ from airflow_provider.earthengine.download.raster.cog_tags import CogDescription
 from airflow_provider.earthengine.download.raster.cog_writer import CogWriter
 from airflow_provider.earthengine.download.raster.decode import DecodedRaster
 from airflow_provider.earthengine.download.raster.facts import RasterFacts, mismatch
+from airflow_provider.earthengine.download.raster.integrity import reading_errors_as_truncated
 from airflow_provider.earthengine.download.raster.masked_pixels import nodata_of_cog
 from airflow_provider.earthengine.download.raster.placement import is_named_by, place_raster
 
@@ -117,7 +118,10 @@ class CogCanvas(Canvas):
 
 def copy_to_canvas(raster: RasterFacts, canvas: CogCanvas) -> None:
     """Write a GeoTIFF that came whole, some of its bands and rows of blocks at a time."""
-    with rasterio.open(raster.path, driver="GTiff") as served:
+    with (
+        reading_errors_as_truncated("The GeoTIFF", raster.path),
+        rasterio.open(raster.path, driver="GTiff") as served,
+    ):
         band_byte_count = served.width * BLOCK_SIDE * np.dtype(served.dtypes[0]).itemsize
         count = max(1, _COPIED_BYTE_COUNT // band_byte_count)
         transform = tuple(served.transform)[:6]

@@ -104,7 +104,7 @@ def decode_body(
     if file_format == NPY:
         return DecodedRaster(np.array(open_npy(path)))
     with (
-        reading_errors_as_truncated("The GeoTIFF"),
+        reading_errors_as_truncated("The GeoTIFF", path),
         open_geotiff(path, max_byte_count) as dataset,
     ):
         pixels = _inflate(path, dataset, buffer)
@@ -127,7 +127,8 @@ def _inflate(path: Path, dataset: DatasetReader, buffer: PixelBuffer) -> npt.NDA
         structure.get("COMPRESSION") in DEFLATE_NAMES
         and (structure.get("INTERLEAVE") == "PIXEL" or dataset.count == 1)
         and "PREDICTOR" not in structure
-        and "NBITS" not in structure
+        # Samples of 12 bits, for example, are packed; GDAL says so of the band.
+        and "NBITS" not in dataset.tags(1, ns="IMAGE_STRUCTURE")
         and len(set(dataset.dtypes)) == 1
         and dataset.profile["tiled"]
     )

@@ -33,6 +33,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from airflow_provider.earthengine.download.fields.params import NPY, ZIPPED_FORMATS
+from airflow_provider.earthengine.download.worker_limits import find_refusal
 from airflow_provider.earthengine.exceptions import (
     RasterMismatchError,
     TruncatedBodyError,
@@ -73,13 +74,13 @@ def check_body(path: Path, file_format: str, max_byte_count: int) -> None:
             f"The body is not a {kind} file: it starts with {head!r}.", kind=kind
         )
     if kind == "zip":
-        with open_zip(path) as archive, reading_errors_as_truncated("The zip"):
+        with open_zip(path) as archive:
             _check_unpacked_byte_count(archive, max_byte_count)
             damaged = archive.testzip()
         if damaged:
             raise TruncatedBodyError(f"The zip's member {damaged!r} is damaged.")
     elif kind == "tif":
-        with reading_errors_as_truncated("The GeoTIFF"):
+        with reading_errors_as_truncated("The GeoTIFF", path):
             _check_geotiff(path, max_byte_count)
     else:
         open_npy(path)  # Opening maps the whole array, which fails for a truncated file.
@@ -94,7 +95,7 @@ def _kind_of(file_format: str) -> str:
 @contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip of plain members, and translate what reading raises if it is damaged."""
-    with reading_errors_as_truncated("The zip"):
+    with reading_errors_as_truncated("The zip", path):
         _check_directory(path)
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
@@ -131,8 +132,13 @@ def _check_unpacked_byte_count(archive: zipfile.ZipFile, max_byte_count: int) ->
 
 
 @contextmanager
-def reading_errors_as_truncated(what: str) -> Iterator[None]:
-    """Translate what the readers raise for damaged files into ``TruncatedBodyError``."""
+def reading_errors_as_truncated(what: str, path: Path) -> Iterator[None]:
+    """Translate what the readers raise for damaged files into ``TruncatedBodyError``.
+
+    :param path: the file; what the system refuses is no damage.
+    :raises ScratchError: if the worker has no memory or open files left.
+    :raises OSError: if the file cannot be opened.
+    """
     try:
         yield
     except (  # type: ignore[misc]  # of isal_zlib.error, the stub says that it is no class
@@ -147,12 +153,25 @@ def reading_errors_as_truncated(what: str) -> Iterator[None]:
         UnicodeDecodeError,
         OverflowError,
     ) as error:
+        _raise_refusal(error, path)
         raise TruncatedBodyError(f"{what} cannot be decoded: {str(error)[:200]}.") from None
     except OSError as error:
         # A damaged offset may be impossible in any file; other errors are the disk's.
         if error.errno != errno.EINVAL:
             raise
         raise TruncatedBodyError(f"{what} has an impossible offset.") from None
+
+
+def _raise_refusal(error: BaseException, path: Path) -> None:
+    """Raise if a reader failed because of the worker, and not because of the file.
+
+    GDAL does not say why it cannot open a file.
+    """
+    refusal = find_refusal(error)
+    if refusal is not None:
+        raise refusal from None
+    with path.open("rb") as file:
+        file.read(1)
 
 
 def open_npy(path: Path) -> npt.NDArray[Any]:
@@ -171,6 +190,7 @@ def open_npy(path: Path) -> npt.NDArray[Any]:
         RecursionError,
         MemoryError,
     ) as error:
+        _raise_refusal(error, path)
         # The header is the repr of a dict, and declares its own length.
         raise TruncatedBodyError(f"The NPY file cannot be decoded: {str(error)[:200]}.") from None
 

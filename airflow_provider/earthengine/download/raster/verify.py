@@ -123,7 +123,7 @@ def _match_members(names: list[str], download: Download) -> list[str]:
 
 def _verify_geotiff(path: Path, plan: RasterPlan, download: Download) -> RasterFacts:
     with (
-        reading_errors_as_truncated("The GeoTIFF"),
+        reading_errors_as_truncated("The GeoTIFF", path),
         open_geotiff(path, download.max_body_byte_count) as dataset,
     ):
         if dataset.count != len(plan.bands):

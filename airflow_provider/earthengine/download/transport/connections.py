@@ -20,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from airflow_provider.earthengine.download.transport.bounded_content import ACCEPTED_ENCODING
 from airflow_provider.earthengine.exceptions import DownloadCancelledError
 
 
@@ -68,6 +69,7 @@ def open_session(adapter: HTTPAdapter) -> requests.Session:
     session.verify = os.environ.get("SSL_CERT_FILE") or True
     # Otherwise an entry of ~/.netrc, even its default entry, replaces or adds credentials.
     session.auth = _leave_unchanged
+    session.headers["Accept-Encoding"] = ACCEPTED_ENCODING
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

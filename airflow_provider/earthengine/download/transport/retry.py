@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow_provider.earthengine.exceptions import (
     DownloadCancelledError,
     DownloadIdExpiredError,
+    ScratchError,
     TransientError,
 )
 
@@ -60,8 +61,9 @@ class RetryPolicy:
         return retrying(operation)
 
     def _is_worth_another_try(self, error: BaseException) -> bool:
-        # Repeating a request with an expired id cannot help; the caller requests a new id.
-        if isinstance(error, DownloadIdExpiredError | DownloadCancelledError):
+        # Repeating a request with an expired id cannot help; the caller requests a new id. And what
+        # this worker lacks, another one may have.
+        if isinstance(error, DownloadIdExpiredError | DownloadCancelledError | ScratchError):
             return False
         if not isinstance(error, TransientError):
             return False

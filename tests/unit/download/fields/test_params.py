@@ -259,3 +259,29 @@ def test_scale_is_ignored_where_crs_and_crs_transform_are_given() -> None:
 
 def test_a_download_id_does_not_show_itself() -> None:
     assert "secret" not in repr(DownloadId("projects/p/thumbnails/secret", "secret"))
+
+
+@pytest.mark.parametrize(
+    ("of_download", "of_band", "wanted"),
+    [
+        ({"crs": "EPSG:32610"}, {"scale": 20}, {"crs": "EPSG:32610", "scale": 20}),
+        ({"scale": 20}, {"crs": "EPSG:32610"}, {"crs": "EPSG:32610", "scale": 20}),
+        ({"scale": 20}, {"scale": 30}, {"scale": 30}),
+        ({"crs": "EPSG:32610"}, {"crs": "EPSG:3857"}, {"crs": "EPSG:3857"}),
+        (
+            {"crs": "EPSG:32610", "crs_transform": [9, 0, 1, 0, -9, 2]},
+            {"dimensions": [4, 3]},
+            {"crs": "EPSG:32610", "crs_transform": [9, 0, 1, 0, -9, 2], "dimensions": [4, 3]},
+        ),
+        ({"dimensions": [4, 3]}, {"crs": "EPSG:3857"}, {"crs": "EPSG:3857", "dimensions": [4, 3]}),
+        # Of scale and dimensions, the band's own counts.
+        ({"dimensions": [4, 3]}, {"scale": 30}, {"scale": 30}),
+        ({"scale": 30}, {"dimensions": [4, 3]}, {"dimensions": [4, 3]}),
+    ],
+)
+def test_a_band_has_the_downloads_parameters_where_it_sets_none(
+    of_download: dict[str, Any], of_band: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    given = {**of_download, "bands": [{"id": "B3", **of_band}]}
+    (band,) = read_params(given).to_request()["bands"]
+    assert band == {"id": "B3", **wanted}

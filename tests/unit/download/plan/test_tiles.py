@@ -256,6 +256,8 @@ def test_a_refusal_lowers_the_budget_by_its_own_numbers() -> None:
     assert lowered(byte_count=3_000_000, max_byte_count=1_500_000).byte_count == 1_500_000
     assert lowered(byte_count=6_000_000, max_byte_count=3_000_000).byte_count == 1_500_000
     assert lowered(max_side=256) == TileBudget(byte_count=3_000_000, side=256)
+    # Counted as less than ours: all of its limit, and not more.
+    assert lowered(byte_count=1_000_000, max_byte_count=900_000).byte_count == 900_000
     # Without numbers, half of what was refused.
     assert lowered().byte_count == 1_500_000
 

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.fields.destination import Destination, Identity, IfExists
+from airflow_provider.earthengine.download.fields.image import read_image
 from airflow_provider.earthengine.download.publish.markers import (
     Marker,
     StoredMarker,
+    make_marker,
     read_marker,
     remove_marker,
     write_marker,
@@ -83,3 +86,25 @@ def test_a_marker_that_was_written_meanwhile_stays(place: Watched) -> None:
 def test_a_marker_is_removed_as_it_was_seen(place: Watched) -> None:
     remove_marker(place.bucket, KEY, stored(place, MARKER).etag)
     assert place.store.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("previous", "looks", "days"),
+    [
+        (None, 1, 7),
+        (MARKER, 2, 14),
+        (replace(MARKER, looks=3), 4, 56),
+        # Another question at the same place: its looks are its own.
+        (replace(MARKER, fingerprint="v1:another", looks=3), 1, 7),
+    ],
+)
+def test_looks_are_counted_for_the_same_question(
+    previous: Marker | None, looks: int, days: int
+) -> None:
+    made = make_marker(
+        Destination("bucket", "a", "scene", ".tif.json"),
+        Identity("v1:f", "dag/run/0", IfExists.REPLACE_CHANGED, "task", -1),
+        read_image("A/scene"), None, "nothing", 7, previous,
+    )  # fmt: skip
+    assert made.looks == looks
+    assert made.recheck_after - made.looked_at == timedelta(days=days)

@@ -1,15 +1,23 @@
 """A tile's body -> pixels, in memory that serves one tile after the other."""
 
 import tracemalloc
+import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
+from isal import isal_zlib
+from rasterio.io import MemoryFile
 
-from airflow_provider.earthengine.download.fields.params import GEO_TIFF
+from airflow_provider.earthengine.download.fields.params import (
+    GEO_TIFF,
+    ZIPPED_GEO_TIFF_PER_BAND,
+)
 from airflow_provider.earthengine.download.raster.decode import PixelBuffer, decode_body
+from airflow_provider.earthengine.download.raster.integrity import check_body
 from airflow_provider.earthengine.emulator.formats.geotiff import write_geotiff
 from airflow_provider.earthengine.exceptions import TruncatedBodyError
 from tests.support.tiff_blocks import with_last_block
@@ -89,3 +97,52 @@ def test_a_block_of_many_bands_is_never_in_memory_whole(tmp_path: Path) -> None:
     tracemalloc.stop()
     np.testing.assert_array_equal(raster.array, wanted)
     assert peak < 6 << 20
+
+
+@pytest.mark.parametrize(
+    ("bits", "dtype"), [(12, "uint16"), (4, "uint8"), (1, "uint8"), (20, "uint32")]
+)
+@pytest.mark.parametrize("bands", [1, 3])
+def test_samples_of_odd_lengths_are_left_to_gdal(
+    tmp_path: Path, bits: int, dtype: str, bands: int
+) -> None:
+    wanted = np.random.default_rng(3).integers(0, 2**bits, (bands, 300, 270)).astype(dtype)
+    with rasterio.open(
+        tmp_path / "tile", "w", driver="GTiff", width=270, height=300, count=bands, dtype=dtype,
+        crs="EPSG:32610", transform=TRANSFORM, compress="deflate", nbits=bits, tiled=True,
+        blockxsize=256, blockysize=256, interleave="pixel",
+    ) as dataset:  # fmt: skip
+        dataset.write(wanted)
+    raster = decode_body(tmp_path / "tile", GEO_TIFF, MOST, PixelBuffer())
+    np.testing.assert_array_equal(raster.array, wanted)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, 65_535, 65_537, 70_000])
+def test_a_block_that_ends_early_or_late_is_truncated(tmp_path: Path, kept: int) -> None:
+    """Its checksum is right: it is a whole block of another length."""
+    pixels = np.random.default_rng(5).integers(0, 99, (1, 256, 512)).astype("uint8")
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", width=512, height=256, count=1, dtype="uint8", compress="deflate",
+            crs="EPSG:32610", transform=TRANSFORM, tiled=True, blockxsize=256, blockysize=256,
+        ) as dataset:  # fmt: skip
+            dataset.write(pixels)
+        content = bytearray(memory.read())
+    with MemoryFile(bytes(content)) as memory, memory.open() as dataset:
+        offset = int(dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1))
+        byte_count = int(dataset.get_tag_item("BLOCK_SIZE_0_0", "TIFF", bidx=1))
+    block = isal_zlib.compress(bytes(kept))
+    assert len(block) <= byte_count
+    content[offset : offset + len(block)] = block
+    (tmp_path / "tile").write_bytes(content)
+    with pytest.raises(TruncatedBodyError):
+        decode_body(tmp_path / "tile", GEO_TIFF, MOST, PixelBuffer())
+
+
+def test_a_zip_directory_that_no_download_needs_is_not_read(tmp_path: Path) -> None:
+    """In memory it takes many times its length."""
+    with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+        for number in range(20_000):
+            archive.writestr(f"{number:0100}.tif", b"")
+    with pytest.raises(TruncatedBodyError, match="directory has 3,000,000 bytes"):
+        check_body(tmp_path / "zip", ZIPPED_GEO_TIFF_PER_BAND, MOST)
