@@ -54,7 +54,7 @@ with DAG("secrets", schedule=None, start_date=datetime(2026, 1, 1)):
         "service_account": {{}},
         "user": {{"earthengine_conn_id": "earthengine_user"}},
         "absent": {{"image": "projects/demo/assets/absent"}},
-        "mistake": {{"download_params": {{"scael": 20}}}},
+        "mistake": {{"download_params": "{{{{ dict(scael=20) }}}}"}},
         "no_bucket": {{"s3_bucket": "no-such-bucket"}},
         "wrong_key": {{"earthengine_conn_id": "earthengine_wrong"}},
         "wrong_aws": {{"aws_conn_id": "aws_wrong"}},
