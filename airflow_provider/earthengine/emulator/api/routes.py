@@ -19,7 +19,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from airflow_provider.earthengine.emulator.access.admission import Admission, read_body
+from airflow_provider.earthengine.emulator.access.admission import (
+    LEGACY_PROJECT,
+    Admission,
+    read_body,
+)
 from airflow_provider.earthengine.emulator.access.quotas import Gate, Quotas
 from airflow_provider.earthengine.emulator.access.tokens import GrantError, TokenIssuer
 from airflow_provider.earthengine.emulator.api.admin import Admin
@@ -190,14 +194,15 @@ class Service:
             body = await read_body(request)
             planned = await run_in_threadpool(plan_thumbnail, body, self._session(caller))
         download, fields = planned
-        name = f"projects/{self._settings.project}/thumbnails/{self._thumbnails.add(download)}"
+        project = request.path_params["project"]
+        name = f"projects/{project}/thumbnails/{self._thumbnails.add(download)}"
         return _document({"name": name, **fields}, request)
 
     async def _get_pixels(self, request: Request) -> Response:
         """Answer any holder of the id: like the real service, require no credentials."""
         with self._admission.gate.admitted():
             check_query(request.query_params)
-            if request.path_params["project"] != self._settings.project:
+            if request.path_params["project"] not in {self._settings.project, LEGACY_PROJECT}:
                 raise not_found("Requested entity was not found.")
             thumbnail_id = request.path_params["thumbnail"]
             if isinstance(getattr(request.state, "fault", None), Expire):
