@@ -49,9 +49,7 @@ def _initialise(url: str | None, credentials: Any, project: str | None) -> None:
 
 
 @contextmanager
-def initialised(
-    url: str, credentials: Any = None, project: str | None = "demo"
-) -> Iterator[None]:
+def initialised(url: str, credentials: Any = None, project: str | None = "demo") -> Iterator[None]:
     """Keep the client initialised against an emulator for the block.
 
     :param project: None to leave it to the credentials.

@@ -132,6 +132,21 @@ def test_the_journal_counts_what_was_asked(client: Emulator) -> None:
     assert re.fullmatch(r"/v1/projects/demo/thumbnails/[0-9a-f]{6}\.\.\.:getPixels", pixels.path)
 
 
+def test_a_browser_at_the_root_is_told_what_this_is(emulator: Emulator) -> None:
+    page = requests.get(emulator.url, headers={"Accept": "text/html"}, timeout=30)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "stand-in for Earth Engine" in page.text
+    assert f'url="{emulator.url}"' in page.text
+    for link in re.findall('href="([^"]+)"', page.text):
+        assert requests.get(f"{emulator.url}/{link}", timeout=30).status_code == 200
+    assert requests.get(f"{emulator.url}/favicon.ico", timeout=30).status_code == 404
+
+
+def test_the_page_escapes_the_name_of_the_project() -> None:
+    with serve(None, "<b>x") as emulator:
+        assert "<b>" not in requests.get(emulator.url, timeout=30).text
+
+
 def test_initialising_takes_three_requests(emulator: Emulator) -> None:
     with initialised(emulator.url):
         pass

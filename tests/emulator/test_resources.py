@@ -149,14 +149,51 @@ def test_an_image_describes_itself_as_an_asset() -> None:
     assert utm(*corner, 10) == pytest.approx((499980, 4200000), abs=0.01)
 
 
-def test_an_absent_asset_is_denied() -> None:
+ABSENT = "COPERNICUS/S2_SR/none"
+
+
+def test_an_absent_asset_is_absent_to_the_client() -> None:
+    with pytest.warns(DeprecationWarning, match="Use getAsset"):
+        assert ee.data.getInfo(ABSENT) is None
     with pytest.raises(ee.EEException) as caught:
-        ee.data.getAsset("projects/demo/assets/none")
-    # The client takes the short name of this project for one of before there were projects.
+        ee.data.getAsset(ABSENT)
     assert str(caught.value) == (
-        "Permission 'earthengine.assets.get' denied on resource "
-        "'projects/earthengine-legacy/assets/projects/demo/assets/none' (or it may not exist)."
+        f"Asset 'projects/earthengine-public/assets/{ABSENT}' does not exist or doesn't allow "
+        "this operation."
     )
+
+
+@pytest.mark.parametrize(
+    ("asset", "code", "text"),
+    [
+        ("none", 404, "Asset 'projects/demo/assets/none' does not exist or doesn't allow"),
+        ("s2_daily/19990101", 404, "s2_daily/19990101' does not exist or doesn't allow"),
+        (
+            "private",
+            403,
+            "Permission 'earthengine.assets.get' denied on resource 'projects/demo/assets/private'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verb", ["", ":getPixels", ":listAssets"])
+def test_an_absent_asset_is_404_and_a_forbidden_one_403(
+    client: Emulator, asset: str, code: int, text: str, verb: str
+) -> None:
+    url = f"{client.url}/v1/projects/demo/assets/{asset}{verb}"
+    method = "POST" if verb == ":getPixels" else "GET"
+    response = requests.request(method, url, json={"fileFormat": "NPY"}, timeout=30)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (code, code)
+    assert error["status"] == {404: "NOT_FOUND", 403: "PERMISSION_DENIED"}[code]
+    assert text in error["message"].replace("assets.list'", "assets.get'")
+
+
+def test_a_folder_is_an_asset_too() -> None:
+    assert ee.data.getAsset("COPERNICUS") == {
+        "type": "FOLDER",
+        "name": "projects/earthengine-public/assets/COPERNICUS",
+        "id": "COPERNICUS",
+    }
 
 
 def test_a_folder_lists_what_the_caller_may_see() -> None:

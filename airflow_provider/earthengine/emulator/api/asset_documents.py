@@ -55,6 +55,11 @@ def asset_document(asset: Asset) -> dict[str, Any]:
     return document
 
 
+def folder_document(folder_id: str) -> dict[str, Any]:
+    """Return a folder as the API shows it."""
+    return {"type": "FOLDER", "name": asset_name_of(folder_id), "id": folder_id}
+
+
 def _image_fields(image: Image) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, key in _TIMES.items():

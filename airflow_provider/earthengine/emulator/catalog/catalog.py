@@ -110,17 +110,25 @@ class Catalog:
 
     def find(self, asset_id: str, caller: str | None, now: float) -> Asset | None:
         """Return an asset, or an image of a collection, that a caller may see."""
+        asset = self._visible(asset_id, now)
+        return asset if asset is not None and asset.is_readable_by(caller, now) else None
+
+    def is_forbidden(self, asset_id: str, caller: str | None, now: float) -> bool:
+        """Return whether an asset exists that a caller may not see."""
+        asset = self._visible(asset_id, now)
+        return asset is not None and not asset.is_readable_by(caller, now)
+
+    def _visible(self, asset_id: str, now: float) -> Asset | None:
+        """Return an asset, or an image of a collection, that is visible to those who may see it."""
         plain_id = asset_id.removeprefix(PUBLIC_PREFIX)
         asset = self.assets.get(plain_id)
-        if asset is None:
-            parent = self.assets.get(plain_id.rpartition("/")[0])
-            if parent is None or not parent.is_readable_by(caller, now):
-                return None
-            versions = (image for image in parent.images if image.id == plain_id)
-            asset = next((image for image in versions if image.is_visible_at(now)), None)
-        if asset is None or not asset.is_readable_by(caller, now):
+        if asset is not None:
+            return asset if asset.is_visible_at(now) else None
+        parent = self.assets.get(plain_id.rpartition("/")[0])
+        if parent is None:
             return None
-        return asset
+        versions = (image for image in parent.images if image.id == plain_id)
+        return next((image for image in versions if image.is_visible_at(now)), None)
 
 
 class EditableCatalog:

@@ -69,6 +69,10 @@ class Session:
         """Return an asset that the caller may see; None if there is no such asset."""
         return self.catalog.find(asset_id, self.caller, self.now)
 
+    def is_forbidden(self, asset_id: str) -> bool:
+        """Return whether an asset exists that the caller may not see."""
+        return self.catalog.is_forbidden(asset_id, self.caller, self.now)
+
     def readable(self) -> list[Asset]:
         """Return the assets that the caller may see, except images of collections."""
         assets = self.catalog.assets.values()
