@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ee
@@ -16,6 +17,8 @@ import requests
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
+from airflow_provider.earthengine.emulator.server import serve
+from airflow_provider.earthengine.emulator.strict_json import CatalogError
 from tests.emulator.official_client import Tiff
 from tests.support.expected import SENTINEL2_ID, formula_values, sentinel2_values, utm
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 DAILY = "projects/demo/assets/s2_daily"
 LANDSAT = "projects/demo/assets/landsat7_olinda"
+REGIONS = "projects/demo/assets/regions"
+CATALOG = Path(__file__).parents[1] / "data/catalog"
 GRID = {
     "crsCode": "EPSG:32610",
     "affineTransform": {
@@ -149,6 +154,25 @@ def test_an_image_describes_itself_as_an_asset() -> None:
     assert utm(*corner, 10) == pytest.approx((499980, 4200000), abs=0.01)
 
 
+def test_an_asset_has_its_size_and_the_time_of_its_last_change(client: Emulator) -> None:
+    client.put_asset(FORMULA | {"version": 1610218671000123})
+    made = ee.data.getAsset(FORMULA["id"])
+    # 2021-01-09T18:57:51Z, and 123 microseconds.
+    assert made["updateTime"] == "2021-01-09T18:57:51.000123Z"
+    assert made["sizeBytes"] == str(20 * 10 * 2)
+    assert ee.Image(FORMULA["id"]).get("system:asset_size").getInfo() == 400
+    client.remove_asset(FORMULA["id"])
+    for name, file in ((LANDSAT, "landsat7_olinda.tif"), (REGIONS, "regions.geojson")):
+        asset = ee.data.getAsset(name)
+        size = (CATALOG / "projects/demo/assets" / file).stat().st_size
+        assert asset["sizeBytes"] == str(size)
+        assert asset["updateTime"] == "1970-01-01T00:00:00.000001Z"
+    assert asset["featureCount"] == str(ee.FeatureCollection(REGIONS).size().getInfo())
+    collection = ee.data.getAsset(DAILY)
+    assert "updateTime" in collection
+    assert "sizeBytes" not in collection
+
+
 ABSENT = "COPERNICUS/S2_SR/none"
 
 
@@ -215,7 +239,7 @@ def test_a_collection_lists_its_images_in_pages() -> None:
     assert len(rest["assets"]) == 73 - 11 - 10
     assert "nextPageToken" not in rest
     basic = ee.data.listAssets({"parent": DAILY, "view": "BASIC"})["assets"]
-    assert set(basic[0]) == {"type", "name", "id"}
+    assert set(basic[0]) == {"type", "name", "id", "updateTime"}
 
 
 def test_a_filter_of_a_list_is_refused() -> None:
@@ -288,6 +312,30 @@ def test_files_of_a_new_asset_lie_in_the_catalog(client: Emulator) -> None:
         assert ee.Image("copy").bandNames().getInfo() == ["b"]
     finally:
         client.remove_asset("copy")
+
+
+@pytest.mark.parametrize("kind", ["file", "table"])
+def test_no_file_outside_of_the_catalog_becomes_an_asset(tmp_path: Path, kind: str) -> None:
+    inner = tmp_path / "catalog"
+    inner.mkdir()
+    secret = tmp_path / "secret.tif"
+    secret.write_bytes((CATALOG / "projects/demo/assets/landsat7_olinda.tif").read_bytes())
+    (inner / "link.tif").symlink_to(secret)
+    with serve(inner) as emulator:
+        url = f"{emulator.url}/emulator/assets"
+        for name in ("../secret.tif", str(secret), "link.tif", "x/../../secret.tif"):
+            band = {"id": "b", "file": name}
+            inside = {"bands": [band]} if kind == "file" else {"file": name}
+            response = requests.put(url, json={"id": "x", "kind": kind} | inside, timeout=30)
+            assert response.status_code == 400
+            message = response.json()["error"]["message"]
+            assert f"file: {name!r} must lie in the catalog's folder" in message
+        assert requests.get(url, timeout=30).json()["assets"] == []
+
+
+def test_without_a_catalog_there_are_no_files() -> None:
+    with serve(None) as emulator, pytest.raises(CatalogError, match="serves no folder with files"):
+        emulator.put_asset({"id": "x", "kind": "table", "file": "x.geojson"})
 
 
 def test_an_image_can_be_processed_again(client: Emulator) -> None:

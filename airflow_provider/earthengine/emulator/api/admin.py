@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from airflow_provider.earthengine.emulator.api.journal import Journal
 from airflow_provider.earthengine.emulator.catalog.catalog import EditableCatalog
+from airflow_provider.earthengine.emulator.catalog.described_files import Place
 from airflow_provider.earthengine.emulator.catalog.read_catalog import read_asset
 from airflow_provider.earthengine.emulator.faults.armed import Faults, read_fault
 from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument, not_found
@@ -123,8 +124,9 @@ def put_asset(catalog: EditableCatalog, description: object) -> None:
 
     :raises CatalogError: if the description is wrong; names the first wrong field.
     """
-    place = (catalog.now().directory or Path()) / "description"
-    catalog.put(read_asset(Description(description, place), place))
+    folder = catalog.now().directory
+    place = Place(folder or Path(), folder)
+    catalog.put(read_asset(Description(description, place.folder / "description"), place))
 
 
 async def read_object(request: Request) -> dict[str, Any]:

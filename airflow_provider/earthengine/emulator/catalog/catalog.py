@@ -30,6 +30,7 @@ class Asset:
     :param visible_from: the time from which it is visible, in seconds since 1970.
     :param visible_until: the time from which it is no longer visible.
     :param images: the images of a collection, as separate assets.
+    :param byte_count: the storage that it takes; None for collections of images.
     """
 
     value: Image | Collection
@@ -37,6 +38,7 @@ class Asset:
     visible_from: float = 0.0
     visible_until: float = math.inf
     images: tuple[Asset, ...] = ()
+    byte_count: int | None = None
 
     @property
     def id(self) -> str:
