@@ -36,10 +36,12 @@ register_url_convertor("asset", _AssetPath())
 class AssetRoutes:
     """Answer requests for what is known of assets.
 
-    :param session: opens a session for a caller.
+    :param session: opens a session for a request and its caller.
     """
 
-    def __init__(self, admission: Admission, session: Callable[[str | None], Session]) -> None:
+    def __init__(
+        self, admission: Admission, session: Callable[[Request, str | None], Session]
+    ) -> None:
         self._admission = admission
         self._session = session
 
@@ -55,7 +57,7 @@ class AssetRoutes:
     async def _get(self, request: Request) -> Response:
         with self._admission.admitted(request, is_of_project=False) as caller:
             check_query(request.query_params)
-            session, name = self._session(caller), asset_name_in(request)
+            session, name = self._session(request, caller), asset_name_in(request)
             asset_id = asset_id_of(name)
             asset = session.find(asset_id)
             if asset is not None:
@@ -69,7 +71,7 @@ class AssetRoutes:
             check_query(request.query_params, ["pageSize", "pageToken", "view", "filter"])
             if "filter" in request.query_params:
                 raise unsupported("the query parameter 'filter' of listAssets")
-            session, name = self._session(caller), asset_name_in(request)
+            session, name = self._session(request, caller), asset_name_in(request)
             parent = asset_id_of(name).removesuffix("/assets")
             page = list_assets(session, parent, dict(request.query_params))
         if page is None:

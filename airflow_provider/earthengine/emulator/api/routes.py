@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from starlette.applications import Starlette
@@ -153,7 +153,9 @@ class Service:
             status = response.logged_status
         kind = happened.kind if happened else None
         tag = request.query_params.get("workloadTag")
-        logged = LoggedRequest(request.method, request.url.path, operation, status, kind, tag)
+        assets = tuple(sorted(getattr(request.state, "asked", ())))
+        path = request.url.path
+        logged = LoggedRequest(request.method, path, operation, status, kind, tag, assets)
         self.journal.record(logged)
         return response
 
@@ -176,8 +178,10 @@ class Service:
             internal = ApiError(500, "INTERNAL", "An internal error has occurred.")
             return JSONResponse(internal.body(), internal.code)
 
-    def _session(self, caller: str | None) -> Session:
-        return Session(self.catalog.now(), caller, self._settings.clock())
+    def _session(self, request: Request, caller: str | None) -> Session:
+        session = Session(self.catalog.now(), caller, self._settings.clock())
+        request.state.asked = session.asked
+        return session
 
     async def _show_page(self, request: Request) -> Response:
         return front_page(request, self._settings.project)
@@ -198,9 +202,10 @@ class Service:
         with self._admission.admitted(request) as caller:
             check_query(request.query_params, ["workloadTag"])
             body = await read_body(request)
-            planned = await run_in_threadpool(plan_thumbnail, body, self._session(caller))
+            planned = await run_in_threadpool(plan_thumbnail, body, self._session(request, caller))
         download, fields = planned
         project = request.path_params["project"]
+        download = replace(download, assets=tuple(request.state.asked))
         name = f"projects/{project}/thumbnails/{self._thumbnails.add(download)}"
         return as_document({"name": name, **fields}, request)
 
@@ -214,20 +219,23 @@ class Service:
             if isinstance(getattr(request.state, "fault", None), Expire):
                 self._thumbnails.forget(thumbnail_id)
             download = self._thumbnails.get(thumbnail_id)
+            request.state.asked = download.assets
             return await self._pixels(request, "thumbnails.getPixels", download)
 
     async def _compute_pixels(self, request: Request) -> Response:
         with self._admission.admitted(request) as caller:
             check_query(request.query_params, any_alt=True)
             body = await read_body(request)
-            download = await run_in_threadpool(plan_computed_pixels, body, self._session(caller))
+            download = await run_in_threadpool(
+                plan_computed_pixels, body, self._session(request, caller)
+            )
             return await self._pixels(request, "image:computePixels", download)
 
     async def _get_asset_pixels(self, request: Request) -> Response:
         with self._admission.admitted(request, is_of_project=False) as caller:
             check_query(request.query_params, any_alt=True)
             body = await read_body(request)
-            session = self._session(caller)
+            session = self._session(request, caller)
             name = asset_name_in(request)
             if session.find(asset_id_of(name)) is None:
                 raise no_such_asset(session, name)
@@ -253,7 +261,7 @@ class Service:
         with self._admission.admitted(request) as caller:
             check_query(request.query_params)
             body = await read_body(request)
-            result = await run_in_threadpool(compute_value, body, self._session(caller))
+            result = await run_in_threadpool(compute_value, body, self._session(request, caller))
         return as_document({"result": result}, request)
 
     async def _refuse_path(self, request: Request) -> Response:

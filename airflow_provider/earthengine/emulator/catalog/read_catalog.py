@@ -220,6 +220,9 @@ def _read_file_band(fields: Description, place: Place) -> tuple[Band, Path]:
             dtype = dataset.dtypes[index - 1]
             transform, size = dataset.transform, (dataset.width, dataset.height)
             code = _epsg_code(dataset.crs.to_wkt()) if dataset.crs else None
+            # Of a file that is still being written, the last block is missing.
+            _, last_block = list(dataset.block_windows(index))[-1]
+            dataset.read(index, window=last_block)
     except RasterioError as error:
         raise fields.error("file", f"{name} cannot be read: {error}") from None
     if dtype not in NOISE_BITS:
