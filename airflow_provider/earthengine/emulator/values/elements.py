@@ -14,6 +14,7 @@ from airflow_provider.earthengine.emulator.values.geometries import Geometry
 from airflow_provider.earthengine.emulator.values.grids import Footprint
 from airflow_provider.earthengine.emulator.values.images import Band, Image
 from airflow_provider.earthengine.emulator.values.projections import map_points, transform_points
+from airflow_provider.earthengine.emulator.values.statistics import Statistic
 
 # The property that holds an image's outline.
 FOOTPRINT = "system:footprint"
@@ -125,9 +126,10 @@ class Filter:
 class Reducer:
     """A function that reduces many values to one or a few.
 
-    :param name: ``toList``, ``minMax``, ``allNonZero`` or ``anyNonZero``.
+    :param name: ``toList``, ``minMax`` or that of a statistic.
     :param inputs: the number of columns that it takes.
     :param optional: how many of the last columns may lack a value in a row.
+    :param outputs: its statistics by the names of its outputs; none for what makes no numbers.
     """
 
     name: str
@@ -135,6 +137,7 @@ class Reducer:
     is_repeated: bool = False
     is_tuples: bool = False
     optional: int = 0
+    outputs: tuple[tuple[str, Statistic], ...] = ()
 
 
 def property_of(element: Element, name: str) -> Any:

@@ -20,6 +20,7 @@ from airflow_provider.earthengine.emulator.expressions.functions import (
     lists,
     masks,
     projection,
+    reducers,
     regions,
 )
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import Function, Session
@@ -42,6 +43,7 @@ FUNCTIONS: Mapping[str, Function] = {
         projection,
         geometry,
         areas,
+        reducers,
         regions,
     )
     for function in family.FUNCTIONS
