@@ -17,7 +17,7 @@ from airflow_provider.earthengine.emulator.catalog.catalog import (
     Asset,
     Catalog,
 )
-from airflow_provider.earthengine.emulator.expressions.evaluate import CallerFunction
+from airflow_provider.earthengine.emulator.expressions.evaluate import Algorithm
 from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument, unsupported
 from airflow_provider.earthengine.emulator.values.elements import (
     Collection,
@@ -201,8 +201,9 @@ def type_name(value: object) -> str:
         return "Boolean"
     if isinstance(value, Collection):
         return value.kind
+    if isinstance(value, Algorithm):
+        return "Algorithm"
     names: dict[type, str] = {
-        CallerFunction: "Algorithm",
         Date: "Date",
         DateRange: "DateRange",
         ErrorMargin: "ErrorMargin",
