@@ -33,6 +33,11 @@ def union_of(left: Geometry, right: Geometry) -> Geometry:
     return _geometry(_shape(left).union(_shape(right)))
 
 
+def difference_of(left: Geometry, right: Geometry) -> Geometry:
+    """Return the points in the first only."""
+    return _geometry(_shape(left).difference(_shape(right)))
+
+
 def area_of(geometry: Geometry) -> float:
     """Return the area on the ellipsoid, in square metres."""
     return float(_shape(geometry).area)

@@ -19,13 +19,17 @@ from airflow_provider.earthengine.emulator.expressions.functions import (
     image,
     image_formulas,
     image_space,
+    image_values,
+    joined_images,
     lists,
     masks,
     mathematics,
     numbers,
+    pictures,
     projection,
     reducers,
     regions,
+    terrain,
 )
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import Function, Session
 from airflow_provider.earthengine.emulator.replies import unsupported
@@ -39,6 +43,8 @@ FUNCTIONS: Mapping[str, Function] = {
         mathematics,
         masks,
         image_formulas,
+        image_values,
+        joined_images,
         composites,
         collection,
         columns,
@@ -53,6 +59,8 @@ FUNCTIONS: Mapping[str, Function] = {
         areas,
         reducers,
         regions,
+        terrain,
+        pictures,
     )
     for function in family.FUNCTIONS
 }

@@ -24,7 +24,7 @@ from airflow_provider.earthengine.emulator.values.pixels import PixelSource
 from airflow_provider.earthengine.emulator.values.statistics import STATISTICS, Statistic
 
 
-def _stacks(function: str, collection: Collection) -> list[tuple[Band, ...]]:
+def stacks_of(function: str, collection: Collection) -> list[tuple[Band, ...]]:
     """Return, for each band name, the bands of that name in the order of the images."""
     images = collection.images()
     if not images:
@@ -53,7 +53,7 @@ def _composite(
     Source: https://developers.google.com/earth-engine/guides/projections (2025-08).
     """
     bands = []
-    for stack in _stacks(function, collection):
+    for stack in stacks_of(function, collection):
         kind, source = make(stack)
         bands.append(Band(stack[0].id, kind, DEFAULT_PROJECTION, None, source))
     return Image(tuple(bands))
@@ -110,7 +110,7 @@ def _reduce_images(session: Session, arguments: Arguments) -> Image:
     name = "ImageCollection.reduce"
     outputs = statistics_of(name, arguments["reducer"])
     bands = []
-    for stack in _stacks(name, arguments["collection"]):
+    for stack in stacks_of(name, arguments["collection"]):
         for output, statistic in outputs:
             kind, source = reduced(stack, statistic)
             band_id = f"{stack[0].id}_{output}"

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from airflow_provider.earthengine.emulator.replies import invalid_argument, unsupported
 
 # The letters of Joda-Time's patterns, each with how it is written.
-# Source: https://www.joda.org/joda-time/apidocs/org/joda/time/format/DateTimeFormat.html (2026-11).
+# Source: Joda-Time's DateTimeFormat, which the algorithm list names:
+# https://joda-time.sourceforge.net/apidocs/org/joda/time/format/DateTimeFormat.html
 _LETTERS: dict[str, Callable[[datetime, int], str]] = {
     "y": lambda moment, count: _year(moment.year, count),
     "Y": lambda moment, count: _year(moment.year, count),

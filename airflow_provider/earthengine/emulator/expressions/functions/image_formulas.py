@@ -50,7 +50,7 @@ _LEVELS = (
     {"*": "multiply", "/": "divide", "%": "mod"},
 )
 _PREFIXES = {"!": "not", "~": "bitwiseNot"}
-_DEEPEST = 60
+_DEEPEST = 40
 # A chain of operators nests as deep as it is long, and so do the bands that compute it.
 _MOST_TOKENS = 400
 _NAMED = {
