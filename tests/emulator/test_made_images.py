@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyproj
 import pytest
+from affine import Affine
+from rasterio.warp import Resampling, reproject
 
 from tests.emulator.official_client import Tiff, download
 from tests.support.expected import formula_values
@@ -81,6 +83,35 @@ def test_classes_are_mapped_and_others_masked_or_replaced() -> None:
     masked = tiff(classes.remap([4, 5], [1, 2]).unmask(99), **window).bands[0]
     np.testing.assert_array_equal(masked, np.select([before == 4, before == 5], [1, 2], 99))
     assert classes.remap([4], [1]).bandNames().getInfo() == ["remapped"]
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_pixels_between_pixels_are_interpolated(mode: str) -> None:
+    image = image_of(0).select("B4").toDouble().resample(mode)
+    shifted = {"crs_transform": [10, 0, 499980 + 1003, 0, -10, 4200000 - 2004]}
+    (found,) = tiff(image, **shifted).bands
+    rows, columns = np.arange(196, 216)[:, np.newaxis], np.arange(96, 124)[np.newaxis, :]
+    values = formula_values(0, "uint16", rows, columns, 1).astype(np.float64)
+    (expected,) = warped(values, 499980 + 960, 4200000 - 1960, mode)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    # On its own pixels, nothing changes.
+    np.testing.assert_array_equal(tiff(image).bands[0], values_of(0))
+
+
+def warped(values: Numbers, west: float, north: float, mode: str) -> Numbers:
+    """Return the pixels of the shifted window as GDAL's warper interpolates them."""
+    target = np.zeros((1, 10, 16))
+    crs = "EPSG:32610"
+    reproject(
+        values[np.newaxis],
+        target,
+        src_crs=crs,
+        dst_crs=crs,
+        src_transform=Affine(10, 0, west, 0, -10, north),
+        dst_transform=Affine(10, 0, 499980 + 1003, 0, -10, 4200000 - 2004),
+        resampling=Resampling.bilinear if mode == "bilinear" else Resampling.cubic,
+    )
+    return target
 
 
 def test_bands_are_cast_by_name_and_ordered() -> None:

@@ -121,7 +121,8 @@ def weights() -> Numbers:
         NORTH - 10.0 * (ROWS - 200),
     )
     shares = shapely.area(shapely.intersection(squares, SLANTED)) / 100
-    return np.where(shares < 0.005, 0, shares)
+    # As documented, in 256 steps.
+    return np.clip(np.floor(shares * 256 + 1e-6), 0, 255) / 255
 
 
 def centres() -> npt.NDArray[np.bool_]:
@@ -144,6 +145,12 @@ def test_means_and_sums_of_a_region_weigh_pixels_by_the_part_inside() -> None:
     assert region_of(ee.Reducer.sum(), scale=10)["B4"] == pytest.approx(total, rel=1e-9)
     deviation = np.average((values - mean) ** 2, weights=shares) ** 0.5
     assert region_of(ee.Reducer.stdDev(), scale=10)["B4"] == pytest.approx(deviation, rel=1e-9)
+
+
+def test_unweighted_pixels_count_whole_if_their_centre_is_inside() -> None:
+    expected = values_of(0)[centres()].mean()
+    found = region_of(ee.Reducer.mean().unweighted(), scale=10)["B4"]
+    assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_other_statistics_of_a_region_take_pixels_whose_centre_is_inside() -> None:

@@ -15,9 +15,11 @@ from airflow_provider.earthengine.emulator.values.projections import Coordinates
 # Closer than any pixel is wide, so that a line between two such points skips no pixel but at its
 # very corner, where next to nothing of the pixel is cut off.
 _STEP = 0.25
-# Pixels of which less is inside do not count.
+# Shares are counted in steps of this size, rounded down.
 # Source: https://developers.google.com/earth-engine/guides/reducers_weighting (2026-11).
-_LEAST_SHARE = 0.005
+_SHARES = 256
+# A share that is a whole number of steps, except for rounding, is that number.
+_ROUNDING = 1e-6
 
 
 def centres_inside(geometry: Geometry, grid: PixelGrid) -> npt.NDArray[np.float64]:
@@ -40,7 +42,8 @@ def shares_inside(geometry: Geometry, grid: PixelGrid) -> npt.NDArray[np.float64
     shape = shape_of(geometry, grid.projection)
     squares = shapely.box(columns, rows, columns + 1, rows + 1)
     shares = shapely.area(shapely.intersection(squares, shape))
-    weights[rows, columns] = np.where(shares < _LEAST_SHARE, 0, shares)
+    steps = np.minimum(np.floor(shares * _SHARES + _ROUNDING), _SHARES - 1)
+    weights[rows, columns] = steps / (_SHARES - 1)
     return weights
 
 

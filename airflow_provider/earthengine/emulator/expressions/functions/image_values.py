@@ -33,6 +33,10 @@ from airflow_provider.earthengine.emulator.values.computed_pixels import (
 from airflow_provider.earthengine.emulator.values.geojson import WGS84
 from airflow_provider.earthengine.emulator.values.grids import PixelGrid
 from airflow_provider.earthengine.emulator.values.images import Band, Image, PixelType, integer_type
+from airflow_provider.earthengine.emulator.values.interpolated_pixels import (
+    MODES,
+    InterpolatedPixels,
+)
 from airflow_provider.earthengine.emulator.values.pixels import Pixels
 from airflow_provider.earthengine.emulator.values.projections import map_points, transform_points
 
@@ -151,6 +155,24 @@ def _cast(session: Session, arguments: Arguments) -> Image:
     return replace(image, bands=tuple(bands[name] for name in order or image.band_ids()))
 
 
+def _resample(session: Session, arguments: Arguments) -> Image:
+    image: Image = arguments["image"]
+    mode = arguments["mode"]
+    if mode not in MODES:
+        raise unsupported(f"the mode '{mode}' of Image.resample")
+    bands = (
+        replace(band, source=InterpolatedPixels(band, mode))
+        if band.projection != DEFAULT_PROJECTION
+        else _not_resampled()
+        for band in image.bands
+    )
+    return replace(image, bands=tuple(bands))
+
+
+def _not_resampled() -> Band:
+    raise unsupported("Image.resample of an image without a projection of its own")
+
+
 def _scale_to_unit(session: Session, arguments: Arguments) -> Image:
     image, low, high = arguments["input"], float(arguments["low"]), float(arguments["high"])
     if low == high:
@@ -198,6 +220,13 @@ FUNCTIONS = (
     _placed("pixelArea", {"area": _areas}),
     REMAP,
     CAST,
+    Function(
+        "Image.resample",
+        (Parameter("image", IMAGE), Parameter("mode", "String", "bilinear")),
+        IMAGE,
+        "geedim, to resample; a DAG that reprojects smoothly",
+        _resample,
+    ),
     Function(
         "Image.unitScale",
         (Parameter("input", IMAGE), Parameter("low", "Float"), Parameter("high", "Float")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import (
     Arguments,
     Function,
@@ -62,6 +64,14 @@ def _combine(session: Session, arguments: Arguments) -> Reducer:
     return Reducer(f"{first.name}+{second.name}", outputs=(*first.outputs, *added))
 
 
+def _unweighted(session: Session, arguments: Arguments) -> Reducer:
+    reducer: Reducer = arguments["reducer"]
+    outputs = tuple(
+        (name, replace(statistic, is_weighted=False)) for name, statistic in reducer.outputs
+    )
+    return replace(reducer, outputs=outputs)
+
+
 def _statistic(name: str, sent_by: str, parameters: tuple[Parameter, ...] = ()) -> Function:
     made = Reducer(name, outputs=((_OUTPUTS.get(name, name), STATISTICS[name]),))
 
@@ -117,6 +127,13 @@ FUNCTIONS = (
         "Reducer",
         _SUMMARY,
         _percentile,
+    ),
+    Function(
+        "Reducer.unweighted",
+        (Parameter("reducer", "Reducer"),),
+        "Reducer",
+        _SUMMARY,
+        _unweighted,
     ),
     Function(
         "Reducer.combine",
