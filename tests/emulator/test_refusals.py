@@ -69,11 +69,11 @@ def message_of(response: requests.Response, code: int = 400) -> str:
 @pytest.mark.parametrize(
     "image",
     [
-        lambda: ee.Image(1).sin(),
+        lambda: ee.Image(1).sinh(),
         lambda: ee.Image(SENTINEL2_ID).focal_max(2),
-        lambda: ee.ImageCollection("projects/demo/assets/s2_daily").qualityMosaic("B4"),
+        lambda: ee.ImageCollection("projects/demo/assets/s2_daily").product(),
     ],
-    ids=["Image.sin", "Image.focal_max", "ImageCollection.qualityMosaic"],
+    ids=["Image.sinh", "Image.focal_max", "reduce.product"],
 )
 def test_a_function_without_a_known_sender_is_refused_by_name(
     client: Emulator, image: Any, request: pytest.FixtureRequest
