@@ -83,7 +83,8 @@ class Servers:
 
 
 def _ask(method: str, url: str, body: bytes | None = None) -> bytes:
-    request = urllib.request.Request(url, body, method=method)
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, body, headers, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=60) as reply:
         answer: bytes = reply.read()

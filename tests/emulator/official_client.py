@@ -40,7 +40,7 @@ def reset() -> None:
     ee.Reset()
 
 
-def _initialise(url: str | None, credentials: Any, project: str) -> None:
+def _initialise(url: str | None, credentials: Any, project: str | None) -> None:
     # The client would ask the internet for a list of deprecated assets, without a time limit.
     ee.deprecation.deprecated_assets = {}
     ee.deprecation.deprecated_assets["none"] = None
@@ -49,8 +49,11 @@ def _initialise(url: str | None, credentials: Any, project: str) -> None:
 
 
 @contextmanager
-def initialised(url: str, credentials: Any = None, project: str = "demo") -> Iterator[None]:
-    """Keep the client initialised against an emulator for the block."""
+def initialised(url: str, credentials: Any = None, project: str | None = "demo") -> Iterator[None]:
+    """Keep the client initialised against an emulator for the block.
+
+    :param project: None to leave it to the credentials.
+    """
     reset()
     try:
         _initialise(url, credentials or AnonymousCredentials(), project)

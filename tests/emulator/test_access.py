@@ -19,12 +19,14 @@ from google.auth import exceptions, jwt
 from google.auth.crypt import RSASigner
 from google.oauth2 import service_account
 
+from airflow_provider.earthengine.emulator.access.identities import project_of_account
 from airflow_provider.earthengine.emulator.server import Emulator, serve
 from tests.emulator.official_client import initialised
 
 CATALOG = Path(__file__).parents[1] / "data/catalog"
 READER = "reader@demo.iam.gserviceaccount.com"
 STRANGER = "stranger@demo.iam.gserviceaccount.com"
+GUEST = "guest@elsewhere.iam.gserviceaccount.com"
 PRIVATE = "projects/demo/assets/private"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -79,7 +81,7 @@ def clock(module_clock: Clock) -> Clock:
 
 @pytest.fixture(scope="module")
 def module_emulator(key: Key, module_clock: Clock) -> Iterator[Emulator]:
-    accounts = {READER: key.public, STRANGER: key.public}
+    accounts = dict.fromkeys([READER, STRANGER, GUEST], key.public)
     with serve(CATALOG, "demo", True, service_accounts=accounts, clock=module_clock) as emulator:
         yield emulator
 
@@ -108,6 +110,60 @@ def test_a_reader_sees_the_private_asset_and_a_stranger_does_not(
     refused = pytest.raises(ee.EEException, match=r"not found \(does not exist or caller")
     with initialised(guarded.url, credentials(guarded, key, STRANGER)), refused:
         ee.Image(PRIVATE).getInfo()
+
+
+def login(emulator: Emulator, key: Key, email: str) -> Any:
+    """Return the credentials of the classic login, which names no project."""
+    info = {
+        "type": "service_account",
+        "client_email": email,
+        "private_key": key.private,
+        "token_uri": f"{emulator.url}/token",
+    }
+    return ee.ServiceAccountCredentials(email, key_data=json.dumps(info))
+
+
+def test_an_account_without_a_project_uses_its_own(guarded: Emulator, key: Key) -> None:
+    with initialised(guarded.url, login(guarded, key, READER), project=None):
+        image = ee.Image(PRIVATE)
+        assert image.getInfo()["id"] == PRIVATE
+        url = ee.data.makeDownloadUrl(ee.data.getDownloadId({"image": image, "format": "NPY"}))
+        assert "/projects/earthengine-legacy/thumbnails/" in url
+        by_id = requests.get(url, timeout=30)
+        assert by_id.status_code == 200
+        assert ee.data.computePixels({"expression": image, "fileFormat": "NPY"}) == by_id.content
+
+
+def test_an_account_of_another_project_uses_that_and_may_not(guarded: Emulator, key: Key) -> None:
+    login_of_guest = login(guarded, key, GUEST)
+    denied = pytest.raises(ee.EEException, match="required permission to use project elsewhere")
+    with denied, initialised(guarded.url, login_of_guest, project=None):
+        pass
+    with initialised(guarded.url, login_of_guest):
+        assert ee.Number(1).getInfo() == 1
+
+
+def test_who_has_no_project_of_their_own_must_name_one(emulator: Emulator) -> None:
+    url = f"{emulator.url}/v1/projects/earthengine-legacy/algorithms"
+    response = requests.get(url, timeout=30)
+    assert response.status_code == 403
+    assert "use project earthengine-legacy." in response.json()["error"]["message"]
+    named = requests.get(url, headers={"X-Goog-User-Project": "demo"}, timeout=30)
+    assert named.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("email", "project"),
+    [
+        ("a@my-project.iam.gserviceaccount.com", "my-project"),
+        ("a@my-project.example.com.iam.gserviceaccount.com", "example.com:my-project"),
+        ("my-project@appspot.gserviceaccount.com", "my-project"),
+        ("123-compute@developer.gserviceaccount.com", None),
+        ("someone@example.com", None),
+    ],
+)
+def test_the_name_of_an_account_tells_its_project(email: str, project: str | None) -> None:
+    assert project_of_account(email) == project
 
 
 def test_whoever_holds_an_id_fetches_the_pixels(guarded: Emulator, key: Key) -> None:

@@ -12,7 +12,9 @@ import ee
 import numpy as np
 import pytest
 import requests
+from affine import Affine
 
+from airflow_provider.earthengine.emulator.formats.geotiff import write_geotiff
 from airflow_provider.earthengine.emulator.server import Emulator
 from tests.emulator.official_client import Tiff, download, get, members
 from tests.support.expected import SENTINEL2_ID, sentinel2_values
@@ -51,6 +53,39 @@ def test_geo_tiff_has_the_real_layout_and_nothing_else() -> None:
     layout = [256, 257, 258, 259, 262, 277, 282, 283, 296, 322, 323, 324, 325]
     assert tags == [*layout, 34264, 34735, 42113]
     assert Tiff(content).descriptions == (None,)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [
+        ("int8", -128),
+        ("int16", -32768),
+        ("int32", -2147483648),
+        ("float32", -np.inf),
+        ("float64", -np.inf),
+        ("uint16", 0),
+        ("float32", None),
+    ],
+)
+@pytest.mark.parametrize("crs", ["EPSG:32610", "SR-ORG:6974"])
+def test_blocks_begin_right_behind_the_last_value_of_the_directory(
+    dtype: str, nodata: float | None, crs: str
+) -> None:
+    samples = np.arange(2 * 300 * 2).reshape(2, 300, 2).astype(dtype)
+    content = write_geotiff(samples, Affine(10, 0, 5, 0, -10, 7), crs, nodata)
+    (count,) = struct.unpack_from(">H", content, 8)
+    sizes, ends, blocks = {2: 1, 3: 2, 4: 4, 5: 8, 12: 8}, [], 0
+    for place in range(10, 10 + 12 * count, 12):
+        number, kind, length, value = struct.unpack_from(">HHII", content, place)
+        if sizes[kind] * length > 4:
+            assert value % 4 == 0
+            ends.append(value + sizes[kind] * length)
+            if number == 324:
+                (blocks,) = struct.unpack_from(">I", content, value)
+    assert blocks == max(ends)
+    tiff = Tiff(content)
+    assert tiff.nodata == nodata
+    np.testing.assert_array_equal(tiff.bands, np.moveaxis(samples, -1, 0))
 
 
 def test_a_raster_of_several_blocks_is_complete() -> None:

@@ -35,13 +35,15 @@ from tests.support.expected import SENTINEL2_ID, SENTINEL2_ORIGIN
 
 GOLDEN_FILES = "EARTHENGINE_GOLDEN_FILES"
 GOLDEN = Path(os.environ.get(GOLDEN_FILES) or ".")
+# One band of int16 from VeinsOfTheEarth/rabpro, docs/ (2021).
+SIGNED = "real_int16_occurrence.tif"
 ZIPS = ("single_band.zip", "custom_single_band.zip", "multi_band.zip")
 BANDS = ["B3", "B8", "B11"]
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get(GOLDEN_FILES),
     reason=f"set {GOLDEN_FILES} to the folder of what the real service answered "
-    f"(multi_band.tif, {', '.join(ZIPS)})",
+    f"(multi_band.tif, {SIGNED}, {', '.join(ZIPS)})",
 )
 needs_zlib = pytest.mark.skipif(
     "zlib-ng" in zlib.ZLIB_RUNTIME_VERSION,
@@ -54,9 +56,8 @@ def golden(name: str) -> bytes:
 
 
 def golden_tiffs() -> list[bytes]:
-    return [golden("multi_band.tif")] + [
-        content for name in ZIPS for content in members(golden(name)).values()
-    ]
+    single = [golden("multi_band.tif"), golden(SIGNED)]
+    return single + [content for name in ZIPS for content in members(golden(name)).values()]
 
 
 def test_every_real_geotiff_is_rebuilt_from_its_pixels_byte_for_byte() -> None:
@@ -65,6 +66,35 @@ def test_every_real_geotiff_is_rebuilt_from_its_pixels_byte_for_byte() -> None:
         samples = np.moveaxis(tiff.bands, 0, -1)
         transform = rasterio.Affine(*tiff.transform)
         assert write_geotiff(samples, transform, tiff.crs, tiff.nodata) == real
+
+
+def test_a_real_geotiff_of_signed_integers_shows_what_is_written_of_them() -> None:
+    tags = tags_of(golden(SIGNED))
+    sample_format, photometric, nodata = tags[339], tags[262], tags[42113]
+    assert (sample_format, photometric, nodata) == (b"\0\2\0\0", b"\0\1\0\0", b"-32768.0\0")
+
+
+@needs_zlib
+def test_a_signed_image_is_answered_in_the_real_bytes(tmp_path: Path) -> None:
+    real = golden(SIGNED)
+    (tmp_path / SIGNED).write_bytes(real)
+    description = {"id": "occurrence", "kind": "file", "bands": [{"id": "b", "file": SIGNED}]}
+    (tmp_path / "occurrence.json").write_text(json.dumps(description))
+    with serve(tmp_path) as emulator, initialised(emulator.url):
+        assert download(image=ee.Image("occurrence"), format="GEO_TIFF") == real
+
+
+def tags_of(content: bytes) -> dict[int, bytes]:
+    """Return the values of a big-endian TIFF's directory by tag; short ones padded to 4 bytes."""
+    sizes = {2: 1, 3: 2, 4: 4, 5: 8, 12: 8}
+    (count,) = struct.unpack_from(">H", content, 8)
+    tags = {}
+    for place in range(10, 10 + 12 * count, 12):
+        number, kind, length = struct.unpack_from(">HHI", content, place)
+        byte_count = sizes[kind] * length
+        (start,) = struct.unpack_from(">I", content, place + 8) if byte_count > 4 else (place + 8,)
+        tags[number] = content[start : start + max(4, byte_count)]
+    return tags
 
 
 @pytest.mark.parametrize("name", ZIPS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import ee
+import numpy as np
+import pyproj
 import pytest
 
 from tests.emulator.official_client import Tiff, download
@@ -36,6 +38,63 @@ def test_an_asset_describes_itself() -> None:
         "crs": "EPSG:32610",
         "crs_transform": [10, 0, 499980, 0, -10, 4200000],
     }
+
+
+def test_an_image_has_its_outline_as_footprint() -> None:
+    image = ee.Image(SENTINEL2_ID)
+    footprint = image.getInfo()["properties"]["system:footprint"]
+    assert footprint["type"] == "LinearRing"
+    west, north = 499980, 4200000
+    east, south = west + 109800, north - 109800
+    to_degrees = pyproj.Transformer.from_crs("EPSG:32610", "EPSG:4326", always_xy=True)
+    corners = [(west, north), (east, north), (east, south), (west, south), (west, north)]
+    expected = [to_degrees.transform(*corner) for corner in corners]
+    np.testing.assert_allclose(footprint["coordinates"], expected, atol=1e-9)
+    # Programs pass it on as a geometry.
+    as_geometry = ee.Geometry(image.get("system:footprint")).getInfo()
+    assert as_geometry == footprint
+    assert "system:footprint" not in ee.Image(7).getInfo().get("properties", {})
+    assert "system:footprint" in image.select("B3").getInfo()["properties"]
+    assert "system:footprint" in image.propertyNames().getInfo()
+
+
+def test_after_a_clip_the_footprint_is_what_it_was_clipped_to() -> None:
+    ring = [[-122.5, 37.3], [-122.49, 37.3], [-122.49, 37.31], [-122.5, 37.31], [-122.5, 37.3]]
+    for image in (ee.Image(SENTINEL2_ID), ee.Image(7)):
+        clipped = image.clip(ee.Geometry.Polygon([ring])).getInfo()["properties"]
+        assert clipped["system:footprint"] == {"type": "Polygon", "coordinates": [ring]}
+    planar = ee.Image(7).clip(ee.Geometry.Polygon([ring], None, False)).getInfo()["properties"]
+    assert planar["system:footprint"]["geodesic"] is False
+
+
+def test_a_clip_in_another_crs_has_a_footprint_in_degrees() -> None:
+    square = ee.Geometry.Rectangle([500000, 4100000, 500100, 4100100], "EPSG:32610", False)
+    footprint = ee.Image(7).clip(square).getInfo()["properties"]["system:footprint"]
+    points = np.array(footprint["coordinates"][0])
+    to_metres = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32610", always_xy=True)
+    xs, ys = to_metres.transform(points[:, 0], points[:, 1])
+    np.testing.assert_allclose([xs.min(), xs.max()], [500000, 500100], atol=0.01)
+    np.testing.assert_allclose([ys.min(), ys.max()], [4100000, 4100100], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"type": "LineString", "coordinates": [[1.0, 2.0], [3.0, 4.0], [5.0, 2.0]]},
+        {"type": "LineString", "coordinates": [[1.0, 2.0], [3.0, 4.0]]},
+        {"type": "LinearRing", "coordinates": [[0.0, 0.0], [3.0, 0.0], [3.0, 4.0], [0.0, 0.0]]},
+        {
+            "type": "MultiLineString",
+            "coordinates": [[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]],
+        },
+        {"type": "MultiPoint", "coordinates": [[1.0, 2.0], [3.0, 4.0]]},
+    ],
+    ids=lambda geometry: geometry["type"],
+)
+def test_lines_and_points_come_back_as_they_were_given(geometry: dict[str, Any]) -> None:
+    assert ee.Geometry(geometry).getInfo() == geometry
+    computed = ee.List([ee.Geometry(geometry)]).get(0).getInfo()
+    assert computed == geometry
 
 
 def test_float_types_have_no_range() -> None:

@@ -8,10 +8,12 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +25,7 @@ import pytest
 import requests
 
 from airflow_provider.earthengine import emulator
+from airflow_provider.earthengine.emulator.__main__ import main
 from airflow_provider.earthengine.emulator.api import discovery
 from airflow_provider.earthengine.emulator.api.routes import Service, Settings
 from airflow_provider.earthengine.emulator.catalog.catalog import Catalog
@@ -114,6 +117,129 @@ def test_who_may_ask_and_where_are_options() -> None:
     assert answer.status_code == 401
 
 
+Failed = Callable[..., str]
+
+
+@pytest.fixture
+def failed(capsys: pytest.CaptureFixture[str]) -> Iterator[Failed]:
+    """Return what runs the program, which must end by itself, and returns its one line."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def run(*options: str) -> str:
+        code = main(list(options))
+        output, errors = capsys.readouterr()
+        assert (code, output) == (2, "")
+        lines: list[str] = errors.splitlines()
+        assert len(lines) == 1, errors
+        return lines[0].removeprefix("error: ")
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_a_certificate_that_is_none_is_one_line(failed: Failed, tmp_path: Path) -> None:
+    text = tmp_path / "text.pem"
+    text.write_text("hello")
+    missing = tmp_path / "missing.pem"
+    line = failed("--certfile", str(missing), "--keyfile", str(text))
+    assert line == f"[Errno 2] No such file or directory: '{missing}'"
+    line = failed("--certfile", str(text), "--keyfile", str(missing))
+    assert line == f"[Errno 2] No such file or directory: '{missing}'"
+    line = failed("--certfile", str(text), "--keyfile", str(text))
+    assert line.startswith(f"{text} and {text} are not a certificate and its private key")
+
+
+def test_a_port_that_is_taken_is_one_line(failed: Failed) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert "Address already in use" in failed("--port", str(port))
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http", "1.5"])
+def test_a_port_that_cannot_be_is_said(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([f"--port={port}"])
+    assert ended.value.code == 2
+    assert f"must be a number from 0 to 65535, not '{port}'" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_hold_files_is_one_line(failed: Failed, tmp_path: Path) -> None:
+    assert str(tmp_path / "none") in failed("--keep-files", str(tmp_path / "none"))
+    (tmp_path / "file").touch()
+    assert str(tmp_path / "file") in failed("--keep-files", str(tmp_path / "file"))
+
+
+HALF: dict[str, bytes] = {
+    "cut": b'{"id": "x", "kind": "for',
+    "empty": b"",
+    "binary": b"\xff\xfe\0",
+    "nested": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_a_half_written_description_is_one_line(failed: Failed, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(HALF[name])
+    assert failed("--catalog", str(tmp_path)).startswith(f"{path}: cannot be read as JSON: ")
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.5, 0.7])
+def test_a_half_written_raster_is_one_line(failed: Failed, tmp_path: Path, share: float) -> None:
+    whole = (CATALOG / "projects/demo/assets/landsat7_olinda.tif").read_bytes()
+    (tmp_path / "x.tif").write_bytes(whole[: int(len(whole) * share)])
+    bands = [{"id": "b", "file": "x.tif", "index": 6}]
+    (tmp_path / "x.json").write_text(json.dumps({"id": "x", "kind": "file", "bands": bands}))
+    line = failed("--catalog", str(tmp_path))
+    assert line.startswith(f"{tmp_path}/x.json: bands[0].file: x.tif cannot be read: ")
+
+
+def test_after_a_kill_it_starts_again_on_the_same_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for _ in range(2):
+        process = start("--port", str(port))
+        assert process.stdout is not None
+        assert process.stdout.readline().endswith(f":{port}\n")
+        with requests.Session() as session:
+            page = session.get(f"http://127.0.0.1:{port}/", timeout=30)
+            process.kill()
+            process.communicate()
+        assert page.status_code == 200
+
+
+def test_two_hundred_clients_at_once_are_all_answered(emulator: Emulator) -> None:
+    url = f"{emulator.url}/v1/projects/demo/value:compute"
+
+    def ask(number: int) -> int:
+        node = {"functionInvocationValue": {"functionName": "Number.multiply", "arguments": {
+            "left": {"constantValue": number}, "right": {"constantValue": 2}}}}  # fmt: skip
+        body = {"expression": {"result": "0", "values": {"0": node}}}
+        result: int = requests.post(url, json=body, timeout=60).json()["result"]
+        return result
+
+    with ThreadPoolExecutor(200) as pool:
+        assert list(pool.map(ask, range(200))) == [2 * number for number in range(200)]
+    assert emulator.counts() == {"value:compute": 200}
+
+
+def test_a_client_that_leaves_in_mid_body_harms_nobody(emulator: Emulator) -> None:
+    host, port = emulator.url.removeprefix("http://").split(":")
+    path = "/v1/projects/demo/value:compute"
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\n{{"
+    for _ in range(20):
+        with socket.create_connection((host, int(port)), 30) as connection:
+            connection.sendall(head.encode())
+    body = {"expression": {"result": "0", "values": {"0": {"constantValue": 7}}}}
+    assert requests.post(emulator.url + path, json=body, timeout=30).json() == {"result": 7}
+    deadline = time.monotonic() + 30
+    while emulator.counts().get("value:compute", 0) < 21:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert sorted({request.status for request in emulator.requests}) == [200, 499]
+
+
 def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
     process = start("--certfile", str(tmp_path / "cert.pem"))
     _, errors = process.communicate(timeout=60)
@@ -132,6 +258,21 @@ def test_the_journal_counts_what_was_asked(client: Emulator) -> None:
     assert re.fullmatch(r"/v1/projects/demo/thumbnails/[0-9a-f]{6}\.\.\.:getPixels", pixels.path)
 
 
+def test_a_browser_at_the_root_is_told_what_this_is(emulator: Emulator) -> None:
+    page = requests.get(emulator.url, headers={"Accept": "text/html"}, timeout=30)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "stand-in for Earth Engine" in page.text
+    assert f'url="{emulator.url}"' in page.text
+    for link in re.findall('href="([^"]+)"', page.text):
+        assert requests.get(f"{emulator.url}/{link}", timeout=30).status_code == 200
+    assert requests.get(f"{emulator.url}/favicon.ico", timeout=30).status_code == 404
+
+
+def test_the_page_escapes_the_name_of_the_project() -> None:
+    with serve(None, "<b>x") as emulator:
+        assert "<b>" not in requests.get(emulator.url, timeout=30).text
+
+
 def test_initialising_takes_three_requests(emulator: Emulator) -> None:
     with initialised(emulator.url):
         pass
@@ -143,13 +284,89 @@ def test_the_journal_is_read_and_cleared_over_http(emulator: Emulator) -> None:
     address = f"{emulator.url}/emulator/requests"
     path = "/v1/projects/demo/algorithms"
     entry = {"method": "GET", "path": path, "operation": "algorithms", "status": 200,
-             "fault": None, "workload_tag": None}  # fmt: skip
+             "fault": None, "workload_tag": None, "assets": []}  # fmt: skip
     expected = {"counts": {"algorithms": 1}, "most_at_once": 1, "requests": [entry]}
     assert requests.get(address, timeout=30).json() == expected
     assert requests.delete(address, timeout=30).status_code == 204
     assert requests.get(address, timeout=30).json() == {
         "counts": {}, "most_at_once": 0, "requests": []
     }  # fmt: skip
+
+
+def test_the_journal_says_which_assets_a_request_read(client: Emulator) -> None:
+    image, other = ee.Image(DEM), ee.Image("projects/demo/assets/landsat7_olinda")
+    download(image=image, format="GEO_TIFF")
+    both = ee.List([image.bandNames(), other.bandNames()])
+    both.getInfo()
+    ee.ImageCollection("projects/demo/assets/s2_daily").size().getInfo()
+    with pytest.raises(ee.EEException):
+        ee.Image("projects/demo/assets/none").getInfo()
+    ee.Number(1).getInfo()
+    ee.data.getAsset("COPERNICUS")
+    assert client.counts(DEM) == {
+        "thumbnails.create": 1, "thumbnails.getPixels": 1, "value:compute": 1
+    }  # fmt: skip
+    assert client.counts("projects/demo/assets/landsat7_olinda") == {"value:compute": 1}
+    assert client.counts("projects/demo/assets/s2_daily") == {"value:compute": 1}
+    (refused,) = client.requests_for("projects/demo/assets/none")
+    assert refused.status == 400
+    assert client.requests_for("projects/demo/assets/never") == []
+    assert client.requests[2].assets == (DEM, "projects/demo/assets/landsat7_olinda")
+    url = f"{client.url}/emulator/requests"
+    shown = requests.get(url, params={"asset": DEM}, timeout=30).json()
+    assert shown["counts"] == client.counts(DEM)
+    assert len(shown["requests"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1:8080", 200),
+        ("127.9.9.9", 200),
+        ("[::1]:8080", 200),
+        ("emulator.localhost", 200),
+        ("attacker.example", 403),
+        ("attacker.example:8080", 403),
+        ("127.0.0.1.attacker.example", 403),
+        ("localhost.attacker.example", 403),
+        ("10.0.0.5", 403),
+    ],
+)
+def test_a_name_that_others_control_opens_no_admin_route(
+    emulator: Emulator, name: str, code: int
+) -> None:
+    url = f"{emulator.url}/emulator/assets"
+    answer = requests.get(url, headers={"Host": name}, timeout=30)
+    assert answer.status_code == code
+
+
+@pytest.mark.parametrize("path", ["/emulator/assets", "/emulator/faults"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Origin": "https://attacker.example"},
+    ],
+    ids=lambda headers: next(iter(headers.values())),
+)
+def test_what_a_page_can_send_changes_nothing(
+    emulator: Emulator, path: str, headers: dict[str, str]
+) -> None:
+    body = {"operation": "discovery", "kind": "html", "id": "x"}
+    method = "PUT" if path.endswith("assets") else "POST"
+    before = requests.get(emulator.url + path, timeout=30).json()
+    response = requests.request(
+        method, emulator.url + path, data=json.dumps(body), headers=headers, timeout=30
+    )
+    assert response.status_code == 415
+    assert "must be application/json" in response.json()["error"]["message"]
+    assert requests.get(emulator.url + path, timeout=30).json() == before
+    # Before any other type, a browser would ask, and gets no permission.
+    asked = requests.options(emulator.url + path, timeout=30)
+    assert "Access-Control-Allow-Origin" not in asked.headers
 
 
 def test_each_emulator_keeps_a_journal_of_its_own() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ee
@@ -16,6 +17,8 @@ import requests
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
+from airflow_provider.earthengine.emulator.server import serve
+from airflow_provider.earthengine.emulator.strict_json import CatalogError
 from tests.emulator.official_client import Tiff
 from tests.support.expected import SENTINEL2_ID, formula_values, sentinel2_values, utm
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 DAILY = "projects/demo/assets/s2_daily"
 LANDSAT = "projects/demo/assets/landsat7_olinda"
+REGIONS = "projects/demo/assets/regions"
+CATALOG = Path(__file__).parents[1] / "data/catalog"
 GRID = {
     "crsCode": "EPSG:32610",
     "affineTransform": {
@@ -149,14 +154,70 @@ def test_an_image_describes_itself_as_an_asset() -> None:
     assert utm(*corner, 10) == pytest.approx((499980, 4200000), abs=0.01)
 
 
-def test_an_absent_asset_is_denied() -> None:
+def test_an_asset_has_its_size_and_the_time_of_its_last_change(client: Emulator) -> None:
+    client.put_asset(FORMULA | {"version": 1610218671000123})
+    made = ee.data.getAsset(FORMULA["id"])
+    # 2021-01-09T18:57:51Z, and 123 microseconds.
+    assert made["updateTime"] == "2021-01-09T18:57:51.000123Z"
+    assert made["sizeBytes"] == str(20 * 10 * 2)
+    assert ee.Image(FORMULA["id"]).get("system:asset_size").getInfo() == 400
+    client.remove_asset(FORMULA["id"])
+    for name, file in ((LANDSAT, "landsat7_olinda.tif"), (REGIONS, "regions.geojson")):
+        asset = ee.data.getAsset(name)
+        size = (CATALOG / "projects/demo/assets" / file).stat().st_size
+        assert asset["sizeBytes"] == str(size)
+        assert asset["updateTime"] == "1970-01-01T00:00:00.000001Z"
+    assert asset["featureCount"] == str(ee.FeatureCollection(REGIONS).size().getInfo())
+    collection = ee.data.getAsset(DAILY)
+    assert "updateTime" in collection
+    assert "sizeBytes" not in collection
+
+
+ABSENT = "COPERNICUS/S2_SR/none"
+
+
+def test_an_absent_asset_is_absent_to_the_client() -> None:
+    with pytest.warns(DeprecationWarning, match="Use getAsset"):
+        assert ee.data.getInfo(ABSENT) is None
     with pytest.raises(ee.EEException) as caught:
-        ee.data.getAsset("projects/demo/assets/none")
-    # The client takes the short name of this project for one of before there were projects.
+        ee.data.getAsset(ABSENT)
     assert str(caught.value) == (
-        "Permission 'earthengine.assets.get' denied on resource "
-        "'projects/earthengine-legacy/assets/projects/demo/assets/none' (or it may not exist)."
+        f"Asset 'projects/earthengine-public/assets/{ABSENT}' does not exist or doesn't allow "
+        "this operation."
     )
+
+
+@pytest.mark.parametrize(
+    ("asset", "code", "text"),
+    [
+        ("none", 404, "Asset 'projects/demo/assets/none' does not exist or doesn't allow"),
+        ("s2_daily/19990101", 404, "s2_daily/19990101' does not exist or doesn't allow"),
+        (
+            "private",
+            403,
+            "Permission 'earthengine.assets.get' denied on resource 'projects/demo/assets/private'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verb", ["", ":getPixels", ":listAssets"])
+def test_an_absent_asset_is_404_and_a_forbidden_one_403(
+    client: Emulator, asset: str, code: int, text: str, verb: str
+) -> None:
+    url = f"{client.url}/v1/projects/demo/assets/{asset}{verb}"
+    method = "POST" if verb == ":getPixels" else "GET"
+    response = requests.request(method, url, json={"fileFormat": "NPY"}, timeout=30)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (code, code)
+    assert error["status"] == {404: "NOT_FOUND", 403: "PERMISSION_DENIED"}[code]
+    assert text in error["message"].replace("assets.list'", "assets.get'")
+
+
+def test_a_folder_is_an_asset_too() -> None:
+    assert ee.data.getAsset("COPERNICUS") == {
+        "type": "FOLDER",
+        "name": "projects/earthengine-public/assets/COPERNICUS",
+        "id": "COPERNICUS",
+    }
 
 
 def test_a_folder_lists_what_the_caller_may_see() -> None:
@@ -178,7 +239,7 @@ def test_a_collection_lists_its_images_in_pages() -> None:
     assert len(rest["assets"]) == 73 - 11 - 10
     assert "nextPageToken" not in rest
     basic = ee.data.listAssets({"parent": DAILY, "view": "BASIC"})["assets"]
-    assert set(basic[0]) == {"type", "name", "id"}
+    assert set(basic[0]) == {"type", "name", "id", "updateTime"}
 
 
 def test_a_filter_of_a_list_is_refused() -> None:
@@ -251,6 +312,30 @@ def test_files_of_a_new_asset_lie_in_the_catalog(client: Emulator) -> None:
         assert ee.Image("copy").bandNames().getInfo() == ["b"]
     finally:
         client.remove_asset("copy")
+
+
+@pytest.mark.parametrize("kind", ["file", "table"])
+def test_no_file_outside_of_the_catalog_becomes_an_asset(tmp_path: Path, kind: str) -> None:
+    inner = tmp_path / "catalog"
+    inner.mkdir()
+    secret = tmp_path / "secret.tif"
+    secret.write_bytes((CATALOG / "projects/demo/assets/landsat7_olinda.tif").read_bytes())
+    (inner / "link.tif").symlink_to(secret)
+    with serve(inner) as emulator:
+        url = f"{emulator.url}/emulator/assets"
+        for name in ("../secret.tif", str(secret), "link.tif", "x/../../secret.tif"):
+            band = {"id": "b", "file": name}
+            inside = {"bands": [band]} if kind == "file" else {"file": name}
+            response = requests.put(url, json={"id": "x", "kind": kind} | inside, timeout=30)
+            assert response.status_code == 400
+            message = response.json()["error"]["message"]
+            assert f"file: {name!r} must lie in the catalog's folder" in message
+        assert requests.get(url, timeout=30).json()["assets"] == []
+
+
+def test_without_a_catalog_there_are_no_files() -> None:
+    with serve(None) as emulator, pytest.raises(CatalogError, match="serves no folder with files"):
+        emulator.put_asset({"id": "x", "kind": "table", "file": "x.geojson"})
 
 
 def test_an_image_can_be_processed_again(client: Emulator) -> None:

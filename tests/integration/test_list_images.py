@@ -162,7 +162,8 @@ def test_by_date_the_images_of_a_day_cover_the_region_together(series: Emulator)
 def test_a_filter_on_a_property_that_no_image_has_names_those_there_are(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    warning = "the property CLOUD; the properties are CLOUDS, system:index, system:time_start"
+    own = "system:asset_size, system:footprint, system:index, system:time_start"
+    warning = f"the property CLOUD; the properties are CLOUDS, {own}"
     assert list_images(filters={"CLOUD": {"lt": 20}}) == []
     assert warning in capsys.readouterr().out
     assert list_images(filters={"CLOUDS": {"gt": 20}}) == []

@@ -51,13 +51,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider.earthengine.emulator",
         description="A strict stand-in for Earth Engine's REST API.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=0, help="0 chooses a free port")
+    parser.add_argument("--port", type=_port, default=0, help="0 chooses a free port")
     parser.add_argument("--catalog", type=Path, help="directory of asset descriptions")
     parser.add_argument("--project", default="demo", help="the project that callers may use")
     parser.add_argument("--certfile", type=Path, help="serve https with this certificate (PEM)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -76,6 +77,23 @@ class Tls:
     certfile: Path
     keyfile: Path
 
+    def check(self) -> None:
+        """Load both once, before the server's thread would fail with them.
+
+        :raises OSError: if a file cannot be read, or they are no certificate and its key.
+        """
+        for path in (self.certfile, self.keyfile):
+            path.open("rb").close()  # names the file if it cannot be read; ssl does not
+        try:
+            # Without a password, OpenSSL would ask for that of an encrypted key on the terminal.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certfile, self.keyfile, password="")
+        except (ssl.SSLError, ValueError) as error:
+            raise OSError(
+                f"{self.certfile} and {self.keyfile} are not a certificate and its private key, "
+                f"both PEM and unencrypted: {error}"
+            ) from None
+
 
 class Emulator:
     """A running emulator.
@@ -95,9 +113,16 @@ class Emulator:
         """The answered requests, in order."""
         return self._journal.requests()
 
-    def counts(self) -> dict[str, int]:
-        """Return the number of answered requests per operation."""
-        return self._journal.counts()
+    def requests_for(self, asset_id: str) -> list[LoggedRequest]:
+        """Return the answered requests that read an asset, in order."""
+        return self._journal.requests(asset_id)
+
+    def counts(self, asset_id: str | None = None) -> dict[str, int]:
+        """Return the number of answered requests per operation.
+
+        :param asset_id: only of those that read this asset; None for all.
+        """
+        return self._journal.counts(asset_id)
 
     @property
     def most_at_once(self) -> int:
@@ -180,7 +205,7 @@ def serve(
     :param quotas: the project's quotas; None for no limits.
     :param encoding: how bodies are written; None for the real service's way.
     :raises CatalogError: if the catalog is wrong; names the file and the field.
-    :raises OSError: if the emulator cannot listen on the address.
+    :raises OSError: if the emulator cannot listen on the address, or not read the certificate.
     """
     known = Identities(service_accounts or {}).joined(identities or Identities())
     settings = Settings(
@@ -194,6 +219,8 @@ def serve(
     )
     service = Service(settings)
     place = address or Address()
+    if tls is not None:
+        tls.check()
     with socket.create_server((place.host, place.port)) as listener:
         port = listener.getsockname()[1]
         scheme = "https" if tls else "http"

@@ -31,7 +31,7 @@ class Description:
         """Return the object in a JSON file."""
         try:
             return cls(json.loads(path.read_text(encoding="utf-8")), path)
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise CatalogError(f"{path}: cannot be read as JSON: {error}") from None
 
     def error(self, field: str, problem: str) -> CatalogError:

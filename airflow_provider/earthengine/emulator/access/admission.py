@@ -7,10 +7,16 @@ from contextlib import contextmanager
 
 from starlette.requests import Request
 
+from airflow_provider.earthengine.emulator.access.identities import project_of_account
 from airflow_provider.earthengine.emulator.access.quotas import Gate
 from airflow_provider.earthengine.emulator.access.tokens import TokenIssuer
 from airflow_provider.earthengine.emulator.limits import MOST_PAYLOAD_BYTES, payload_too_large
 from airflow_provider.earthengine.emulator.replies import project_denied, unauthenticated
+
+# The project that clients name in paths if they were given none: the account's own counts.
+# Source: earthengine-api 1.7.50, ee/data.py and ee/_state.py; a request with it carries no
+# X-Goog-User-Project.
+LEGACY_PROJECT = "earthengine-legacy"
 
 
 class Admission:
@@ -41,8 +47,11 @@ class Admission:
         :raises ApiError: 401 for unknown or missing credentials, 403 for another project.
         """
         caller = self.caller(request)
+        named = request.headers.get("x-goog-user-project")
         asked = request.path_params["project"] if is_of_project else self._project
-        for wanted in (asked, request.headers.get("x-goog-user-project", asked)):
+        if asked == LEGACY_PROJECT:
+            asked = named or project_of_account(caller or "") or LEGACY_PROJECT
+        for wanted in (asked, named or asked):
             if wanted != self._project:
                 raise project_denied(wanted)
         return caller

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,22 @@ from typing import Any
 from airflow_provider.earthengine.emulator.strict_json import Description
 
 ACCOUNTS_FILE = "service_accounts.json"
+
+# The accounts whose names contain their project; those of a domain's project have it in two parts.
+# Source: https://cloud.google.com/iam/docs/service-account-types (2026-11).
+_OF_PROJECT = re.compile(
+    r"[^@]+@([a-z0-9-]+)(?:\.([a-z0-9.-]+))?\.iam\.gserviceaccount\.com"
+    r"|([^@]+)@appspot\.gserviceaccount\.com"
+)
+
+
+def project_of_account(email: str) -> str | None:
+    """Return the project that a service account belongs to; None if its name does not say."""
+    match = _OF_PROJECT.fullmatch(email)
+    if match is None:
+        return None
+    name, domain, application = match.groups()
+    return application or (f"{domain}:{name}" if domain else name)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The emulator's admin routes: its journal, faults and assets.
 
-They are for clients on the same machine; others need the emulator's admin token.
+They are for clients on the same machine; others need the emulator's admin token. A page in a
+browser on the same machine is no such client: it can send requests there, but not with a local name
+in Host, or with JSON as their type.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from starlette.routing import Route
 
 from airflow_provider.earthengine.emulator.api.journal import Journal
 from airflow_provider.earthengine.emulator.catalog.catalog import EditableCatalog
+from airflow_provider.earthengine.emulator.catalog.described_files import Place
 from airflow_provider.earthengine.emulator.catalog.read_catalog import read_asset
 from airflow_provider.earthengine.emulator.faults.armed import Faults, read_fault
 from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument, not_found
@@ -27,6 +31,8 @@ FAULTS_PATH = "/emulator/faults"
 ASSETS_PATH = "/emulator/assets"
 TOKEN_HEADER = "X-Emulator-Token"
 _LOOPBACK = ("127.", "::1")
+_LOCAL_NAMES = ("localhost", "::1")
+_JSON = "application/json"
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -72,21 +78,19 @@ class Admin:
         return answer
 
     def _admit(self, request: Request) -> None:
-        if request.client is not None and request.client.host.startswith(_LOOPBACK):
-            return
         given = request.headers.get(TOKEN_HEADER, "")
-        if self._token is None or not hmac.compare_digest(given.encode(), self._token.encode()):
-            raise ApiError(
-                403,
-                "PERMISSION_DENIED",
-                f"Only for clients on the same machine, or with the emulator's {TOKEN_HEADER}.",
-            )
+        if self._token is not None and hmac.compare_digest(given.encode(), self._token.encode()):
+            return
+        if request.client is not None and not request.client.host.startswith(_LOOPBACK):
+            raise _denied("Only for clients on the same machine")
+        if not _is_local(request.url.hostname):
+            raise _denied(f"Only under a local name, not {request.url.hostname!r} in Host")
 
     async def _requests(self, request: Request) -> Response:
         if request.method == "DELETE":
             self._journal.clear()
             return Response(status_code=204)
-        return JSONResponse(self._journal.as_json())
+        return JSONResponse(self._journal.as_json(request.query_params.get("asset")))
 
     async def _show_or_arm_faults(self, request: Request) -> Response:
         if request.method == "DELETE":
@@ -116,6 +120,25 @@ class Admin:
         return Response(status_code=204)
 
 
+def _denied(why: str) -> ApiError:
+    message = f"{why}, or with the emulator's {TOKEN_HEADER}."
+    return ApiError(403, "PERMISSION_DENIED", message)
+
+
+def _is_local(name: str | None) -> bool:
+    """Return whether a name in Host is this machine's own, which no one else can point to it."""
+    if name is None:
+        return True
+    return name in _LOCAL_NAMES or name.endswith(".localhost") or _is_loopback_address(name)
+
+
+def _is_loopback_address(name: str) -> bool:
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 def put_asset(catalog: EditableCatalog, description: object) -> None:
     """Add a described asset, or replace the one with the same id.
 
@@ -123,15 +146,22 @@ def put_asset(catalog: EditableCatalog, description: object) -> None:
 
     :raises CatalogError: if the description is wrong; names the first wrong field.
     """
-    place = (catalog.now().directory or Path()) / "description"
-    catalog.put(read_asset(Description(description, place), place))
+    folder = catalog.now().directory
+    place = Place(folder or Path(), folder)
+    catalog.put(read_asset(Description(description, place.folder / "description"), place))
 
 
 async def read_object(request: Request) -> dict[str, Any]:
     """Return the JSON object of a request.
 
+    :raises ApiError: if it says that it is something else, or a browser sends it and does not say.
     :raises ValueError: if it has none.
     """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_from_page = "origin" in request.headers
+    if media_type != _JSON and (media_type or is_from_page):
+        message = f"The Content-Type must be {_JSON}, not {media_type or 'absent'}."
+        raise ApiError(415, "INVALID_ARGUMENT", message)
     document = json.loads(await request.body())
     if not isinstance(document, dict):
         raise ValueError("the body must be a JSON object")

@@ -5,24 +5,18 @@ Source: https://developers.google.com/earth-engine/reference/rest/v1/projects.as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
-
 from airflow_provider.earthengine.emulator.catalog.catalog import Asset
-from airflow_provider.earthengine.emulator.values.elements import geometry_of
+from airflow_provider.earthengine.emulator.values.elements import FEATURES, outline_of
 from airflow_provider.earthengine.emulator.values.images import Band, Image
 from airflow_provider.earthengine.emulator.values.pixels import StoredPixels
-from airflow_provider.earthengine.emulator.values.projections import (
-    is_wkt,
-    map_points,
-    transform_points,
-)
+from airflow_provider.earthengine.emulator.values.projections import is_wkt
 
 _TYPES = {"Image": "IMAGE", "ImageCollection": "IMAGE_COLLECTION", "FeatureCollection": "TABLE"}
 _TIMES = {"startTime": "system:time_start", "endTime": "system:time_end"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PUBLIC = "projects/earthengine-public/assets/"
 _LEGACY = "projects/earthengine-legacy/assets/"
 
@@ -46,35 +40,40 @@ def asset_document(asset: Asset) -> dict[str, Any]:
         "type": _TYPES[asset.kind],
         "name": asset_name_of(asset.id),
         "id": asset.id,
+        "updateTime": _time(value.version or 0, 1_000_000, "microseconds"),
     }
+    if asset.byte_count is not None:
+        document["sizeBytes"] = str(asset.byte_count)
     own = {k: v for k, v in value.properties.items() if not k.startswith("system:")}
     if own:
         document["properties"] = own
     if isinstance(value, Image):
         document |= _image_fields(value)
+    elif value.kind == FEATURES:
+        document["featureCount"] = str(len(value.elements))
     return document
+
+
+def _time(number: float, per_second: int, precision: str) -> str:
+    """Return a time since 1970 as protocol buffers write it."""
+    moment = _EPOCH + timedelta(microseconds=number * 1_000_000 / per_second)
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def folder_document(folder_id: str) -> dict[str, Any]:
+    """Return a folder as the API shows it."""
+    return {"type": "FOLDER", "name": asset_name_of(folder_id), "id": folder_id}
 
 
 def _image_fields(image: Image) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, key in _TIMES.items():
         if key in image.properties:
-            moment = datetime.fromtimestamp(image.properties[key] / 1000, UTC)
-            fields[name] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    fields["geometry"] = _outline(image)
+            fields[name] = _time(image.properties[key], 1000, "milliseconds")
+    ring = outline_of(image.bands)
+    fields["geometry"] = None if ring is None else {"type": "Polygon", "coordinates": [ring]}
     fields["bands"] = [_band_document(band) for band in image.bands]
     return fields
-
-
-def _outline(image: Image) -> Mapping[str, Any] | None:
-    """Return the corners of an image in longitudes and latitudes, as GeoJSON."""
-    geometry = geometry_of(image)
-    if geometry is None:
-        return None
-    ring = np.concatenate([geometry.rings[0], geometry.rings[0][:1]])
-    xs, ys = map_points(geometry.projection.transform, ring[:, 0], ring[:, 1])
-    xs, ys = transform_points(geometry.projection.crs, "EPSG:4326", xs, ys)
-    return {"type": "Polygon", "coordinates": [np.stack([xs, ys], axis=1).tolist()]}
 
 
 def _band_document(band: Band) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def list_assets(session: Session, parent: str, query: Mapping[str, str]) -> dict
 
     :param parent: the id of a collection, or the prefix of the ids of a folder's assets.
     """
-    children = _children(session, parent)
+    children = children_of(session, parent)
     if children is None:
         return None
     view = query.get("view", "FULL")
@@ -38,7 +38,8 @@ def list_assets(session: Session, parent: str, query: Mapping[str, str]) -> dict
     return page
 
 
-def _children(session: Session, parent: str) -> list[Asset] | None:
+def children_of(session: Session, parent: str) -> list[Asset] | None:
+    """Return the assets in a folder or collection; None if there is no such thing."""
     collection = session.find(parent)
     if collection is not None:
         return session.images_of(collection) if collection.images else None

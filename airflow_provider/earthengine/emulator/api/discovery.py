@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from airflow_provider.earthengine.emulator.api.methods import resources
 from airflow_provider.earthengine.emulator.expressions.functions import FUNCTIONS
 
 # Parameters that every method of a Google API accepts; the emulator refuses by name values of
@@ -18,60 +19,10 @@ SYSTEM_PARAMETERS = ("alt", "fields", "key", "prettyPrint", "quotaUser")
 VERSIONS = ("v1", "v1alpha")
 # Clients recognise by this that a method answers in pages.
 _PAGE = {"id": "Page", "type": "object", "properties": {"nextPageToken": {"type": "string"}}}
-_PROJECT = "^projects/[^/]+$"
-_ASSET = "^projects/[^/]+/assets/.*$"
-_PARENT = "^projects/.+$"
-_THUMBNAIL = "^projects/[^/]+/thumbnails/[^/]+$"
-
-
-def _method(
-    resource: str, verb: str, path: str, pattern: str, queries: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """Return a method with one path parameter, named in ``path`` as ``{+name}``."""
-    name = path.partition("{+")[2].partition("}")[0]
-    parameters: dict[str, Any] = {
-        name: {"location": "path", "pattern": pattern, "required": True, "type": "string"}
-    }
-    for query in queries:
-        parameters[query] = {"location": "query", "type": "string"}
-    method = {
-        "id": f"earthengine.projects.{resource}",
-        "httpMethod": verb,
-        "path": path,
-        "parameters": parameters,
-        "parameterOrder": [name],
-        "response": {"$ref": "Page" if "pageToken" in queries else "Any"},
-    }
-    if verb == "POST":
-        method["request"] = {"$ref": "Any"}
-    return method
-
-
-def _resources(version: str) -> dict[str, dict[str, Any]]:
-    """Return the served methods by resource."""
-    pages = ("pageSize", "pageToken", "view", "filter")
-
-    def method(
-        name: str, verb: str, path: str, pattern: str, queries: tuple[str, ...] = ()
-    ) -> dict[str, dict[str, Any]]:
-        described = _method(name, verb, f"{version}/{path}", pattern, queries)
-        return {name.partition(".")[2]: described}
-
-    tag = ("workloadTag",)
-    return {
-        "algorithms": method("algorithms.list", "GET", "{+parent}/algorithms", _PROJECT),
-        "thumbnails": method("thumbnails.create", "POST", "{+parent}/thumbnails", _PROJECT, tag)
-        | method("thumbnails.getPixels", "GET", "{+name}:getPixels", _THUMBNAIL),
-        "value": method("value.compute", "POST", "{+project}/value:compute", _PROJECT),
-        "image": method("image.computePixels", "POST", "{+project}/image:computePixels", _PROJECT),
-        "assets": method("assets.get", "GET", "{+name}", _ASSET)
-        | method("assets.getPixels", "POST", "{+name}:getPixels", _ASSET)
-        | method("assets.listAssets", "GET", "{+parent}:listAssets", _PARENT, pages),
-    }
 
 
 def discovery_document(root_url: str, version: str) -> dict[str, Any]:
-    """Return the description of the served methods.
+    """Return the description of the API's methods, served or not.
 
     :param root_url: the emulator's own URL, without a trailing slash.
     :param version: ``v1`` or ``v1alpha``.
@@ -92,13 +43,7 @@ def discovery_document(root_url: str, version: str) -> dict[str, Any]:
             name: {"location": "query", "type": _system_type(name)} for name in SYSTEM_PARAMETERS
         },
         "schemas": {"Any": {"id": "Any", "type": "any"}, "Page": _PAGE},
-        "resources": {
-            "projects": {
-                "resources": {
-                    name: {"methods": methods} for name, methods in _resources(version).items()
-                }
-            }
-        },
+        "resources": resources(version),
     }
 
 

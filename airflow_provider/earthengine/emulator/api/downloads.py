@@ -65,11 +65,13 @@ class Download:
     """One planned download.
 
     :param digest: of the request that it answers; empty if it answers something else.
+    :param assets: the ids of the assets that it reads.
     """
 
     file_format: str
     parts: tuple[Part, ...]
     digest: str = ""
+    assets: tuple[str, ...] = ()
 
     @property
     def pixel_count(self) -> int:

@@ -25,6 +25,7 @@ class LoggedRequest:
     :param status: HTTP status of the answer; 0 if the connection was reset instead.
     :param fault: the kind of the armed fault that happened to it.
     :param workload_tag: the caller's tag in the query, if any.
+    :param assets: the ids of the assets that it read, or asked for in vain, in alphabetical order.
     """
 
     method: str
@@ -33,6 +34,7 @@ class LoggedRequest:
     status: int
     fault: str | None = None
     workload_tag: str | None = None
+    assets: tuple[str, ...] = ()
 
 
 class Journal:
@@ -67,14 +69,21 @@ class Journal:
         with self._lock:
             self._requests.append(replace(request, path=path))
 
-    def requests(self) -> list[LoggedRequest]:
-        """Return the requests answered so far."""
-        with self._lock:
-            return list(self._requests)
+    def requests(self, asset_id: str | None = None) -> list[LoggedRequest]:
+        """Return the requests answered so far.
 
-    def counts(self) -> dict[str, int]:
-        """Return the number of requests per operation."""
-        return dict(Counter(request.operation for request in self.requests()))
+        :param asset_id: only those that read this asset; None for all.
+        """
+        with self._lock:
+            requests = list(self._requests)
+        return [each for each in requests if asset_id is None or asset_id in each.assets]
+
+    def counts(self, asset_id: str | None = None) -> dict[str, int]:
+        """Return the number of requests per operation.
+
+        :param asset_id: only of those that read this asset; None for all.
+        """
+        return dict(Counter(request.operation for request in self.requests(asset_id)))
 
     def clear(self) -> None:
         """Forget the requests answered so far."""
@@ -82,10 +91,10 @@ class Journal:
             self._requests.clear()
             self._most_at_once = self._under_way
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, asset_id: str | None = None) -> dict[str, Any]:
         """Return counts and requests as the admin route shows them."""
         return {
-            "counts": self.counts(),
+            "counts": self.counts(asset_id),
             "most_at_once": self.most_at_once(),
-            "requests": [asdict(request) for request in self.requests()],
+            "requests": [asdict(request) for request in self.requests(asset_id)],
         }

@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from airflow_provider.earthengine.emulator.api.discovery import SYSTEM_PARAMETERS
-from airflow_provider.earthengine.emulator.expressions.evaluate import CallerFunction
+from airflow_provider.earthengine.emulator.expressions.evaluate import Algorithm
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import type_name
 from airflow_provider.earthengine.emulator.replies import (
     bad_field,
@@ -125,7 +125,7 @@ def as_result(value: object) -> Any:
             "wkt" if is_wkt(value.crs) else "crs": value.crs,
             "transform": list(value.transform)[:6],
         }
-    if isinstance(value, CallerFunction | Filter | Reducer):
+    if isinstance(value, Algorithm | Filter | Reducer):
         raise unsupported(f"{type_name(value)} as the type of a result of value:compute")
     if isinstance(value, Geometry | Feature | Collection | Date | DateRange):
         return value.as_json()

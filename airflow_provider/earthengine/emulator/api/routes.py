@@ -5,13 +5,11 @@ Bodies are computed in a thread pool, never in the event loop.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,12 +17,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from airflow_provider.earthengine.emulator.access.admission import Admission, read_body
+from airflow_provider.earthengine.emulator.access.admission import (
+    LEGACY_PROJECT,
+    Admission,
+    read_body,
+)
 from airflow_provider.earthengine.emulator.access.quotas import Gate, Quotas
 from airflow_provider.earthengine.emulator.access.tokens import GrantError, TokenIssuer
 from airflow_provider.earthengine.emulator.api.admin import Admin
-from airflow_provider.earthengine.emulator.api.asset_documents import asset_document, asset_id_of
-from airflow_provider.earthengine.emulator.api.asset_lists import list_assets
+from airflow_provider.earthengine.emulator.api.asset_documents import asset_id_of
+from airflow_provider.earthengine.emulator.api.asset_routes import (
+    AssetRoutes,
+    as_document,
+    asset_name_in,
+    no_such_asset,
+)
 from airflow_provider.earthengine.emulator.api.compute import (
     compute_value,
     plan_asset_pixels,
@@ -43,18 +50,19 @@ from airflow_provider.earthengine.emulator.api.downloads import (
     possible_damages,
     render,
 )
+from airflow_provider.earthengine.emulator.api.front_page import front_page
 from airflow_provider.earthengine.emulator.api.journal import Journal, LoggedRequest
-from airflow_provider.earthengine.emulator.api.payloads import check_query, keep_fields
+from airflow_provider.earthengine.emulator.api.payloads import check_query
 from airflow_provider.earthengine.emulator.api.token_routes import TokenRoutes
 from airflow_provider.earthengine.emulator.catalog.catalog import Catalog, EditableCatalog
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import Session
 from airflow_provider.earthengine.emulator.faults.armed import Damage, Expire, Fault, Faults
 from airflow_provider.earthengine.emulator.faults.on_the_wire import Broken, Host, disturb
-from airflow_provider.earthengine.emulator.replies import ApiError, not_found, unsupported
+from airflow_provider.earthengine.emulator.replies import ApiError, not_found
 
 logger = logging.getLogger(__name__)
 
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # nginx logs this for a client that closed the connection; it is never sent.
 _CLIENT_GONE = 499
 
@@ -90,6 +98,7 @@ class Service:
         gate = Gate(settings.quotas, settings.clock)
         self._admission = Admission(tokens, settings.project, settings.require_auth, gate)
         self._token_routes = TokenRoutes(tokens, self._admission)
+        self._asset_routes = AssetRoutes(self._admission, self._session)
         self.catalog = EditableCatalog(settings.catalog)
         self.journal = Journal()
         self.faults = Faults()
@@ -98,6 +107,7 @@ class Service:
     def application(self) -> Starlette:
         """Return the ASGI application."""
         served: list[tuple[str, str, str, Handler]] = [
+            ("GET", "/", "page", self._show_page),
             ("GET", "/$discovery/rest", "discovery", self._discovery),
             *self._token_routes.served(),
         ]
@@ -114,7 +124,7 @@ class Service:
 
     def _versioned(self, root: str) -> list[tuple[str, str, str, Handler]]:
         project = f"{root}/projects/{{project}}"
-        asset = f"{project}/assets/{{asset:path}}"
+        asset = f"{project}/assets/{{asset:asset}}"
         thumbnail = f"{project}/thumbnails/{{thumbnail}}"
         pixels = "thumbnails.getPixels"
         return [
@@ -124,10 +134,7 @@ class Service:
             ("POST", f"{project}/value:compute", "value:compute", self._compute_value),
             ("POST", f"{project}/image:computePixels", "image:computePixels", self._compute_pixels),
             ("POST", f"{asset}:getPixels", "assets.getPixels", self._get_asset_pixels),
-            ("GET", f"{asset}:listAssets", "assets.list", self._list_assets),
-            ("GET", f"{project}:listAssets", "assets.list", self._list_assets),
-            ("GET", f"{project}/assets:listAssets", "assets.list", self._list_assets),
-            ("GET", asset, "assets.get", self._get_asset),
+            *self._asset_routes.served(project, asset),
         ]
 
     async def _answer(self, operation: str, handler: Handler, request: Request) -> Response:
@@ -146,7 +153,9 @@ class Service:
             status = response.logged_status
         kind = happened.kind if happened else None
         tag = request.query_params.get("workloadTag")
-        logged = LoggedRequest(request.method, request.url.path, operation, status, kind, tag)
+        assets = tuple(sorted(getattr(request.state, "asked", ())))
+        path = request.url.path
+        logged = LoggedRequest(request.method, path, operation, status, kind, tag, assets)
         self.journal.record(logged)
         return response
 
@@ -169,8 +178,13 @@ class Service:
             internal = ApiError(500, "INTERNAL", "An internal error has occurred.")
             return JSONResponse(internal.body(), internal.code)
 
-    def _session(self, caller: str | None) -> Session:
-        return Session(self.catalog.now(), caller, self._settings.clock())
+    def _session(self, request: Request, caller: str | None) -> Session:
+        session = Session(self.catalog.now(), caller, self._settings.clock())
+        request.state.asked = session.asked
+        return session
+
+    async def _show_page(self, request: Request) -> Response:
+        return front_page(request, self._settings.project)
 
     async def _discovery(self, request: Request) -> Response:
         check_query(request.query_params, ["version"])
@@ -188,36 +202,43 @@ class Service:
         with self._admission.admitted(request) as caller:
             check_query(request.query_params, ["workloadTag"])
             body = await read_body(request)
-            planned = await run_in_threadpool(plan_thumbnail, body, self._session(caller))
+            planned = await run_in_threadpool(plan_thumbnail, body, self._session(request, caller))
         download, fields = planned
-        name = f"projects/{self._settings.project}/thumbnails/{self._thumbnails.add(download)}"
-        return _document({"name": name, **fields}, request)
+        project = request.path_params["project"]
+        download = replace(download, assets=tuple(request.state.asked))
+        name = f"projects/{project}/thumbnails/{self._thumbnails.add(download)}"
+        return as_document({"name": name, **fields}, request)
 
     async def _get_pixels(self, request: Request) -> Response:
         """Answer any holder of the id: like the real service, require no credentials."""
         with self._admission.gate.admitted():
             check_query(request.query_params)
-            if request.path_params["project"] != self._settings.project:
+            if request.path_params["project"] not in {self._settings.project, LEGACY_PROJECT}:
                 raise not_found("Requested entity was not found.")
             thumbnail_id = request.path_params["thumbnail"]
             if isinstance(getattr(request.state, "fault", None), Expire):
                 self._thumbnails.forget(thumbnail_id)
             download = self._thumbnails.get(thumbnail_id)
+            request.state.asked = download.assets
             return await self._pixels(request, "thumbnails.getPixels", download)
 
     async def _compute_pixels(self, request: Request) -> Response:
         with self._admission.admitted(request) as caller:
             check_query(request.query_params, any_alt=True)
             body = await read_body(request)
-            download = await run_in_threadpool(plan_computed_pixels, body, self._session(caller))
+            download = await run_in_threadpool(
+                plan_computed_pixels, body, self._session(request, caller)
+            )
             return await self._pixels(request, "image:computePixels", download)
 
     async def _get_asset_pixels(self, request: Request) -> Response:
         with self._admission.admitted(request, is_of_project=False) as caller:
             check_query(request.query_params, any_alt=True)
             body = await read_body(request)
-            session = self._session(caller)
-            name = _asset_name(request)
+            session = self._session(request, caller)
+            name = asset_name_in(request)
+            if session.find(asset_id_of(name)) is None:
+                raise no_such_asset(session, name)
             download = await run_in_threadpool(plan_asset_pixels, body, name, session)
             return await self._pixels(request, "assets.getPixels", download)
 
@@ -240,52 +261,10 @@ class Service:
         with self._admission.admitted(request) as caller:
             check_query(request.query_params)
             body = await read_body(request)
-            result = await run_in_threadpool(compute_value, body, self._session(caller))
-        return _document({"result": result}, request)
-
-    async def _get_asset(self, request: Request) -> Response:
-        with self._admission.admitted(request, is_of_project=False) as caller:
-            check_query(request.query_params)
-            name = _asset_name(request)
-            asset = self._session(caller).find(asset_id_of(name))
-        if asset is None:
-            raise _asset_denied(name)
-        return _document(asset_document(asset), request)
-
-    async def _list_assets(self, request: Request) -> Response:
-        with self._admission.admitted(request, is_of_project=False) as caller:
-            check_query(request.query_params, ["pageSize", "pageToken", "view", "filter"])
-            if "filter" in request.query_params:
-                raise unsupported("the query parameter 'filter' of listAssets")
-            parent = asset_id_of(_asset_name(request)).removesuffix("/assets")
-            page = list_assets(self._session(caller), parent, dict(request.query_params))
-        if page is None:
-            raise _asset_denied(_asset_name(request))
-        return _document(page, request)
+            result = await run_in_threadpool(compute_value, body, self._session(request, caller))
+        return as_document({"result": result}, request)
 
     async def _refuse_path(self, request: Request) -> Response:
         raise not_found(
             f"The Earth Engine emulator does not serve {request.method} {request.url.path}."
         )
-
-
-def _document(document: dict[str, Any], request: Request) -> Response:
-    kept = keep_fields(document, request.query_params.get("fields"))
-    # With NaN for what is no number, as the official client's parser takes it.
-    return Response(json.dumps(kept, separators=(",", ":")), media_type="application/json")
-
-
-def _asset_name(request: Request) -> str:
-    project, asset = request.path_params["project"], request.path_params.get("asset")
-    return f"projects/{project}" if asset is None else f"projects/{project}/assets/{asset}"
-
-
-def _asset_denied(name: str) -> ApiError:
-    """Return the refusal of an asset.
-
-    The text is the real service's, seen in a public error report; its code 403 is a guess.
-    """
-    message = (
-        f"Permission 'earthengine.assets.get' denied on resource '{name}' (or it may not exist)."
-    )
-    return ApiError(403, "PERMISSION_DENIED", message)

@@ -30,6 +30,7 @@ class Asset:
     :param visible_from: the time from which it is visible, in seconds since 1970.
     :param visible_until: the time from which it is no longer visible.
     :param images: the images of a collection, as separate assets.
+    :param byte_count: the storage that it takes; None for collections of images.
     """
 
     value: Image | Collection
@@ -37,6 +38,7 @@ class Asset:
     visible_from: float = 0.0
     visible_until: float = math.inf
     images: tuple[Asset, ...] = ()
+    byte_count: int | None = None
 
     @property
     def id(self) -> str:
@@ -110,17 +112,25 @@ class Catalog:
 
     def find(self, asset_id: str, caller: str | None, now: float) -> Asset | None:
         """Return an asset, or an image of a collection, that a caller may see."""
+        asset = self._visible(asset_id, now)
+        return asset if asset is not None and asset.is_readable_by(caller, now) else None
+
+    def is_forbidden(self, asset_id: str, caller: str | None, now: float) -> bool:
+        """Return whether an asset exists that a caller may not see."""
+        asset = self._visible(asset_id, now)
+        return asset is not None and not asset.is_readable_by(caller, now)
+
+    def _visible(self, asset_id: str, now: float) -> Asset | None:
+        """Return an asset, or an image of a collection, that is visible to those who may see it."""
         plain_id = asset_id.removeprefix(PUBLIC_PREFIX)
         asset = self.assets.get(plain_id)
-        if asset is None:
-            parent = self.assets.get(plain_id.rpartition("/")[0])
-            if parent is None or not parent.is_readable_by(caller, now):
-                return None
-            versions = (image for image in parent.images if image.id == plain_id)
-            asset = next((image for image in versions if image.is_visible_at(now)), None)
-        if asset is None or not asset.is_readable_by(caller, now):
+        if asset is not None:
+            return asset if asset.is_visible_at(now) else None
+        parent = self.assets.get(plain_id.rpartition("/")[0])
+        if parent is None:
             return None
-        return asset
+        versions = (image for image in parent.images if image.id == plain_id)
+        return next((image for image in versions if image.is_visible_at(now)), None)
 
 
 class EditableCatalog:

@@ -6,7 +6,7 @@ The emulator's README describes the format. Every mistake is a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from airflow_provider.earthengine.emulator.access.identities import (
     read_identities,
 )
 from airflow_provider.earthengine.emulator.catalog.catalog import Asset, Catalog
+from airflow_provider.earthengine.emulator.catalog.described_files import Place
 from airflow_provider.earthengine.emulator.catalog.formulas import (
     FormulaBand,
     make_band,
@@ -32,7 +33,13 @@ from airflow_provider.earthengine.emulator.catalog.series import Series, read_se
 from airflow_provider.earthengine.emulator.catalog.stored_pixels import NOISE_BITS, FileRaster
 from airflow_provider.earthengine.emulator.catalog.tables import read_features
 from airflow_provider.earthengine.emulator.strict_json import CatalogError, Description
-from airflow_provider.earthengine.emulator.values.elements import FEATURES, IMAGES, Collection
+from airflow_provider.earthengine.emulator.values.elements import (
+    FEATURES,
+    FOOTPRINT,
+    IMAGES,
+    Collection,
+    outline_of,
+)
 from airflow_provider.earthengine.emulator.values.images import Band, Image, PixelType
 from airflow_provider.earthengine.emulator.values.projections import Projection
 
@@ -54,17 +61,17 @@ def read_catalog(directory: Path) -> Catalog:
         if path.name == ACCOUNTS_FILE:
             identities = identities.joined(read_identities(description))
             continue
-        asset = read_asset(description, path)
+        asset = read_asset(description, Place(path.parent, directory))
         if asset.id in assets:
             raise CatalogError(f"{path}: id: {asset.id!r} is described twice")
         assets[asset.id] = asset
     return Catalog(assets, identities, directory)
 
 
-def read_asset(description: Description, path: Path) -> Asset:
+def read_asset(description: Description, place: Place) -> Asset:
     """Return a described asset.
 
-    :param path: of the description; rasters and features are read from the same directory.
+    :param place: where the files that it names are.
     """
     asset_id = description.take_text("id")
     kind = description.take_text("kind")
@@ -74,40 +81,62 @@ def read_asset(description: Description, path: Path) -> Asset:
     version = description.take_integer("version", 0, 1)
     properties = description.take_object("properties", {})
     readers = description.take_texts("readers", None)
-    asset = _READERS[kind](description, path, asset_id, version, properties, readers)
+    asset = _READERS[kind](description, place, asset_id, version, properties, readers)
     description.finish()
     return asset
 
 
 def _read_file_image(
     description: Description,
-    path: Path,
+    place: Place,
     asset_id: str,
     version: int,
     properties: dict[str, Any],
     readers: tuple[str, ...] | None,
 ) -> Asset:
     bands: list[Band] = []
+    paths: set[Path] = set()
     for fields in description.take_objects("bands"):
-        band = _read_file_band(fields, path)
+        band, path = _read_file_band(fields, place)
         if band.id in {known.id for known in bands}:
             raise fields.error("id", f"the band {band.id!r} is described twice")
         fields.finish()
         bands.append(band)
-    image = Image(tuple(bands), properties | _index_of(asset_id), asset_id, version)
-    return Asset(image, readers)
+        paths.add(path)
+    byte_count = sum(path.stat().st_size for path in paths)
+    known = _known_of(bands, byte_count) | properties | _index_of(asset_id)
+    return Asset(Image(tuple(bands), known, asset_id, version), readers, byte_count=byte_count)
 
 
 def _read_formula_image(
     description: Description,
-    path: Path,
+    place: Place,
     asset_id: str,
     version: int,
     properties: dict[str, Any],
     readers: tuple[str, ...] | None,
 ) -> Asset:
     bands = tuple(band.make(0) for band in read_formula_bands(description))
-    return Asset(Image(bands, properties | _index_of(asset_id), asset_id, version), readers)
+    byte_count = _byte_count(bands)
+    known = _known_of(bands, byte_count) | properties | _index_of(asset_id)
+    return Asset(Image(bands, known, asset_id, version), readers, byte_count=byte_count)
+
+
+def _known_of(bands: Sequence[Band], byte_count: int) -> dict[str, Any]:
+    """Return the properties that every image has, described or not.
+
+    Source: images of the real service in public programs and tests, for example of
+    GLOBAL_FLOOD_DB/MODIS_EVENTS (2023): a LinearRing, and the size in bytes.
+    """
+    ring = outline_of(bands)
+    outline = {} if ring is None else {FOOTPRINT: {"type": "LinearRing", "coordinates": ring}}
+    return {**outline, "system:asset_size": byte_count}
+
+
+def _byte_count(bands: Sequence[Band]) -> int:
+    """Return the bytes of the pixels of bands, uncompressed: what they take without a file."""
+    grids = ((band.grid(), band.pixel_type.numpy.itemsize) for band in bands)
+    return sum(grid.width * grid.height * size for grid, size in grids if grid is not None)
 
 
 def _index_of(asset_id: str) -> dict[str, str]:
@@ -116,7 +145,7 @@ def _index_of(asset_id: str) -> dict[str, str]:
 
 def _read_collection(
     description: Description,
-    path: Path,
+    place: Place,
     asset_id: str,
     version: int,
     properties: dict[str, Any],
@@ -131,13 +160,14 @@ def _read_collection(
         # An asset's version is the time of its ingestion, in microseconds.
         present = round(begin * 1_000_000) if begin else version
         first = _image_of(series, number, bands, image_id, present)
+        byte_count = _byte_count(first.bands)
         if change is None:
-            images.append(Asset(first, readers, begin))
+            images.append(Asset(first, readers, begin, byte_count=byte_count))
             continue
-        images.append(Asset(first, readers, begin, change))
+        images.append(Asset(first, readers, begin, change, byte_count=byte_count))
         later = round(change * 1_000_000)
         second = _image_of(series, number, bands, image_id, later, REPROCESSED)
-        images.append(Asset(second, readers, max(begin, change)))
+        images.append(Asset(second, readers, max(begin, change), byte_count=byte_count))
     collection = Collection(IMAGES, (), properties, asset_id, version)
     return Asset(collection, readers, images=tuple(images))
 
@@ -159,34 +189,40 @@ def _image_of(
         band.make(number + 1 + change, windows if band.projection == bands[0].projection else ())
         for band in bands
     )
-    return Image(made, series.properties_of(number), image_id, version)
+    known = _known_of(made, _byte_count(made)) | series.properties_of(number)
+    return Image(made, known, image_id, version)
 
 
 def _read_table(
     description: Description,
-    path: Path,
+    place: Place,
     asset_id: str,
     version: int,
     properties: dict[str, Any],
     readers: tuple[str, ...] | None,
 ) -> Asset:
-    features = read_features(description, path)
-    return Asset(Collection(FEATURES, features, properties, asset_id, version), readers)
+    features, byte_count = read_features(description, place)
+    known = {"system:asset_size": byte_count} | properties
+    table = Collection(FEATURES, features, known, asset_id, version)
+    return Asset(table, readers, byte_count=byte_count)
 
 
-def _read_file_band(fields: Description, path: Path) -> Band:
-    """Read a band of a raster file in the same directory as its description."""
+def _read_file_band(fields: Description, place: Place) -> tuple[Band, Path]:
+    """Return a band of a raster file, and that file."""
     band_id = fields.take_text("id")
-    name = fields.take_text("file")
+    name, path = place.take_file(fields)
     index = fields.take_integer("index", 1, 1)
     crs = take_crs(fields) if fields.has("crs") else None
     try:
-        with rasterio.open(path.parent / name) as dataset:
+        with rasterio.open(path) as dataset:
             if index > dataset.count:
                 raise fields.error("index", f"{name} has {dataset.count} bands, not {index}")
             dtype = dataset.dtypes[index - 1]
             transform, size = dataset.transform, (dataset.width, dataset.height)
             code = _epsg_code(dataset.crs.to_wkt()) if dataset.crs else None
+            # Of a file that is still being written, the last block is missing.
+            _, last_block = list(dataset.block_windows(index))[-1]
+            dataset.read(index, window=last_block)
     except RasterioError as error:
         raise fields.error("file", f"{name} cannot be read: {error}") from None
     if dtype not in NOISE_BITS:
@@ -195,8 +231,8 @@ def _read_file_band(fields: Description, path: Path) -> Band:
         if code is None:
             raise fields.error("crs", f"is needed: {name} does not name an EPSG code")
         crs = f"EPSG:{code}"
-    raster = FileRaster(path.parent / name, index, *size, PixelType(dtype).numpy)
-    return make_band(band_id, raster, Projection(crs, transform), take_is_sampled(fields))
+    raster = FileRaster(path, index, *size, PixelType(dtype).numpy)
+    return make_band(band_id, raster, Projection(crs, transform), take_is_sampled(fields)), path
 
 
 @cache
@@ -207,7 +243,7 @@ def _epsg_code(wkt: str) -> int | None:
 
 
 _Reader = Callable[
-    [Description, Path, str, int, dict[str, Any], tuple[str, ...] | None],
+    [Description, Place, str, int, dict[str, Any], tuple[str, ...] | None],
     Asset,
 ]
 _READERS: dict[str, _Reader] = {

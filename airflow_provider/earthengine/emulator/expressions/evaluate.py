@@ -66,12 +66,10 @@ def evaluate(expression: object, invoke: Invoke) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class CallerFunction:
-    """A function that the caller defined: its argument names, and the value to compute."""
+class Algorithm:
+    """A function as a value."""
 
     argument_names: tuple[str, ...]
-    body: str
-    _scope: _Evaluation
 
     def call(self, *arguments: Any) -> Any:
         """Return the function's value for positional arguments."""
@@ -80,7 +78,19 @@ class CallerFunction:
                 f"Expression is invalid: a function of {len(self.argument_names)} arguments was "
                 f"called with {len(arguments)}."
             )
-        return self._scope.enter(dict(zip(self.argument_names, arguments, strict=True)), self.body)
+        return self.call_by_name(dict(zip(self.argument_names, arguments, strict=True)))
+
+    def call_by_name(self, arguments: Mapping[str, Any]) -> Any:
+        """Return the function's value for named arguments."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class CallerFunction(Algorithm):
+    """A function that the caller defined: its argument names, and the value to compute."""
+
+    body: str
+    _scope: _Evaluation
 
     def call_by_name(self, arguments: Mapping[str, Any]) -> Any:
         """Return the function's value for named arguments."""
@@ -201,7 +211,7 @@ class _Evaluation:
         if not _is_by_reference(content):
             return self._invoke(content["functionName"], arguments)
         function = self._done[id(self._values[content["functionReference"]])]
-        if not isinstance(function, CallerFunction):
+        if not isinstance(function, Algorithm):
             raise invalid_argument("Expression is invalid: the called value is not a function.")
         return function.call_by_name(arguments)
 

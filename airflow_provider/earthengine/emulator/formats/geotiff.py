@@ -180,7 +180,11 @@ def _longs(number: int, values: Sequence[int]) -> _Tag:
 
 
 def _directory(head: list[_Tag], blocks: list[bytes], offsets: list[int]) -> bytes:
-    """Return the header, the directory and the values that do not fit into it."""
+    """Return the header, the directory and the values that do not fit into it.
+
+    Each of these values begins at a multiple of four bytes, and the first block begins right behind
+    the last of them.
+    """
     places = [_longs(324, offsets), _longs(325, [len(block) for block in blocks])]
     tags = sorted([*head, *places], key=lambda tag: tag.number)
     entries = bytearray(struct.pack(">2sHIH", b"MM", 42, 8, len(tags)))
@@ -189,11 +193,11 @@ def _directory(head: list[_Tag], blocks: list[bytes], offsets: list[int]) -> byt
     gap = b"\0" * (-directory_end % 4)
     start = directory_end + len(gap)
     for tag in tags:
-        value = tag.data + b"\0" * (-len(tag.data) % 4)
-        if len(value) > 4:
+        if len(tag.data) > 4:
+            outside += b"\0" * (-len(outside) % 4)
             place = struct.pack(">I", start + len(outside))
-            outside += value
+            outside += tag.data
         else:
-            place = value
+            place = tag.data.ljust(4, b"\0")
         entries += struct.pack(">HHI", tag.number, tag.type, tag.count) + place
     return bytes(entries + b"\0\0\0\0" + gap + outside)

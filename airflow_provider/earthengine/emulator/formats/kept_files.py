@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,14 @@ class KeptFiles:
     """The files of a folder; safe to use from any thread.
 
     They are valid only for a catalog that never changes, because answers are kept forever.
+
+    :raises OSError: if files cannot be written there.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
     def take(self, key: str, write: Callable[[], bytes]) -> bytes:
         """Return a file; write it on the first request."""

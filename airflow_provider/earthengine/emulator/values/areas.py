@@ -33,16 +33,26 @@ def union_of(left: Geometry, right: Geometry) -> Geometry:
     return _geometry(_shape(left).union(_shape(right)))
 
 
+def difference_of(left: Geometry, right: Geometry) -> Geometry:
+    """Return the points in the first only."""
+    return _geometry(_shape(left).difference(_shape(right)))
+
+
 def area_of(geometry: Geometry) -> float:
     """Return the area on the ellipsoid, in square metres."""
     return float(_shape(geometry).area)
 
 
 def _shape(geometry: Geometry) -> Any:
+    return shape_of(geometry, EQUAL_AREA)
+
+
+def shape_of(geometry: Geometry, projection: Projection) -> Any:
+    """Return polygons as shapely's, in the pixel coordinates of a projection."""
     if geometry.kind not in _POLYGONS:
         raise unsupported(f"the area of a {geometry.kind}")
     polygons: dict[int, list[Any]] = {}
-    rings = geometry.shape_in(EQUAL_AREA)
+    rings = geometry.shape_in(projection)
     for ring, owner in zip(rings, geometry.polygon_of_ring, strict=True):
         polygons.setdefault(owner, []).append(make_valid(Polygon(ring)))
     # A point is in a polygon if an odd number of its rings enclose it.

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from airflow_provider.earthengine.emulator.values.geojson import read_geojson
 from airflow_provider.earthengine.emulator.values.geometries import Geometry
-from airflow_provider.earthengine.emulator.values.images import Image
+from airflow_provider.earthengine.emulator.values.grids import Footprint
+from airflow_provider.earthengine.emulator.values.images import Band, Image
+from airflow_provider.earthengine.emulator.values.projections import map_points, transform_points
+from airflow_provider.earthengine.emulator.values.statistics import Statistic
 
+# The property that holds an image's outline.
+FOOTPRINT = "system:footprint"
 IMAGES = "ImageCollection"
 FEATURES = "FeatureCollection"
 
@@ -119,9 +126,10 @@ class Filter:
 class Reducer:
     """A function that reduces many values to one or a few.
 
-    :param name: ``toList``, ``minMax``, ``allNonZero`` or ``anyNonZero``.
+    :param name: ``toList``, ``minMax`` or that of a statistic.
     :param inputs: the number of columns that it takes.
     :param optional: how many of the last columns may lack a value in a row.
+    :param outputs: its statistics by the names of its outputs; none for what makes no numbers.
     """
 
     name: str
@@ -129,6 +137,7 @@ class Reducer:
     is_repeated: bool = False
     is_tuples: bool = False
     optional: int = 0
+    outputs: tuple[tuple[str, Statistic], ...] = ()
 
 
 def property_of(element: Element, name: str) -> Any:
@@ -141,7 +150,37 @@ def property_of(element: Element, name: str) -> Any:
         return element.id
     if name == "system:version" and isinstance(element, Image):
         return element.version
-    return element.properties.get(name)
+    value = element.properties.get(name)
+    if name == FOOTPRINT and isinstance(value, Mapping):
+        return _footprint_of(value)
+    return value
+
+
+def _footprint_of(document: Mapping[str, Any]) -> Any:
+    """Return the geometry in the property of a footprint; the value itself if it holds none.
+
+    Programs pass it on as a geometry, so it is one.
+    """
+    try:
+        return read_geojson(document, document.get("geodesic", True) is not False)
+    except (KeyError, TypeError, ValueError):
+        return document
+
+
+def outline_of(bands: Sequence[Band]) -> list[list[float]] | None:
+    """Return the closed ring of corners, in longitudes and latitudes, of the first bounded band."""
+    footprint = next((band.footprint for band in bands if band.footprint is not None), None)
+    return None if footprint is None else [list(corner) for corner in _corners_of(footprint)]
+
+
+@lru_cache(maxsize=256)
+def _corners_of(footprint: Footprint) -> tuple[tuple[float, float], ...]:
+    box = footprint.box
+    xs = np.array([box.left, box.right, box.right, box.left, box.left], dtype=np.float64)
+    ys = np.array([box.top, box.top, box.bottom, box.bottom, box.top], dtype=np.float64)
+    xs, ys = map_points(footprint.projection.transform, xs, ys)
+    xs, ys = transform_points(footprint.projection.crs, "EPSG:4326", xs, ys)
+    return tuple(zip(xs.tolist(), ys.tolist(), strict=True))
 
 
 def geometry_of(element: Element) -> Geometry | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -82,20 +82,38 @@ class Geometry:
         return _any_inside(mine, others) or _any_inside(others, mine)
 
     def as_json(self) -> dict[str, object]:
-        """Return the GeoJSON of points and polygons of longitudes and latitudes."""
+        """Return the GeoJSON of longitudes and latitudes."""
         plain = self.projection.crs == "EPSG:4326" and self.projection.transform.is_identity
-        if not plain or self.kind not in {"Point", "Polygon", "MultiPolygon"}:
+        if not plain or self.kind == "GeometryCollection":
             raise unsupported(f"showing this {self.kind} as GeoJSON")
-        if self.kind == "Point":
-            return {"type": "Point", "coordinates": self.rings[0][0].tolist()}
+        document: dict[str, object] = {"type": self.kind, "coordinates": self._coordinates()}
+        has_edges = self.kind not in {"Point", "MultiPoint"}
+        return document | {"geodesic": False} if has_edges and not self.is_geodesic else document
+
+    def in_degrees(self) -> Geometry | None:
+        """Return the same in longitudes and latitudes; None if that is no single GeoJSON."""
+        if self.kind == "GeometryCollection" or not self.rings:
+            return None
+        degrees = Projection("EPSG:4326", Affine.identity())
+        if self.projection == degrees:
+            return self
+        rings = tuple(self.shape_in(degrees))
+        finite = all(np.isfinite(ring).all() for ring in rings)
+        return replace(self, rings=rings, projection=degrees) if finite else None
+
+    def _coordinates(self) -> object:
+        """Return the coordinates as GeoJSON nests them for this kind."""
+        if "Point" in self.kind:
+            points = [ring[0].tolist() for ring in self.rings]
+            return points if self.kind == "MultiPoint" else points[0]
+        if "Line" in self.kind:
+            lines = [ring_as_line(ring).tolist() for ring in self.rings]
+            return lines if self.kind == "MultiLineString" else lines[0]
         polygons: dict[int, list[object]] = {}
         for ring, owner in zip(self.rings, self.polygon_of_ring, strict=True):
             closed = ring if (ring[0] == ring[-1]).all() else np.concatenate([ring, ring[:1]])
             polygons.setdefault(owner, []).append(closed.tolist())
-        coordinates = list(polygons.values())
-        shown: object = coordinates[0] if self.kind == "Polygon" else coordinates
-        document: dict[str, object] = {"type": self.kind, "coordinates": shown}
-        return document if self.is_geodesic else document | {"geodesic": False}
+        return list(polygons.values()) if self.kind == "MultiPolygon" else polygons[0]
 
     def shape_in(self, projection: Projection) -> list[Coordinates]:
         """Return the rings in the pixel coordinates of a projection, each (points, 2)."""
@@ -148,6 +166,16 @@ class Geometry:
         x = x0[edge] + share * (x1[edge] - x0[edge])
         column = np.clip(np.ceil(x - 0.5), 0, grid.width).astype(np.int64)
         np.add.at(crossings, (row, column), 1)
+
+
+def line_as_ring(points: Coordinates) -> Coordinates:
+    """Return a line as a ring: forward over its vertices, and back over the inner ones."""
+    return np.concatenate([points, points[-2:0:-1]])
+
+
+def ring_as_line(ring: Coordinates) -> Coordinates:
+    """Return the line that :func:`line_as_ring` made a ring of."""
+    return ring[: len(ring) // 2 + 1]
 
 
 def join_geometries(geometries: list[Geometry]) -> Geometry:

@@ -202,7 +202,7 @@ def sample(
     is_valid = np.broadcast_to(has_column & has_row, (grid.height, grid.width))
     if not is_valid.any():
         return Pixels(np.zeros(is_valid.shape, dtype=dtype), is_valid.copy())
-    window = _window_around(columns[has_column], rows[has_row])
+    window = window_around(columns[has_column], rows[has_row])
     block = read(window)
     if _is_whole(columns - window.left, rows - window.top, block):
         return Pixels(block.values.astype(dtype, copy=False), block.is_valid)
@@ -234,7 +234,11 @@ def _is_whole(columns: Indexes, rows: Indexes, block: Pixels) -> bool:
     )
 
 
-def _window_around(columns: Indexes, rows: Indexes) -> Window:
+def window_around(columns: Indexes, rows: Indexes) -> Window:
+    """Return the window around pixels.
+
+    :raises ApiError: if it has too many to hold in memory.
+    """
     left, top = int(columns.min()), int(rows.min())
     width, height = int(columns.max()) + 1 - left, int(rows.max()) + 1 - top
     if width * height > _MOST_INTERMEDIATE_PIXELS:

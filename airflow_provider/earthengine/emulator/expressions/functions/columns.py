@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import (
     Arguments,
     Function,
@@ -23,31 +25,6 @@ def _iterate(session: Session, arguments: Arguments) -> Any:
     for element in arguments["collection"].elements:
         value = arguments["function"].call(element, value)
     return value
-
-
-def reducer_function(name: str, parameters: tuple[Parameter, ...], sent_by: str) -> Function:
-    """Return the function that makes a reducer of that name."""
-
-    def call(session: Session, arguments: Arguments) -> Reducer:
-        return Reducer(name)
-
-    return Function(f"Reducer.{name}", parameters, "Reducer", sent_by, call)
-
-
-def _to_list(session: Session, arguments: Arguments) -> Reducer:
-    size, optional = arguments["tupleSize"], int(arguments["numOptional"])
-    if size is None and not optional:
-        return Reducer("toList")
-    if size is None or not 0 <= optional <= size or size < 1:
-        raise invalid_argument("Reducer.toList: 'numOptional' must be at most 'tupleSize'.")
-    return Reducer("toList", int(size), is_tuples=True, optional=optional)
-
-
-def _repeat(session: Session, arguments: Arguments) -> Reducer:
-    reducer: Reducer = arguments["reducer"]
-    if reducer.inputs != 1 or reducer.is_tuples:
-        raise unsupported("Reducer.repeat of a reducer of several columns")
-    return Reducer(reducer.name, int(arguments["count"]), is_repeated=True)
 
 
 def _reduce_columns(session: Session, arguments: Arguments) -> dict[str, Any]:
@@ -70,7 +47,20 @@ def _reduce_columns(session: Session, arguments: Arguments) -> dict[str, Any]:
         return {"list": columns if reducer.is_repeated else columns[0]}
     if reducer.name == "minMax" and not reducer.is_repeated:
         return {"max": max(columns[0], default=None), "min": min(columns[0], default=None)}
+    if reducer.outputs and reducer.inputs == 1:
+        return _statistics_of(columns[0], reducer)
     raise unsupported(f"Collection.reduceColumns with Reducer.{reducer.name}")
+
+
+def _statistics_of(column: list[Any], reducer: Reducer) -> dict[str, Any]:
+    """Return the statistics of a column of numbers."""
+    if not all(isinstance(value, int | float) for value in column):
+        raise invalid_argument("Collection.reduceColumns: The values must be numbers.")
+    values, weights = np.array(column), np.ones(len(column))
+    return {
+        name: statistic.over_region(values, weights) if column else statistic.of_nothing
+        for name, statistic in reducer.outputs
+    }
 
 
 _COLLECTION = Parameter("collection", "FeatureCollection")
@@ -94,21 +84,5 @@ FUNCTIONS = (
         "Dictionary<Object>",
         "xee when a collection is opened; geedim, to list a collection",
         _reduce_columns,
-    ),
-    Function(
-        "Reducer.toList",
-        (Parameter("tupleSize", "Integer", None), Parameter("numOptional", "Integer", 0)),
-        "Reducer",
-        "xee when a collection is opened; geedim and EarthEngineListImagesOperator, to list one",
-        _to_list,
-    ),
-    reducer_function("minMax", (), "geedim, for the time of a composite"),
-    reducer_function("allNonZero", (), "geedim, for the fill mask of the images of a composite"),
-    Function(
-        "Reducer.repeat",
-        (Parameter("reducer", "Reducer"), Parameter("count", "Integer")),
-        "Reducer",
-        "xee when a collection is opened; geedim, to list a collection",
-        _repeat,
     ),
 )

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
 from airflow_provider.earthengine.emulator.expressions.functions.image import DEFAULT_PROJECTION
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import (
     IMAGE,
@@ -18,19 +15,16 @@ from airflow_provider.earthengine.emulator.expressions.functions.signatures impo
 from airflow_provider.earthengine.emulator.replies import invalid_argument, unsupported
 from airflow_provider.earthengine.emulator.values.computed_pixels import (
     MosaicPixels,
-    Numbers,
     ReducedPixels,
     shared_footprint,
 )
 from airflow_provider.earthengine.emulator.values.elements import Collection, Reducer
 from airflow_provider.earthengine.emulator.values.images import Band, Image, PixelType, union_of
 from airflow_provider.earthengine.emulator.values.pixels import PixelSource
-
-Validity = npt.NDArray[np.bool_]
-Reduce = Callable[[Numbers, Validity], Numbers]
+from airflow_provider.earthengine.emulator.values.statistics import STATISTICS, Statistic
 
 
-def _stacks(function: str, collection: Collection) -> list[tuple[Band, ...]]:
+def stacks_of(function: str, collection: Collection) -> list[tuple[Band, ...]]:
     """Return, for each band name, the bands of that name in the order of the images."""
     images = collection.images()
     if not images:
@@ -59,7 +53,7 @@ def _composite(
     Source: https://developers.google.com/earth-engine/guides/projections (2025-08).
     """
     bands = []
-    for stack in _stacks(function, collection):
+    for stack in stacks_of(function, collection):
         kind, source = make(stack)
         bands.append(Band(stack[0].id, kind, DEFAULT_PROJECTION, None, source))
     return Image(tuple(bands))
@@ -73,17 +67,14 @@ def _mosaic(session: Session, arguments: Arguments) -> Image:
     return _composite("ImageCollection.mosaic", arguments["collection"], make)
 
 
-def _reducer(name: str, reduce: Reduce, kind: PixelType | None = None) -> Function:
-    """Return a function that reduces a collection.
-
-    :param kind: the type of its result; None for the type that holds all images' values.
-    """
+def _reducer(name: str) -> Function:
+    """Return a function that reduces a collection to one statistic of the same band names."""
+    statistic = STATISTICS[name]
     full_name = f"reduce.{name}"
 
     def call(session: Session, arguments: Arguments) -> Image:
         def make(stack: tuple[Band, ...]) -> tuple[PixelType, PixelSource]:
-            result = kind or union_of([band.pixel_type for band in stack])
-            return result, ReducedPixels(stack, result, reduce)
+            return reduced(stack, statistic)
 
         return _composite(full_name, arguments["collection"], make)
 
@@ -91,50 +82,50 @@ def _reducer(name: str, reduce: Reduce, kind: PixelType | None = None) -> Functi
     return Function(full_name, (Parameter("collection", "ImageCollection"),), IMAGE, sent_by, call)
 
 
-def _median(values: Numbers, is_valid: Validity) -> Numbers:
-    """Return the middle of the valid values, or the mean of the two in the middle."""
-    ordered = np.sort(np.where(is_valid, values, np.inf), axis=0)
-    count = np.maximum(is_valid.sum(axis=0), 1)[np.newaxis]
-    low = np.take_along_axis(ordered, (count - 1) // 2, axis=0)[0]
-    high = np.take_along_axis(ordered, count // 2, axis=0)[0]
-    return np.where(is_valid.any(axis=0), low + (high - low) / 2, 0.0)
-
-
-def _mean(values: Numbers, is_valid: Validity) -> Numbers:
-    total = np.where(is_valid, values, 0).sum(axis=0, dtype=np.float64)
-    mean: Numbers = total / np.maximum(is_valid.sum(axis=0), 1)
-    return mean
-
-
-def _extreme(choose: Callable[..., Numbers], is_greatest: bool) -> Reduce:
-    def reduce(values: Numbers, is_valid: Validity) -> Numbers:
-        if values.dtype.kind == "f":
-            worst: float = -np.inf if is_greatest else np.inf
-        else:
-            limits = np.iinfo(values.dtype)
-            worst = limits.min if is_greatest else limits.max
-        chosen = choose(np.where(is_valid, values, worst), axis=0)
-        return np.where(is_valid.any(axis=0), chosen, 0)
-
-    return reduce
-
-
-def _all_non_zero(values: Numbers, is_valid: Validity) -> Numbers:
-    return np.asarray(np.where(is_valid, values != 0, True).all(axis=0))
+def reduced(stack: tuple[Band, ...], statistic: Statistic) -> tuple[PixelType, PixelSource]:
+    """Return the type and the pixels of a statistic of several bands."""
+    kind = statistic.kind([band.pixel_type for band in stack])
+    return kind, ReducedPixels(stack, kind, statistic.over_bands)
 
 
 def _reduce_bands(session: Session, arguments: Arguments) -> Image:
-    """Return one band computed from all bands of an image, without masked values."""
+    """Return, for each output, one band computed from all bands of an image where not masked."""
     image: Image = arguments["image"]
-    reducer: Reducer = arguments["reducer"]
-    if reducer != Reducer("allNonZero"):
-        raise unsupported(f"Image.reduce with Reducer.{reducer.name}")
+    outputs = statistics_of("Image.reduce", arguments["reducer"])
     if not image.bands:
         return Image(())
-    kind = PixelType("uint8", 0, 1)
-    source = ReducedPixels(image.bands, kind, _all_non_zero)
-    first = image.bands[0]
-    return Image((Band("all", kind, first.projection, shared_footprint(image.bands), source),))
+    place = image.bands[0].projection, shared_footprint(image.bands)
+    return Image(
+        tuple(
+            Band(name, kind, *place, source)
+            for name, (kind, source) in (
+                (name, reduced(image.bands, statistic)) for name, statistic in outputs
+            )
+        )
+    )
+
+
+def _reduce_images(session: Session, arguments: Arguments) -> Image:
+    """Return, for each band and output, one band computed from that band of all images."""
+    name = "ImageCollection.reduce"
+    outputs = statistics_of(name, arguments["reducer"])
+    bands = []
+    for stack in stacks_of(name, arguments["collection"]):
+        for output, statistic in outputs:
+            kind, source = reduced(stack, statistic)
+            band_id = f"{stack[0].id}_{output}"
+            bands.append(Band(band_id, kind, DEFAULT_PROJECTION, None, source))
+    return Image(tuple(bands))
+
+
+def statistics_of(function: str, reducer: Reducer) -> tuple[tuple[str, Statistic], ...]:
+    """Return the outputs of a reducer that makes numbers.
+
+    :raises ApiError: if it does not; names it.
+    """
+    if not reducer.outputs:
+        raise unsupported(f"{function} with Reducer.{reducer.name}")
+    return reducer.outputs
 
 
 FUNCTIONS = (
@@ -142,8 +133,19 @@ FUNCTIONS = (
         "Image.reduce",
         (Parameter("image", IMAGE), Parameter("reducer", "Reducer")),
         IMAGE,
-        "geedim, for the fill mask of the images of a composite",
+        "geedim, for the fill mask of the images of a composite; a DAG, for a statistic of bands",
         _reduce_bands,
+    ),
+    Function(
+        "ImageCollection.reduce",
+        (
+            Parameter("collection", "ImageCollection"),
+            Parameter("reducer", "Reducer"),
+            Parameter("parallelScale", "Float", 1.0),
+        ),
+        IMAGE,
+        "a composite of a DAG: ImageCollection.reduce(ee.Reducer.percentile([50]))",
+        _reduce_images,
     ),
     Function(
         "ImageCollection.mosaic",
@@ -152,8 +154,5 @@ FUNCTIONS = (
         "a mosaic of a DAG; geedim",
         _mosaic,
     ),
-    _reducer("median", _median, PixelType("float64")),
-    _reducer("mean", _mean, PixelType("float64")),
-    _reducer("max", _extreme(np.max, is_greatest=True)),
-    _reducer("min", _extreme(np.min, is_greatest=False)),
+    *map(_reducer, ("median", "mean", "max", "min", "count", "sum")),
 )

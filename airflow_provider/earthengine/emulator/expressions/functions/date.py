@@ -15,7 +15,7 @@ from airflow_provider.earthengine.emulator.expressions.functions.signatures impo
 from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument, unsupported
 from airflow_provider.earthengine.emulator.values.elements import Date, DateRange
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS = {
     "week": timedelta(weeks=1),
     "day": timedelta(days=1),
@@ -35,67 +35,75 @@ def read_date(value: Any) -> int:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return int(value)
     if not isinstance(value, str):
-        raise _bad_date(value)
+        raise bad_date(value)
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise _bad_date(value) from None
+        raise bad_date(value) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
-def _bad_date(value: object) -> ApiError:
+def bad_date(value: object) -> ApiError:
+    """Return the refusal of what is no date."""
     return invalid_argument(f"Date: Bad date/time '{value}'.")
 
 
-def _check_zone(name: str, arguments: Arguments) -> None:
+def check_zone(name: str, arguments: Arguments) -> None:
+    """Refuse any time zone but UTC."""
     if arguments["timeZone"] not in {None, "UTC", "GMT", "Etc/UTC"}:
         raise unsupported(f"the time zone '{arguments['timeZone']}' of {name}")
 
 
 def _date(session: Session, arguments: Arguments) -> Date:
-    _check_zone("Date", arguments)
+    check_zone("Date", arguments)
     return Date(read_date(arguments["value"]))
 
 
 def _date_range(session: Session, arguments: Arguments) -> DateRange:
     """Return a span; without an end it is one millisecond long, according to the algorithm list."""
-    _check_zone("DateRange", arguments)
+    check_zone("DateRange", arguments)
     start = read_date(arguments["start"])
     end = arguments["end"]
     return DateRange(start, start + 1 if end is None else read_date(end))
 
 
 def _advance(session: Session, arguments: Arguments) -> Date:
-    _check_zone("Date.advance", arguments)
-    moment = _EPOCH + timedelta(milliseconds=read_date(arguments["date"]))
-    delta, unit = arguments["delta"], arguments["unit"].lower().removesuffix("s")
+    check_zone("Date.advance", arguments)
+    moment = EPOCH + timedelta(milliseconds=read_date(arguments["date"]))
+    moment = advanced(moment, arguments["delta"], arguments["unit"].lower().removesuffix("s"))
+    return Date((moment - EPOCH) // timedelta(milliseconds=1))
+
+
+def advanced(moment: datetime, delta: float, unit: str) -> datetime:
+    """Return a moment so many units of time later; a month may be cut short.
+
+    :raises ApiError: for other units, and for parts of months and years.
+    """
     if unit in _STEPS:
-        moment += _STEPS[unit] * delta
-    elif unit in {"month", "year"} and float(delta).is_integer():
-        months = moment.year * 12 + moment.month - 1 + int(delta) * (12 if unit == "year" else 1)
-        year, month = divmod(months, 12)
-        day = min(moment.day, calendar.monthrange(year, month + 1)[1])
-        moment = moment.replace(year=year, month=month + 1, day=day)
-    else:
-        raise unsupported(f"advancing a date by {delta} '{arguments['unit']}'")
-    return Date((moment - _EPOCH) // timedelta(milliseconds=1))
+        return moment + _STEPS[unit] * delta
+    if unit not in {"month", "year"} or not float(delta).is_integer():
+        raise unsupported(f"advancing a date by {delta} '{unit}'")
+    months = moment.year * 12 + moment.month - 1 + int(delta) * (12 if unit == "year" else 1)
+    year, month = divmod(months, 12)
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    return moment.replace(year=year, month=month + 1, day=day)
 
 
-_ZONE = Parameter("timeZone", "String", None)
+ZONE = Parameter("timeZone", "String", None)
 
 FUNCTIONS = (
     Function(
         "Date",
-        (Parameter("value", "Object"), _ZONE),
+        (Parameter("value", "Object"), ZONE),
         "Date",
         "the official client for ee.Date(value)",
         _date,
     ),
     Function(
         "DateRange",
-        (Parameter("start", "Object"), Parameter("end", "Object", None), _ZONE),
+        (Parameter("start", "Object"), Parameter("end", "Object", None), ZONE),
         "DateRange",
         "the official client for filterDate()",
         _date_range,
@@ -106,7 +114,7 @@ FUNCTIONS = (
             Parameter("date", "Date"),
             Parameter("delta", "Float"),
             Parameter("unit", "String"),
-            _ZONE,
+            ZONE,
         ),
         "Date",
         "a DAG that counts its window by months",

@@ -109,7 +109,11 @@ def _divide(left: Numbers, right: Numbers) -> Numbers:
     return np.where(right == 0, 0.0, left / divisor)
 
 
-def _binary(name: str, kind_of: Typing, compute: Compute, sent_by: str) -> Function:
+def binary(name: str, kind_of: Typing, compute: Compute, sent_by: str) -> Function:
+    """Return a function of two images.
+
+    :param kind_of: the type of the result, from those of the operands.
+    """
     full_name = f"Image.{name}"
 
     def call(session: Session, arguments: Arguments) -> Image:
@@ -124,13 +128,15 @@ def _binary(name: str, kind_of: Typing, compute: Compute, sent_by: str) -> Funct
     return Function(full_name, parameters, IMAGE, sent_by, call)
 
 
-def _unary(
+def unary(
     name: str,
     kind_of: Callable[[PixelType], PixelType],
     compute: Callable[[Numbers], Numbers],
     sent_by: str,
     is_cast: bool = False,
 ) -> Function:
+    """Return a function of one image; a cast keeps the image's properties."""
+
     def call(session: Session, arguments: Arguments) -> Image:
         image: Image = arguments["value"]
         bands = (
@@ -150,7 +156,7 @@ def _cast(name: str, dtype: str) -> Function:
         return values
 
     sent_by = "geedim for every download; callers for a type of their own"
-    return _unary(name, lambda _: PixelType(dtype), same, sent_by, is_cast=True)
+    return unary(name, lambda _: PixelType(dtype), same, sent_by, is_cast=True)
 
 
 def _magnitude(kind: PixelType) -> PixelType:
@@ -179,24 +185,24 @@ _ARITHMETIC = "an NDVI or another index of a DAG"
 _CONDITION = "a DAG with a cloud mask, for its condition"
 
 FUNCTIONS = (
-    _binary("add", _by_corners(lambda a, b: a + b), np.add, _ARITHMETIC),
-    _binary("subtract", _by_corners(lambda a, b: a - b), np.subtract, _ARITHMETIC),
-    _binary("multiply", _by_corners(lambda a, b: a * b), np.multiply, _ARITHMETIC),
-    _binary("divide", _quotient, _divide, _ARITHMETIC),
-    _binary("min", _by_corners(min), np.minimum, _ARITHMETIC),
-    _binary("max", _by_corners(max), np.maximum, _ARITHMETIC),
-    _binary("eq", _boolean, np.equal, _CONDITION),
-    _binary("neq", _boolean, np.not_equal, _CONDITION),
-    _binary("lt", _boolean, np.less, _CONDITION),
-    _binary("lte", _boolean, np.less_equal, _CONDITION),
-    _binary("gt", _boolean, np.greater, _CONDITION),
-    _binary("gte", _boolean, np.greater_equal, _CONDITION),
-    _binary("and", _boolean, np.logical_and, _CONDITION),
-    _binary("or", _boolean, np.logical_or, _CONDITION),
-    _binary("bitwiseAnd", _bits, np.bitwise_and, "a DAG with a cloud mask, for its quality bits"),
-    _binary("bitwiseOr", _bits, np.bitwise_or, "a DAG with a cloud mask, for its quality bits"),
-    _unary("not", lambda _: BOOLEAN, np.logical_not, _CONDITION),
-    _unary("abs", _magnitude, np.abs, _ARITHMETIC),
+    binary("add", _by_corners(lambda a, b: a + b), np.add, _ARITHMETIC),
+    binary("subtract", _by_corners(lambda a, b: a - b), np.subtract, _ARITHMETIC),
+    binary("multiply", _by_corners(lambda a, b: a * b), np.multiply, _ARITHMETIC),
+    binary("divide", _quotient, _divide, _ARITHMETIC),
+    binary("min", _by_corners(min), np.minimum, _ARITHMETIC),
+    binary("max", _by_corners(max), np.maximum, _ARITHMETIC),
+    binary("eq", _boolean, np.equal, _CONDITION),
+    binary("neq", _boolean, np.not_equal, _CONDITION),
+    binary("lt", _boolean, np.less, _CONDITION),
+    binary("lte", _boolean, np.less_equal, _CONDITION),
+    binary("gt", _boolean, np.greater, _CONDITION),
+    binary("gte", _boolean, np.greater_equal, _CONDITION),
+    binary("and", _boolean, np.logical_and, _CONDITION),
+    binary("or", _boolean, np.logical_or, _CONDITION),
+    binary("bitwiseAnd", _bits, np.bitwise_and, "a DAG with a cloud mask, for its quality bits"),
+    binary("bitwiseOr", _bits, np.bitwise_or, "a DAG with a cloud mask, for its quality bits"),
+    unary("not", lambda _: BOOLEAN, np.logical_not, _CONDITION),
+    unary("abs", _magnitude, np.abs, _ARITHMETIC),
     Function(
         "Image.clamp",
         (Parameter("input", IMAGE), Parameter("low", "Float"), Parameter("high", "Float")),

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from affine import Affine
 
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import (
     Arguments,
@@ -15,14 +14,16 @@ from airflow_provider.earthengine.emulator.expressions.functions.signatures impo
     Session,
 )
 from airflow_provider.earthengine.emulator.replies import invalid_argument
-from airflow_provider.earthengine.emulator.values.geometries import Geometry, join_geometries
+from airflow_provider.earthengine.emulator.values.geojson import WGS84
+from airflow_provider.earthengine.emulator.values.geometries import (
+    Geometry,
+    join_geometries,
+    line_as_ring,
+)
 from airflow_provider.earthengine.emulator.values.projections import (
     Coordinates,
-    Projection,
     is_geographic,
 )
-
-WGS84 = Projection("EPSG:4326", Affine.identity())
 
 
 def _make(kind: str, polygons: list[list[Coordinates]], arguments: Arguments) -> Geometry:
@@ -109,27 +110,22 @@ def _multi_polygon(session: Session, arguments: Arguments) -> Geometry:
     return _make("MultiPolygon", polygons, arguments)
 
 
-def _there_and_back(points: Coordinates) -> Coordinates:
-    """Return a line as a ring: forward over its vertices, and back over the inner ones."""
-    return np.concatenate([points, points[-2:0:-1]])
-
-
 def _line_string(session: Session, arguments: Arguments) -> Geometry:
     line = _points("LineString", arguments["coordinates"], 2)
-    return _make("LineString", [[_there_and_back(line)]], arguments)
+    return _make("LineString", [[line_as_ring(line)]], arguments)
 
 
 def _linear_ring(session: Session, arguments: Arguments) -> Geometry:
     ring = _points("LinearRing", arguments["coordinates"], 3)
-    closed = np.concatenate([ring, ring[:1]])
-    return _make("LinearRing", [[_there_and_back(closed)]], arguments)
+    closed = ring if (ring[0] == ring[-1]).all() else np.concatenate([ring, ring[:1]])
+    return _make("LinearRing", [[line_as_ring(closed)]], arguments)
 
 
 def _multi_line_string(session: Session, arguments: Arguments) -> Geometry:
     coordinates = arguments["coordinates"]
     if _depth(coordinates) != 3:
         raise invalid_argument("GeometryConstructors.MultiLineString: Invalid coordinates.")
-    lines = [[_there_and_back(_points("MultiLineString", line, 2))] for line in coordinates]
+    lines = [[line_as_ring(_points("MultiLineString", line, 2))] for line in coordinates]
     return _make("MultiLineString", lines, arguments)
 
 

@@ -35,7 +35,7 @@ def select_bands(image: Image, selectors: list[Any]) -> tuple[Band, ...]:
     chosen: list[Band] = []
     for selector in selectors:
         for band in _matching_bands(image, selector):
-            chosen.append(replace(band, id=_free_id(band.id, chosen)))
+            chosen.append(replace(band, id=free_id(band.id, chosen)))
     return tuple(chosen)
 
 
@@ -75,7 +75,8 @@ def _no_match(image: Image, pattern: str) -> ApiError:
     )
 
 
-def _free_id(band_id: str, taken: list[Band]) -> str:
+def free_id(band_id: str, taken: list[Band]) -> str:
+    """Return a band's id, with a number if bands already have it."""
     used = {band.id for band in taken}
     candidate, number = band_id, 0
     while candidate in used:
@@ -122,7 +123,7 @@ def _add_bands(session: Session, arguments: Arguments) -> Image:
         if place is not None and arguments["overwrite"]:
             bands[place] = band
         else:
-            bands.append(replace(band, id=_free_id(band.id, bands)))
+            bands.append(replace(band, id=free_id(band.id, bands)))
     return Image(tuple(bands), target.properties)
 
 

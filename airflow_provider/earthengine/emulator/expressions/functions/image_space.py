@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from affine import Affine
 
@@ -18,7 +19,12 @@ from airflow_provider.earthengine.emulator.expressions.functions.signatures impo
     Session,
 )
 from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument, unsupported
-from airflow_provider.earthengine.emulator.values.elements import Collection, Feature, geometry_of
+from airflow_provider.earthengine.emulator.values.elements import (
+    FOOTPRINT,
+    Collection,
+    Feature,
+    geometry_of,
+)
 from airflow_provider.earthengine.emulator.values.geometries import Geometry, join_geometries
 from airflow_provider.earthengine.emulator.values.grids import Box, Footprint
 from airflow_provider.earthengine.emulator.values.images import Band, Image
@@ -96,7 +102,19 @@ def _clip(session: Session, arguments: Arguments) -> Image:
         source = ClippedPixels(band.source, footprint, shape)
         return replace(band, footprint=footprint, source=source)
 
-    return _with_bands(arguments["input"], clip_band)
+    clipped = _with_bands(arguments["input"], clip_band)
+    return replace(clipped, properties=_with_footprint(clipped.properties, geometry))
+
+
+def _with_footprint(properties: Mapping[str, Any], geometry: Geometry) -> dict[str, Any]:
+    """Return the properties of a clipped image: what it was clipped to is its footprint.
+
+    Source: a clipped image of ESA/WorldCover/v100, as the real service showed it in a public
+    program (2023).
+    """
+    known = {name: value for name, value in properties.items() if name != FOOTPRINT}
+    shown = geometry.in_degrees()
+    return known if shown is None else {FOOTPRINT: shown.as_json(), **known}
 
 
 def _shape(value: object) -> Geometry:

@@ -12,8 +12,13 @@ from airflow_provider.earthengine.emulator.expressions.functions.signatures impo
     Parameter,
     Session,
 )
-from airflow_provider.earthengine.emulator.replies import invalid_argument
-from airflow_provider.earthengine.emulator.values.projections import Projection, parse_crs
+from airflow_provider.earthengine.emulator.replies import invalid_argument, unsupported
+from airflow_provider.earthengine.emulator.values.projections import (
+    Projection,
+    compose,
+    is_wkt,
+    parse_crs,
+)
 
 
 def read_transform(function: str, numbers: list[object]) -> Affine:
@@ -62,8 +67,44 @@ def _nominal_scale(session: Session, arguments: Arguments) -> float:
     return projection.nominal_scale_metres
 
 
+def _at_scale(session: Session, arguments: Arguments) -> Projection:
+    metres = float(arguments["meters"])
+    if not 0 < metres < math.inf:
+        raise invalid_argument(f"Projection.atScale: Scale must be positive, not {metres}.")
+    projection: Projection = arguments["projection"]
+    return projection.scaled_to(metres)
+
+
+def _scale(session: Session, arguments: Arguments) -> Projection:
+    projection: Projection = arguments["projection"]
+    factor = Affine.scale(arguments["x"], arguments["y"])
+    return Projection(projection.crs, compose(projection.transform, factor))
+
+
+def _translate(session: Session, arguments: Arguments) -> Projection:
+    projection: Projection = arguments["projection"]
+    return projection.offset(arguments["x"], arguments["y"])
+
+
+def _crs(session: Session, arguments: Arguments) -> str:
+    projection: Projection = arguments["projection"]
+    if is_wkt(projection.crs):
+        raise unsupported("Projection.crs of WKT")
+    return projection.crs
+
+
+_OF = Parameter("projection", "Projection")
+_GRIDS = "a DAG that compares or makes grids"
+_TWO = (Parameter("x", "Float"), Parameter("y", "Float"))
+
 FUNCTIONS = (
     PROJECTION,
+    Function(
+        "Projection.atScale", (_OF, Parameter("meters", "Float")), "Projection", _GRIDS, _at_scale
+    ),
+    Function("Projection.scale", (_OF, *_TWO), "Projection", _GRIDS, _scale),
+    Function("Projection.translate", (_OF, *_TWO), "Projection", _GRIDS, _translate),
+    Function("Projection.crs", (_OF,), "String", _GRIDS, _crs),
     Function(
         "Projection.nominalScale",
         (Parameter("proj", "Projection"),),

@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider.earthengine.emulator.catalog.catalog import Asset, Catalog
-from airflow_provider.earthengine.emulator.expressions.evaluate import CallerFunction
+from airflow_provider.earthengine.emulator.catalog.catalog import (
+    PUBLIC_PREFIX,
+    Asset,
+    Catalog,
+)
+from airflow_provider.earthengine.emulator.expressions.evaluate import Algorithm
 from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument, unsupported
 from airflow_provider.earthengine.emulator.values.elements import (
     Collection,
@@ -55,19 +59,27 @@ class Session:
 
     :param caller: the e-mail of the calling service account; None for anonymous.
     :param now: the time of the request, in seconds since 1970: some images appear late.
+    :param asked: the ids of the assets that the request has asked for so far.
     """
 
     catalog: Catalog
     caller: str | None
     now: float
+    asked: set[str] = field(default_factory=set)
 
     def load_image(self, asset_id: str, version: float = -1) -> Image:
         """Return an image of the catalog, in its current version (-1) or exactly this one."""
+        self.asked.add(asset_id.removeprefix(PUBLIC_PREFIX))
         return self.catalog.load_image(asset_id, int(version), self.caller, self.now)
 
     def find(self, asset_id: str) -> Asset | None:
         """Return an asset that the caller may see; None if there is no such asset."""
+        self.asked.add(asset_id.removeprefix(PUBLIC_PREFIX))
         return self.catalog.find(asset_id, self.caller, self.now)
+
+    def is_forbidden(self, asset_id: str) -> bool:
+        """Return whether an asset exists that the caller may not see."""
+        return self.catalog.is_forbidden(asset_id, self.caller, self.now)
 
     def readable(self) -> list[Asset]:
         """Return the assets that the caller may see, except images of collections."""
@@ -84,6 +96,7 @@ class Session:
         :param function: determines the kind: ``ImageCollection.load`` or
             ``Collection.loadTable``.
         """
+        self.asked.add(asset_id.removeprefix(PUBLIC_PREFIX))
         return self.catalog.load_collection(function, asset_id, int(version), self.caller, self.now)
 
 
@@ -188,8 +201,9 @@ def type_name(value: object) -> str:
         return "Boolean"
     if isinstance(value, Collection):
         return value.kind
+    if isinstance(value, Algorithm):
+        return "Algorithm"
     names: dict[type, str] = {
-        CallerFunction: "Algorithm",
         Date: "Date",
         DateRange: "DateRange",
         ErrorMargin: "ErrorMargin",
