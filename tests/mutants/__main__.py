@@ -1,0 +1,46 @@
+"""``make mutants``: put mistakes into each room, one at a time, and count those its tests notice.
+
+``MUTANTS='bucket publish'`` tries these rooms alone, ``MUTANTS='--count 100'`` more of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import chdir
+
+from tests.mutants.rooms import ROOMS, Room
+from tests.mutants.sample import all_mutants, sample
+from tests.mutants.verdicts import prepare_folder, try_mutants
+
+_COUNT = 40
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    names = [room.name for room in ROOMS]
+    parser.add_argument("rooms", nargs="*", metavar="room", help=", ".join(names))
+    parser.add_argument("--count", type=int, default=_COUNT, help="mutants of each room")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    given = parser.parse_args()
+    if unknown := set(given.rooms) - set(names):
+        parser.error(f"no such room: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    for room in ROOMS:
+        if not given.rooms or room.name in given.rooms:
+            _try(room, given.count, given.jobs)
+
+
+def _try(room: Room, count: int, jobs: int) -> None:
+    with chdir(prepare_folder(room)):
+        mutants = all_mutants(room)
+    tried = sample(mutants, count)
+    noticed = try_mutants(room, tried, jobs)
+    survivors = [each for each in tried if not noticed[each.name]]
+    for each in survivors:
+        print(each.name)
+        print(each.text)
+    print(room.name, len(mutants), len(tried), len(tried) - len(survivors))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Which mutants of a room are tried: always the same ones, as long as their functions are.
+
+Left out is what changes no result: text with a space in it, which people read; what is logged; and
+a type that only mypy reads.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutmut.mutation.file_mutation import mutate_file_contents
+from mutmut.utils.format_utils import get_mutant_name, mangled_name_from_mutant_name
+
+from tests.mutants.rooms import PROJECT, Room
+
+# Calls whose arguments change nothing that a task does.
+_OUTSIDE = ("log.", "cast")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one function.
+
+    :param name: mutmut's, which counts the changes of the function.
+    :param path: of the module, from the project's folder.
+    :param function: with its class.
+    :param before: the statement that is changed.
+    :param after: what it becomes.
+    """
+
+    name: str
+    path: Path
+    function: str
+    before: str
+    after: str
+
+    @property
+    def text(self) -> str:
+        """What it is, whatever its number."""
+        return f"{self.path.stem}.{self.function}: {self.before} -> {self.after}"
+
+    @property
+    def lot(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def all_mutants(room: Room) -> list[Mutant]:
+    """Return the mutants of the modules of a room that may be sampled.
+
+    mutmut looks for its settings in the current folder.
+    """
+    return [
+        mutant
+        for path in sorted((PROJECT / room.source).rglob("*.py"))
+        for mutant in _of_module(path.relative_to(PROJECT))
+    ]
+
+
+def sample(mutants: list[Mutant], count: int) -> list[Mutant]:
+    """Return so many of them, drawn by what they are: a change elsewhere leaves them as they are."""
+    return sorted(mutants, key=lambda mutant: mutant.lot)[:count]
+
+
+def _of_module(path: Path) -> Iterator[Mutant]:
+    mutated = mutate_file_contents(str(path), (PROJECT / path).read_text(encoding="utf-8"))
+    functions = {
+        node.name: node
+        for node in ast.walk(ast.parse(mutated.code))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    for name in mutated.mutant_names:
+        mangled = mangled_name_from_mutant_name(name)
+        original, changed = functions[f"{mangled}__mutmut_orig"], functions[name]
+        if not _changes_nothing(original, changed):
+            before, after = _difference(original, changed)
+            function = mangled[1:].replace("ǁ", ".").removeprefix(".").removeprefix("_")
+            yield Mutant(get_mutant_name(path, name), path, function, before, after)
+
+
+def _difference(original: ast.AST, changed: ast.AST) -> tuple[str, str]:
+    """Return the lines that differ."""
+    one, other = (ast.unparse(each).splitlines()[1:] for each in (original, changed))
+    lines = list(difflib.ndiff(one, other))
+    before, after = (
+        " ".join(line[2:].strip() for line in lines if line.startswith(mark)) for mark in "-+"
+    )
+    return before, after
+
+
+def _changes_nothing(original: ast.AST, changed: ast.AST) -> bool:
+    """Whether two functions differ in nothing but what no result depends on."""
+    for one, other in _down_to_the_difference(original, changed):
+        if isinstance(one, ast.Call) and ast.unparse(one.func).startswith(_OUTSIDE):
+            return True
+        if isinstance(one, ast.Constant) and isinstance(other, ast.Constant):
+            return isinstance(one.value, str) and " " in one.value
+    return False
+
+
+def _down_to_the_difference(one: ast.AST, other: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Yield the nodes on the way to the one that differs, each beside its counterpart."""
+    while type(one) is type(other):
+        yield one, other
+        pairs = [
+            pair
+            for pair in zip(ast.iter_child_nodes(one), ast.iter_child_nodes(other), strict=False)
+            if ast.dump(pair[0]) != ast.dump(pair[1])
+        ]
+        if len(pairs) != 1:
+            return
+        one, other = pairs[0]
