@@ -40,7 +40,7 @@ STALE := $(shell [ -x $(BIN)/python ] || exit 0; \
   [ "$$("$(PYTHON)" -c "$$version" 2>&1)" = "$$($(BIN)/python -c "$$version")" ] || \
   echo "it is not $(PYTHON)'s but $$($(BIN)/python --version)'s")
 
-.PHONY: FORCE help install demo test lint docs oldest-airflow wheel test-slow fuzz reliability-page live bench bench-starting bench-compressions up down lock clean
+.PHONY: FORCE help install demo test lint docs oldest-airflow wheel test-slow fuzz mutants reliability-page live bench bench-starting bench-compressions up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-20s%s\n", name, $$0 }'
@@ -96,6 +96,10 @@ test-slow: wheel oldest-airflow ## all tests that `make test` leaves out, for th
 
 fuzz: $(STAMP) ## the drawn tests with new examples, twenty times as many; prints what failed
 	$(BIN)/python -m pytest -m "hypothesis and not live" --hypothesis-profile=fuzz -n $(JOBS)
+
+# It goes on where it was ended. MUTANTS='bucket publish' tries these rooms, '--count 200' more.
+mutants: $(STAMP) ## put mistakes into the code, and count those that tests notice: an hour or two
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 reliability-page: $(STAMP) ## write the fault matrix, and the last test-slow's figures, into its page
 	$(BIN)/python -m tests.reliability.reliability_page

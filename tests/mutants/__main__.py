@@ -9,6 +9,7 @@ import argparse
 import os
 from contextlib import chdir
 
+from tests.mutants.results import keep_result, result_of
 from tests.mutants.rooms import ROOMS, Room
 from tests.mutants.sample import all_mutants, sample
 from tests.mutants.verdicts import prepare_folder, try_mutants
@@ -34,12 +35,11 @@ def _try(room: Room, count: int, jobs: int) -> None:
     with chdir(prepare_folder(room)):
         mutants = all_mutants(room)
     tried = sample(mutants, count)
-    noticed = try_mutants(room, tried, jobs)
-    survivors = [each for each in tried if not noticed[each.name]]
-    for each in survivors:
-        print(each.name)
-        print(each.text)
-    print(room.name, len(mutants), len(tried), len(tried) - len(survivors))
+    result = result_of(mutants, tried, try_mutants(room, tried, jobs))
+    keep_result(room.name, result)
+    for lot, text in result.survivors.items():
+        print(f"{lot} {text}")
+    print(f"{room.name}: {result.noticed} of {result.tried} noticed ({result.share:.0%})")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Which mutants of a room are tried: always the same ones, as long as their functions are.
 
-Left out is what changes no result: text with a space in it, which people read; what is logged; and
-a type that only mypy reads.
+Left out is what changes no result: text with a space in it, which people read; what is logged; a
+type that only mypy reads; that ``zip`` compares lengths; and the encoding, which is the usual one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Mutant:
 
     @property
     def lot(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """What it is called by, and drawn by."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
 
 def all_mutants(room: Room) -> list[Mutant]:
@@ -62,8 +63,8 @@ def all_mutants(room: Room) -> list[Mutant]:
 
 
 def sample(mutants: list[Mutant], count: int) -> list[Mutant]:
-    """Return so many of them, drawn by what they are: a change elsewhere leaves them as they are."""
-    return sorted(mutants, key=lambda mutant: mutant.lot)[:count]
+    """Return so many of them, drawn by what they are: a change elsewhere changes none of them."""
+    return sorted({each.lot: each for each in mutants}.values(), key=lambda each: each.lot)[:count]
 
 
 def _of_module(path: Path) -> Iterator[Mutant]:
@@ -95,11 +96,30 @@ def _difference(original: ast.AST, changed: ast.AST) -> tuple[str, str]:
 def _changes_nothing(original: ast.AST, changed: ast.AST) -> bool:
     """Whether two functions differ in nothing but what no result depends on."""
     for one, other in _down_to_the_difference(original, changed):
-        if isinstance(one, ast.Call) and ast.unparse(one.func).startswith(_OUTSIDE):
-            return True
-        if isinstance(one, ast.Constant) and isinstance(other, ast.Constant):
-            return isinstance(one.value, str) and " " in one.value
+        match one:
+            case ast.Call() if ast.unparse(one.func).startswith(_OUTSIDE):
+                return True
+            case ast.Call() if _are_alike(one, other):
+                return True
+            case ast.JoinedStr() if any(map(_is_text, one.values)):
+                return True
+            case ast.keyword(arg="strict" | "encoding"):
+                return True
+            case ast.Constant() if isinstance(other, ast.Constant):
+                return _is_text(one) or one.value == "utf-8"
     return False
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+
+
+def _are_alike(one: ast.Call, other: ast.AST) -> bool:
+    """Whether a call has lost nothing but a check of lengths, or the encoding that is the usual."""
+    if not isinstance(other, ast.Call):
+        return False
+    lost = {each.arg for each in one.keywords} - {each.arg for each in other.keywords}
+    return len(one.args) == len(other.args) and bool(lost) and lost <= {"strict", "encoding"}
 
 
 def _down_to_the_difference(one: ast.AST, other: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:

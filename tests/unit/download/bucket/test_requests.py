@@ -1,4 +1,4 @@
-"""What each method of the bucket asks of a store, word for word, and what it makes of the answer."""
+"""What each method asks of a store, word for word, and what it makes of the answer."""
 
 from __future__ import annotations
 
@@ -99,64 +99,94 @@ CALLS: dict[str, tuple[Call, Any, Asked]] = {
         lambda bucket, path: bucket.put_file("a/tile", path, DIGEST.digest()),
         None,
         Asked(
-            "PutObject", "demo/a/tile", {}, {"x-amz-checksum-sha256": CHECKSUM, **ENCRYPTED},
+            "PutObject",
+            "demo/a/tile",
+            {},
+            {"x-amz-checksum-sha256": CHECKSUM, **ENCRYPTED},
             CONTENT,
-        ),  # fmt: skip
+        ),
     ),
     "write a new object": (
         lambda bucket, _: bucket.write_object("a/b.json", CONTENT, "text/x", ABSENT),
         '"of-put"',
         Asked(
-            "PutObject", "demo/a/b.json", {},
-            {"if-none-match": "*", "content-type": "text/x", "x-amz-checksum-sha256": CHECKSUM,
-             **ENCRYPTED},
+            "PutObject",
+            "demo/a/b.json",
+            {},
+            {
+                "if-none-match": "*",
+                "content-type": "text/x",
+                "x-amz-checksum-sha256": CHECKSUM,
+                **ENCRYPTED,
+            },
             CONTENT,
-        ),  # fmt: skip
+        ),
     ),
     "write over an object": (
         lambda bucket, _: bucket.write_object("a/b.json", CONTENT, "text/x", OLD),
         '"of-put"',
         Asked(
-            "PutObject", "demo/a/b.json", {},
-            {"if-match": '"old"', "content-type": "text/x", "x-amz-checksum-sha256": CHECKSUM,
-             **ENCRYPTED},
+            "PutObject",
+            "demo/a/b.json",
+            {},
+            {
+                "if-match": '"old"',
+                "content-type": "text/x",
+                "x-amz-checksum-sha256": CHECKSUM,
+                **ENCRYPTED,
+            },
             CONTENT,
-        ),  # fmt: skip
+        ),
     ),
     "open an upload": (
         lambda bucket, _: bucket.create_upload("a/b.tif", "image/tiff", {"sha256": "abc"}),
         OpenUpload("a/b.tif", "u1", ()),
         Asked(
-            "CreateMultipartUpload", "demo/a/b.tif", {"uploads": ""},
-            {"content-type": "image/tiff", "x-amz-meta-sha256": "abc",
-             "x-amz-checksum-algorithm": "SHA256", "x-amz-storage-class": "STANDARD_IA",
-             **ENCRYPTED},
+            "CreateMultipartUpload",
+            "demo/a/b.tif",
+            {"uploads": ""},
+            {
+                "content-type": "image/tiff",
+                "x-amz-meta-sha256": "abc",
+                "x-amz-checksum-algorithm": "SHA256",
+                "x-amz-storage-class": "STANDARD_IA",
+                **ENCRYPTED,
+            },
             b"",
-        ),  # fmt: skip
+        ),
     ),
     "send a part": (
         lambda bucket, _: bucket.upload_part(UPLOAD, 3, CONTENT, DIGEST.digest()),
         {"PartNumber": 3, "ETag": '"of-part"', "ChecksumSHA256": CHECKSUM},
         Asked(
-            "UploadPart", "demo/a/b.tif", {"uploadId": "u1", "partNumber": "3"},
-            {"x-amz-checksum-sha256": CHECKSUM}, CONTENT,
-        ),  # fmt: skip
+            "UploadPart",
+            "demo/a/b.tif",
+            {"uploadId": "u1", "partNumber": "3"},
+            {"x-amz-checksum-sha256": CHECKSUM},
+            CONTENT,
+        ),
     ),
     "complete a new object": (
         lambda bucket, _: bucket.complete_upload(UPLOAD, ABSENT),
         '"of-all"',
         Asked(
-            "CompleteMultipartUpload", "demo/a/b.tif", {"uploadId": "u1"},
-            {"if-none-match": "*"}, PARTS,
-        ),  # fmt: skip
+            "CompleteMultipartUpload",
+            "demo/a/b.tif",
+            {"uploadId": "u1"},
+            {"if-none-match": "*"},
+            PARTS,
+        ),
     ),
     "complete over an object": (
         lambda bucket, _: bucket.complete_upload(UPLOAD, OLD),
         '"of-all"',
         Asked(
-            "CompleteMultipartUpload", "demo/a/b.tif", {"uploadId": "u1"},
-            {"if-match": '"old"'}, PARTS,
-        ),  # fmt: skip
+            "CompleteMultipartUpload",
+            "demo/a/b.tif",
+            {"uploadId": "u1"},
+            {"if-match": '"old"'},
+            PARTS,
+        ),
     ),
     "abort an upload": (
         lambda bucket, _: bucket.abort_upload("a/b.tif", "u1"),
@@ -172,11 +202,14 @@ CALLS: dict[str, tuple[Call, Any, Asked]] = {
         lambda bucket, _: bucket.list_objects("a/b"),
         {},
         Asked(
-            "ListObjectsV2", "demo", {"list-type": "2", "prefix": "a/b", "encoding-type": "url"},
-            {}, b"",
-        ),  # fmt: skip
+            "ListObjectsV2",
+            "demo",
+            {"list-type": "2", "prefix": "a/b", "encoding-type": "url"},
+            {},
+            b"",
+        ),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CALLS)
