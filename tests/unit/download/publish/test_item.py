@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,16 @@ def item(
     properties: dict[str, Any] | None = None,
     run: Run = Run({}),  # noqa: B008  # frozen
     record: dict[str, str] | None = None,
+    more: tuple[PixelGrid, ...] = (),
 ) -> dict[str, Any]:
-    """Return the item of a GeoTIFF of one band, checked against STAC's core schema."""
+    """Return the item of a GeoTIFF of one band, checked against STAC's core schema.
+
+    :param more: grids of further rasters in the same file.
+    """
     plan = RasterPlan(".tif", (BandInfo("B3", "uint16", grid),), GridAsk())
-    facts = RasterFacts(
-        Path("x"), plan, grid, (BandFacts("B3", "uint16", nodata, BandStatistics(1, 9, 5, 50)),), ()
-    )
-    file = LocalFile(".tif", Path("x"), 1234, "ab" * 32, GEOTIFF_MEDIA_TYPE, (facts,))
+    band = BandFacts("B3", "uint16", nodata, BandStatistics(1, 9, 5, 50))
+    facts = tuple(RasterFacts(Path("x"), plan, each, (band,), ()) for each in (grid, *more))
+    file = LocalFile(".tif", Path("x"), 1234, "ab" * 32, GEOTIFF_MEDIA_TYPE, facts)
     source = Source(
         read_image("A/scene"), ImageInfo(plan.bands, properties or {}), read_params({}),
         record or {},
@@ -105,6 +109,15 @@ def test_the_footprint_is_the_grids_outline_in_degrees() -> None:
     assert built["bbox"] == pytest.approx([-122.0859, 37.0436, -122.0622, 37.0589], abs=2e-3)
     assert shape(built["geometry"]).is_valid
     assert len(built["geometry"]["coordinates"][0]) == 5
+
+
+def test_an_asset_of_rasters_on_unlike_grids_is_said_to_be_on_none() -> None:
+    twice = replace(UTM, width=UTM.width // 2)
+    (asset,) = item(more=(twice,))["assets"].values()
+    assert [band["name"] for band in asset["bands"]] == ["B3", "B3"]
+    assert [name for name in asset if name.startswith("proj:")] == []
+    (asset,) = item(more=(UTM,))["assets"].values()
+    assert (asset["proj:code"], asset["proj:shape"]) == ("EPSG:32610", [86, 105])
 
 
 def test_a_raster_without_a_place_has_no_footprint() -> None:

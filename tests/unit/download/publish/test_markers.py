@@ -25,8 +25,9 @@ from tests.support.memory_s3 import MemoryClient, Store
 KEY = "a/scene.empty.json"
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 MARKER = Marker(
-    "v1:f", "scene", "a", "A/scene", {"name": "scene"}, "nothing", 1, NOW, NOW + timedelta(7)
-)
+    "v1:f", "scene", "a", "A/scene", {"name": "scene"}, "nothing", 1, NOW, NOW + timedelta(7),
+    "run", "download", 4, "all_masked",
+)  # fmt: skip
 
 
 class Watched:
