@@ -15,12 +15,10 @@ class Room:
 
     :param folder: below the package.
     :param also: tests outside of the mirrored folder that are the nearest to a promise.
-    :param without: tests that look at the code itself, which mutmut wraps.
     """
 
     folder: str
     also: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -38,11 +36,6 @@ class Room:
 
 
 _MODEL = "tests/reliability/test_commit_model.py"
-_OLD_ARGUMENTS = (
-    "tests/unit/triggers/test_image_collection.py::"
-    "test_arguments_that_an_older_version_did_not_know_have_defaults"
-)
-
 ROOMS = (
     Room("download/fields", also=("tests/unit/download/test_foreign.py",)),
     Room("download/plan"),
@@ -51,5 +44,5 @@ ROOMS = (
     Room("download/fetch"),
     Room("download/publish", also=(_MODEL,)),
     Room("catalog"),
-    Room("triggers", without=(_OLD_ARGUMENTS,)),
+    Room("triggers"),
 )

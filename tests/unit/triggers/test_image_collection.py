@@ -287,7 +287,7 @@ def test_arguments_that_an_older_version_did_not_know_have_defaults(
     monkeypatch.setenv("AIRFLOW_CONN_EARTHENGINE_DEFAULT", '{"conn_type": "earthengine"}')
     for name in ("seen", "version"):
         del arguments[name]
-    del arguments["wait"]["quiet_seconds"]
+    arguments["wait"] = {key: each for key, each in WAIT.items() if key != "quiet_seconds"}
     server.answer(COMPUTE, images(2))
     again = EarthEngineImageCollectionTrigger(**arguments)
     assert asyncio.run(first_event(again))["status"] == "found"
