@@ -14,7 +14,7 @@ from tests.mutants.rooms import ROOMS, Room
 from tests.mutants.sample import all_mutants, sample
 from tests.mutants.verdicts import prepare_folder, try_mutants
 
-_COUNT = 40
+_COUNT = 30
 
 
 def main() -> None:

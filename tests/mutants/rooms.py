@@ -35,14 +35,13 @@ class Room:
         return f"tests/unit/{self.folder}", *self.also
 
 
-_MODEL = "tests/reliability/test_commit_model.py"
 ROOMS = (
     Room("download/fields", also=("tests/unit/download/test_foreign.py",)),
     Room("download/plan"),
-    Room("download/bucket", also=(_MODEL,)),
+    Room("download/bucket"),
     Room("download/raster"),
     Room("download/fetch"),
-    Room("download/publish", also=(_MODEL,)),
+    Room("download/publish", also=("tests/reliability/test_commit_model.py",)),
     Room("catalog"),
     Room("triggers"),
 )

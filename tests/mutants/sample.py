@@ -58,7 +58,7 @@ def all_mutants(room: Room) -> list[Mutant]:
     return [
         mutant
         for path in sorted((PROJECT / room.source).rglob("*.py"))
-        for mutant in _of_module(path.relative_to(PROJECT))
+        for mutant in mutants_of(path.relative_to(PROJECT), path.read_text(encoding="utf-8"))
     ]
 
 
@@ -67,8 +67,9 @@ def sample(mutants: list[Mutant], count: int) -> list[Mutant]:
     return sorted({each.lot: each for each in mutants}.values(), key=lambda each: each.lot)[:count]
 
 
-def _of_module(path: Path) -> Iterator[Mutant]:
-    mutated = mutate_file_contents(str(path), (PROJECT / path).read_text(encoding="utf-8"))
+def mutants_of(path: Path, source: str) -> Iterator[Mutant]:
+    """Yield the mutants of a module that may be sampled."""
+    mutated = mutate_file_contents(str(path), source)
     functions = {
         node.name: node
         for node in ast.walk(ast.parse(mutated.code))
