@@ -18,8 +18,7 @@ from tests.mutants.sample import Mutant
 
 WORK = PROJECT / "build" / "mutants"
 _LINKED = ("airflow_provider", "dags", "docs", "stack", "tests", "README.md", "Makefile")
-# mutmut's exit codes of a mutant that nothing noticed: no test failed, or there was none; of what
-# was ended by the user; None is one that was not tried.
+# Of a mutant that nothing noticed: no test failed, there was none, the user ended it, not tried.
 _UNNOTICED = {0, 5, 33, 2, None}
 
 
@@ -27,13 +26,19 @@ def try_mutants(room: Room, mutants: Iterable[Mutant], jobs: int) -> dict[str, b
     """Return which mutants are noticed by their tests, by their names."""
     folder = prepare_folder(room)
     wanted = list(mutants)
-    found = _verdicts(folder, wanted)
-    left = [each.name for each in wanted if not found[each.name]]
-    if left:
-        command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs), *left]
+    codes = _codes(folder, wanted)
+    _run(folder, [name for name, code in codes.items() if code in _UNNOTICED], jobs)
+    # mutmut forgets a verdict where it sees that the code or the room's tests are others now.
+    codes = _codes(folder, wanted)
+    _run(folder, [name for name, code in codes.items() if code is None], jobs)
+    return {name: code not in _UNNOTICED for name, code in _codes(folder, wanted).items()}
+
+
+def _run(folder: Path, names: list[str], jobs: int) -> None:
+    if names:
+        command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs), *names]
         environment = {**os.environ, "PYTHONPATH": ""}
         subprocess.run(command, cwd=folder, env=environment, check=True)
-    return _verdicts(folder, wanted)
 
 
 def prepare_folder(room: Room) -> Path:
@@ -58,10 +63,11 @@ def prepare_folder(room: Room) -> Path:
     return folder
 
 
-def _verdicts(folder: Path, mutants: list[Mutant]) -> dict[str, bool]:
+def _codes(folder: Path, mutants: list[Mutant]) -> dict[str, int | None]:
+    """Return mutmut's exit codes of the mutants, by their names; None: not tried."""
     codes: dict[str, int | None] = {}
     for path in {mutant.path for mutant in mutants}:
         verdicts = folder / "mutants" / f"{path}.meta"
         if verdicts.exists():
             codes |= json.loads(verdicts.read_text(encoding="utf-8"))["exit_code_by_key"]
-    return {each.name: codes.get(each.name) not in _UNNOTICED for each in mutants}
+    return {each.name: codes.get(each.name) for each in mutants}
