@@ -78,6 +78,10 @@ def test_it_is_asked_below_the_prefix_once_and_nothing_of_it_stays(server: Scrip
     assert asked[-1] == (DELETE, [])
     assert len([each for each in server.asked if each.operation == "AbortMultipartUpload"]) == 2
     for each in server.asked:
+        if each.operation == COMPLETE:
+            assert b"<PartNumber>1</PartNumber>" in each.content
+            assert b'<ETag>"of-part"</ETag>' in each.content
+            assert each.query == {"uploadId": "u1"}
         if each.operation in {PUT, "UploadPart"}:
             # That of no bytes, worked out by `printf '' | openssl dgst -sha256 -binary | base64`.
             assert each.says[sha256] == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
