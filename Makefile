@@ -95,7 +95,7 @@ test-slow: wheel oldest-airflow ## all tests that `make test` leaves out, for th
 	$(BIN)/python -m pytest -m "slow and not live" -n $(JOBS) --dist loadgroup --junit-xml=build/test-slow.xml
 
 fuzz: $(STAMP) ## the drawn tests with new examples, twenty times as many; prints what failed
-	$(BIN)/python -m pytest -m "hypothesis and not live" --hypothesis-profile=fuzz -n $(JOBS)
+	$(BIN)/python -m pytest -m "(hypothesis or mutated) and not live" --hypothesis-profile=fuzz -n $(JOBS)
 
 # It goes on where it was ended. MUTANTS='bucket publish' tries these rooms, '--count 200' more.
 mutants: $(STAMP) ## put mistakes into the code, and count those that tests notice: an hour or two

@@ -55,6 +55,8 @@ def prepare_folder(room: Room) -> Path:
         "pytest_add_cli_args": ["-p", "no:cacheprovider"],
         "pytest_add_cli_args_test_selection": list(room.tests),
         "track_dependencies": False,
+        # A test may leave threads, which a process that is forked from its own would wait for.
+        "process_isolation": "forkserver",
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     project = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")

@@ -29,5 +29,14 @@ def register_profiles() -> None:
 
 def examples(count: int, **more: Any) -> settings:
     """Return settings for so many examples, or under `make fuzz` for twenty times as many."""
-    is_fuzz = settings.get_current_profile_name() == FUZZ
-    return settings(max_examples=count * (_TIMES_AS_MANY if is_fuzz else 1), **more)
+    return settings(max_examples=times_as_many(count), **more)
+
+
+def times_as_many(count: int) -> int:
+    """Return the count, or under `make fuzz` twenty times that."""
+    return count * (_TIMES_AS_MANY if is_fuzz() else 1)
+
+
+def is_fuzz() -> bool:
+    """Return whether new examples are drawn, not the same each time."""
+    return settings.get_current_profile_name() == FUZZ

@@ -1,12 +1,20 @@
-"""JSON of which something is wrong: one place replaced, removed or doubled, the same each time."""
+"""JSON of which something is wrong: one place replaced, removed or doubled.
+
+It is the same each time, except by `make fuzz`, which takes twenty times as many new ones.
+"""
 
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import random
 from collections.abc import Iterator
 from typing import Any
+
+from tests.support.drawn import is_fuzz, times_as_many
+
+log = logging.getLogger(__name__)
 
 
 def nested(depth: int) -> Any:
@@ -26,13 +34,16 @@ WRONG_VALUES: tuple[Any, ...] = (
 
 
 def mutations(value: Any, count: int, seed: int) -> Iterator[Any]:
-    """Yield copies of the value, each wrong in one place or two.
+    """Yield copies of the value, each wrong in one place or two; see :func:`times_as_many`.
 
     :param value: JSON data.
-    :param seed: the same seed gives the same copies.
+    :param seed: the same seed gives the same copies; `make fuzz` takes one of its own.
     """
+    if is_fuzz():
+        seed = random.SystemRandom().randrange(2**32)
+        log.warning("The seed is %d.", seed)
     chance = random.Random(seed)
-    for _ in range(count):
+    for _ in range(times_as_many(count)):
         mutated = copy.deepcopy(value)
         for _ in range(chance.choice((1, 1, 1, 2))):
             mutated = _mutated(mutated, chance)

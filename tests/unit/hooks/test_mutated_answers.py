@@ -52,6 +52,8 @@ from tests.unit.hooks.scripted_earthengine import (
 )
 
 SEED = 20_261_126
+
+pytestmark = pytest.mark.mutated
 UTM = {"crs": "EPSG:32610", "crs_transform": [20, 0, 499_980, 0, -20, 4_200_000]}
 
 
