@@ -40,15 +40,25 @@ def test_an_image_is_a_small_dict_of_plain_values() -> None:
     assert len(json.dumps(fields)) < 200
 
 
+def call(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"functionInvocationValue": {"functionName": name, "arguments": arguments}}
+
+
 def test_a_date_is_the_mosaic_of_its_images_the_last_on_top() -> None:
     first, second = each_date([NEXT_DAY, MORNING, EVENING])
     assert (first.name, second.name) == ("2021-01-09", "2021-01-10")
     assert [each.asset_id for each in first.images] == ["A/B/m", "A/B/e"]
-    values = json.loads(first.image)["values"]
-    assert [values[number]["functionInvocationValue"]["arguments"]["id"] for number in "12"] == [
-        {"constantValue": "A/B/m"},
-        {"constantValue": "A/B/e"},
-    ]
+    images = {"arrayValue": {"values": [{"valueReference": "1"}, {"valueReference": "2"}]}}
+    collection = call("ImageCollection.fromImages", images=images)
+    mosaic = call(
+        "Element.set",
+        object=call("ImageCollection.mosaic", collection=collection),
+        key={"constantValue": "system:time_start"},
+        value={"constantValue": 1_610_150_400_000},  # date -u -d 2021-01-09 +%s
+    )
+    loads = [call("Image.load", id={"constantValue": name}) for name in ("A/B/m", "A/B/e")]
+    values = {"0": mosaic, "1": loads[0], "2": loads[1]}
+    assert json.loads(first.image) == {"result": "0", "values": values}
     assert first.to_fields()["source"]["update_time"] == "2021-01-07T06:13:20.000001Z"
 
 

@@ -92,8 +92,10 @@ def test_a_condition_is_what_was_meant(written: Any, wanted: list[tuple[str, str
     ],
 )
 def test_what_is_no_condition_is_refused(written: Any, words: str) -> None:
-    with pytest.raises(DownloadParamsError, match=words):
+    with pytest.raises(DownloadParamsError, match=words) as caught:
         query(filters=written)
+    if "a property in filters" not in words:
+        assert caught.value.facts["field"] == "filters"
 
 
 @pytest.mark.parametrize(
@@ -112,8 +114,9 @@ def test_what_is_no_condition_is_refused(written: Any, words: str) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused(fields: dict[str, Any], words: str) -> None:
-    with pytest.raises(DownloadParamsError, match=words):
+    with pytest.raises(DownloadParamsError, match=words) as caught:
         query(**fields)
+    assert caught.value.facts["field"] == next(iter(fields))
 
 
 def test_numbers_may_be_text() -> None:
