@@ -155,8 +155,8 @@ def test_where_it_cannot_be_asked_it_is_said_to_be_unknown(
     assert not found.is_all_masked
     assert found.warnings[1:] == (
         (
-            "All pixels of band uint8 have the value of masked pixels, and it is unknown whether any "
-            "is valid; nodata distinguishes them."
+            "All pixels of band uint8 have the value of masked pixels, and it is unknown whether "
+            "any is valid; nodata distinguishes them."
         ),
     )
 
