@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,7 @@ class Place:
         self.canvas: type[Canvas] = ArrayCanvas
         self.layout: str | None = None
         self.slept: list[float] = []
+        self.opened = ExitStack()
 
     def fetch(self, limits: dict[str, Any] | None = None, **params: Any) -> FetchedRasters:
         fields = DownloadFields(
@@ -132,7 +134,8 @@ class Place:
     def _open(self, download: Download, plan: RasterPlan, grid: PixelGrid) -> Canvas:
         is_npy = download.params.file_format == "NPY"
         kind = NpyCanvas if is_npy else self.canvas
-        return kind(self.scratch.parent / f"canvas{plan.suffix}", plan, grid)
+        canvas = kind(self.scratch.parent / f"canvas{plan.suffix}", plan, grid)
+        return self.opened.enter_context(closing(canvas))
 
 
 @pytest.fixture
@@ -140,7 +143,9 @@ def place(emulator: Emulator, earthengine_default: str, tmp_path: Path) -> Itera
     (tmp_path / "scratch").mkdir()
     with EarthEngineHook(earthengine_default) as hook:
         hook.get_conn()
-        yield Place(hook, tmp_path / "scratch")
+        place = Place(hook, tmp_path / "scratch")
+        with place.opened:
+            yield place
 
 
 def assert_pixels(fetched: FetchedRasters, place: Place) -> None:
