@@ -20,6 +20,8 @@ WORK = PROJECT / "build" / "mutants"
 _LINKED = ("airflow_provider", "dags", "docs", "stack", "tests", "README.md", "Makefile")
 # Of a mutant that nothing noticed: no test failed, there was none, the user ended it, not tried.
 _UNNOTICED = {0, 5, 33, 2, None}
+# A mistake that makes tests hang is noticed; a machine that is busy looks the same, once.
+_TIMED_OUT = {-24, 24, 36, 152, 255}
 
 
 def try_mutants(room: Room, mutants: Iterable[Mutant], jobs: int) -> dict[str, bool]:
@@ -27,7 +29,8 @@ def try_mutants(room: Room, mutants: Iterable[Mutant], jobs: int) -> dict[str, b
     folder = prepare_folder(room)
     wanted = list(mutants)
     codes = _codes(folder, wanted)
-    _run(folder, [name for name, code in codes.items() if code in _UNNOTICED], jobs)
+    again = _UNNOTICED | _TIMED_OUT
+    _run(folder, [name for name, code in codes.items() if code in again], jobs)
     # mutmut forgets a verdict where it sees that the code or the room's tests are others now.
     codes = _codes(folder, wanted)
     _run(folder, [name for name, code in codes.items() if code is None], jobs)
@@ -55,6 +58,7 @@ def prepare_folder(room: Room) -> Path:
         "pytest_add_cli_args": ["-p", "no:cacheprovider"],
         "pytest_add_cli_args_test_selection": list(room.tests),
         "track_dependencies": False,
+        "timeout_constant": 5.0,
         # A test may leave threads, which a process that is forked from its own would wait for.
         "process_isolation": "forkserver",
     }
