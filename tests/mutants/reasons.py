@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-REASONS: dict[str, str] = {}
+REASONS: dict[str, str] = {
+    # bucket
+    "026b999c15cd": "the client gives each refusal a message, if an empty one",
+}
