@@ -257,7 +257,7 @@ SIGNALS = {
     "write over an object": (ConditionFailedError, UploadConflictError),
     "complete over an object": (ConditionFailedError, UploadConflictError),
     "digest": (ConditionFailedError, ServiceUnavailableError),
-    "delete": (ConditionFailedError, ServiceUnavailableError),
+    "delete": (ConditionFailedError, ConditionFailedError),
 }
 
 
