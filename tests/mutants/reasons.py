@@ -5,4 +5,6 @@ from __future__ import annotations
 REASONS: dict[str, str] = {
     # bucket
     "026b999c15cd": "the client gives each refusal a message, if an empty one",
+    # triggers
+    "040152b60987": "it only decides what is logged",
 }
