@@ -173,8 +173,10 @@ def test_what_waiting_cannot_mend_is_not_retried(
     earth_engine: EarthEngine, run: Fetch, failure: Answer, cls: type[Exception], tmp_path: Path
 ) -> None:
     earth_engine.script = [failure]
-    with pytest.raises(cls):
+    with pytest.raises(cls) as caught:
         run()
+    if cls is not RasterMismatchError:
+        assert str(caught.value).startswith("Earth Engine could not send the pixels of ")
     assert not (tmp_path / "body").exists()
 
 
