@@ -123,15 +123,25 @@ def _are_alike(one: ast.Call, other: ast.AST) -> bool:
     return len(one.args) == len(other.args) and bool(lost) and lost <= {"strict", "encoding"}
 
 
-def _down_to_the_difference(one: ast.AST, other: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """Yield the nodes on the way to the one that differs, each beside its counterpart."""
-    while type(one) is type(other):
-        yield one, other
-        pairs = [
-            pair
-            for pair in zip(ast.iter_child_nodes(one), ast.iter_child_nodes(other), strict=False)
-            if ast.dump(pair[0]) != ast.dump(pair[1])
-        ]
-        if len(pairs) != 1:
-            return
-        one, other = pairs[0]
+def _down_to_the_difference(one: ast.AST, other: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
+    """Return the nodes on the way to the one that differs, each beside its counterpart."""
+    if type(one) is not type(other):
+        return []
+    ones, others = list(ast.iter_child_nodes(one)), list(ast.iter_child_nodes(other))
+    unlike = [pair for pair in zip(ones, others, strict=False) if not _is_same(*pair)]
+    rest = _down_to_the_difference(*unlike[0]) if len(unlike) == 1 else []
+    return [(one, other), *rest]
+
+
+def _is_same(one: ast.AST, other: ast.AST) -> bool:
+    if type(one) is not type(other) or _own(one) != _own(other):
+        return False
+    ones, others = list(ast.iter_child_nodes(one)), list(ast.iter_child_nodes(other))
+    return len(ones) == len(others) and all(map(_is_same, ones, others))
+
+
+def _own(node: ast.AST) -> list[str]:
+    """Return what a node is but for its children."""
+    return [
+        repr(value) for _, value in ast.iter_fields(node) if not isinstance(value, ast.AST | list)
+    ]
