@@ -42,6 +42,6 @@ ROOMS = (
     Room("download/raster"),
     Room("download/fetch"),
     Room("download/publish", also=("tests/reliability/test_commit_model.py",)),
-    Room("catalog", also=("tests/unit/test_parse_time.py",)),
+    Room("catalog"),
     Room("triggers"),
 )

@@ -14,7 +14,7 @@ from airflow_provider.earthengine.catalog.image_query import (
     read_listing,
 )
 from airflow_provider.earthengine.catalog.property_conditions import PropertyCondition
-from airflow_provider.earthengine.catalog.read_query import read_query, read_time
+from airflow_provider.earthengine.catalog.read_query import check_query, read_query, read_time
 from airflow_provider.earthengine.download.fields.source import update_time
 from airflow_provider.earthengine.exceptions import DownloadParamsError, ServiceUnavailableError
 
@@ -139,3 +139,40 @@ def test_an_answer_of_something_else_is_not_taken_for_an_empty_collection(answer
         read_listing(query(), answer)
     with pytest.raises(ServiceUnavailableError, match="cannot be understood"):
         read_availability(answer)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"collection": ""}, "collection is"),
+        ({"collection": "A B"}, "write the asset id"),
+        ({"start": "soon"}, "start is"),
+        ({"end": "2021-13-01"}, "end is"),
+        ({"start": "2021-01-02", "end": "2021-01-01"}, "after its end"),
+        ({"start": "2021-01-02", "end": "2021-01-02"}, "has no length"),
+        ({"region": "s3://bucket/area.geojson"}, "pass the GeoJSON itself"),
+        ({"region": [1, 2]}, "region is"),
+        ({"filters": {"A": {"lt_": "{{ ds }}"}}}, "did you mean 'lt'"),
+        ({"filters": {"A": {"lt": "{{ ds }}"}, "B": None}}, "compares B with None"),
+        ({"filters": ["A"]}, "filters is"),
+        ({"min_coverage_percent": 101}, "from 0 to 100"),
+        ({"min_coverage_percent": 50, "region": None}, "without region"),
+        ({"sort": "-"}, "sort is"),
+        ({"limit": 0}, "limit is"),
+    ],
+)
+def test_a_literal_that_can_never_be_right_is_refused_before_anything_is_rendered(
+    fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(DownloadParamsError, match=words):
+        check_query(fields)
+
+
+def test_what_is_rendered_later_and_what_is_not_given_are_not_checked() -> None:
+    template = "{{ ds }}"
+    check_query({})
+    check_query({"start": "2021-01-02", "end": template, "collection": template})
+    check_query({"start": template, "end": "2021-01-01", "filters": {"A": {"lt": template}}})
+    check_query({"min_coverage_percent": 50, "limit": None, "sort": "", "region": template})
+    check_query({"min_coverage_percent": 50})
+    check_query({"min_coverage_percent": None, "region": None})
