@@ -151,7 +151,7 @@ def test_an_answer_of_something_else_is_not_taken_for_an_empty_collection(answer
         ({"start": "2021-01-02", "end": "2021-01-01"}, "after its end"),
         ({"start": "2021-01-02", "end": "2021-01-02"}, "has no length"),
         ({"region": "s3://bucket/area.geojson"}, "pass the GeoJSON itself"),
-        ({"region": [1, 2]}, "region is"),
+        ({"region": [1, 2]}, "region holds 1"),
         ({"filters": {"A": {"lt_": "{{ ds }}"}}}, "did you mean 'lt'"),
         ({"filters": {"A": {"lt": "{{ ds }}"}, "B": None}}, "compares B with None"),
         ({"filters": ["A"]}, "filters is"),
