@@ -9,6 +9,9 @@ REASONS: dict[str, str] = {
     "004676ad0198": "a wider margin: more grids are left to Earth Engine, which knows",
     "00a0d70da04e": "nothing asks for the name of a band without parameters of its own",
     "01c933f19b2f": "PROJ lets the axes, which follow, override an ellipsoid's name",
+    # fetch
+    "011d6731da49": "the rate that the log says in the first second",
+    "0535d72f2e52": "the bytes that the log counts",
     # triggers
     "040152b60987": "it only decides what is logged",
 }

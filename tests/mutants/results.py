@@ -69,9 +69,10 @@ def filled(page: str) -> str:
 
 
 def _tables(results: dict[str, Result]) -> str:
-    lines = ["| room | mutants | tried | noticed | share |", "|---|---|---|---|---|"]
+    lines = ["| room | mutants | tried | noticed | share | |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| {name} | {each.mutants:,} | {each.tried} | {each.noticed} | {each.share:.0%} |"
+        f"| {name} | {each.mutants:,} | {each.tried} | {each.noticed} | {each.share:.0%} | "
+        f"{'' if each.share >= GOAL else 'below the goal'} |"
         for name, each in results.items()
     ]
     for name, result in results.items():

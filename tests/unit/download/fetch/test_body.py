@@ -144,8 +144,9 @@ def test_an_expired_id_is_replaced_once(earth_engine: EarthEngine, run: Fetch) -
     assert run().byte_count == len(BODY)
     assert len(earth_engine.ids) == len(set(earth_engine.paths)) == 2
     earth_engine.script = [google_error(404, "gone"), google_error(404, "gone")]
-    with pytest.raises(DownloadIdExpiredError):
+    with pytest.raises(DownloadIdExpiredError) as caught:
         run()
+    assert caught.value.facts["status"] == 404
 
 
 def test_a_body_that_fails_its_check_is_fetched_again(

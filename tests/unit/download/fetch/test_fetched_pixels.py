@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters, fetch_rasters
-from airflow_provider.earthengine.download.fetch.tiles import Fetching
+from airflow_provider.earthengine.download.fetch.tiles import Fetching, check_tile
 from airflow_provider.earthengine.download.fields.job import DownloadFields, Worker, read_job
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
+from airflow_provider.earthengine.download.plan.image_info import BandInfo
 from airflow_provider.earthengine.download.plan.plan import plan_job
 from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
 from airflow_provider.earthengine.download.plan.requests import Download
-from airflow_provider.earthengine.download.plan.tiles import Tile
+from airflow_provider.earthengine.download.plan.tiles import BandGroup, Tile
 from airflow_provider.earthengine.download.raster.canvas import Canvas, NpyCanvas
 from airflow_provider.earthengine.download.raster.decode import DecodedRaster
 from airflow_provider.earthengine.download.transport.connections import Cancellation
@@ -271,6 +272,14 @@ def test_a_tile_that_is_another_is_refused(
     with emulator.fault(PIXELS, Damage(what), skip=2), pytest.raises(RasterMismatchError) as no:
         place.fetch(FOUR_TILES, **params)
     assert no.value.facts["field"] == field
+
+
+def test_a_tile_without_a_place_is_refused_by_its_crs() -> None:
+    grid = PixelGrid("EPSG:32610", (10.0, 0.0, 0.0, 0.0, -10.0, 0.0), 3, 2)
+    group = BandGroup((BandInfo("b", "uint8", grid),), grid, ((0, 1),))
+    raster = DecodedRaster(np.zeros((1, 2, 3), "uint8"), grid.transform, None)
+    with pytest.raises(RasterMismatchError, match="whose crs is none, but EPSG:32610 was"):
+        check_tile(raster, Tile(0, 0, 1, 0, 0, 3, 2), group)
 
 
 def test_a_canvas_that_cannot_be_written_is_the_error_and_nothing_is_fetched_again(
