@@ -59,8 +59,8 @@ class Description:
             raise self.error(field, f"must be an integer of at least {minimum}, not {value!r}")
         return value
 
-    def take_numbers(self, field: str, count: int) -> list[float]:
-        value = self.take(field)
+    def take_numbers(self, field: str, count: int, default: object = ...) -> list[float]:
+        value = self.take(field, default)
         is_numbers = isinstance(value, list) and all(
             isinstance(number, (int, float)) and not isinstance(number, bool) for number in value
         )
@@ -76,8 +76,8 @@ class Description:
             raise self.error(field, f"must be a list of texts, not {value!r}")
         return tuple(value)
 
-    def take_positive(self, field: str) -> float:
-        value = self.take(field)
+    def take_positive(self, field: str, default: object = ...) -> float:
+        value = self.take(field, default)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number or value <= 0:
             raise self.error(field, f"must be a positive number, not {value!r}")

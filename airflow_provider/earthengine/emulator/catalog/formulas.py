@@ -6,6 +6,13 @@ from dataclasses import dataclass
 
 from affine import Affine
 
+from airflow_provider.earthengine.emulator.catalog.landscape import (
+    OTHERS,
+    SHOWN,
+    LandscapeRaster,
+    Scene,
+    Shown,
+)
 from airflow_provider.earthengine.emulator.catalog.stored_pixels import NOISE_BITS, FormulaRaster
 from airflow_provider.earthengine.emulator.replies import ApiError
 from airflow_provider.earthengine.emulator.strict_json import Description
@@ -24,6 +31,7 @@ class FormulaBand:
     :param values: the values of the levels; empty for the formula's own values.
     :param nan: the windows that hold NaN.
     :param is_sampled: whether coarser pixels are samples rather than means.
+    :param shown: what it shows of a landscape; None for the formula.
     """
 
     id: str
@@ -37,14 +45,32 @@ class FormulaBand:
     values: tuple[float, ...]
     nan: tuple[Window, ...]
     is_sampled: bool
+    shown: Shown | None
 
-    def make(self, seed: int, masked: tuple[Window, ...] = ()) -> Band:
+    def make(self, scene: Scene, masked: tuple[Window, ...] = ()) -> Band:
         """Return the band of one image.
 
-        :param seed: 0 for a single image; the 1-based number in a collection.
+        :param scene: its seed is 0 for a single image; the 1-based number in a collection.
         :param masked: additional windows without valid pixels, in this band's pixels.
         """
-        raster = FormulaRaster(
+        raster = self._landscape(scene, masked) or self._formula(scene.seed, masked)
+        return make_band(self.id, raster, self.projection, self.is_sampled)
+
+    def _landscape(self, scene: Scene, masked: tuple[Window, ...]) -> LandscapeRaster | None:
+        if self.shown is None:
+            return None
+        return LandscapeRaster(
+            self.shown,
+            scene,
+            self.projection.transform,
+            self.width,
+            self.height,
+            PixelType(self.dtype).numpy,
+            (*self.masked, *masked),
+        )
+
+    def _formula(self, seed: int, masked: tuple[Window, ...]) -> FormulaRaster:
+        return FormulaRaster(
             self.number,
             self.width,
             self.height,
@@ -55,7 +81,6 @@ class FormulaBand:
             self.values,
             self.nan,
         )
-        return make_band(self.id, raster, self.projection, self.is_sampled)
 
 
 def take_is_sampled(fields: Description) -> bool:
@@ -109,6 +134,7 @@ def _read_formula_band(fields: Description, number: int) -> FormulaBand:
     if nan and not dtype.startswith("float"):
         raise fields.error("nan", f"{dtype} has only numbers")
     is_sampled = take_is_sampled(fields)
+    shown = _take_shown(fields, projection)
     return FormulaBand(
         band_id,
         number,
@@ -121,7 +147,23 @@ def _read_formula_band(fields: Description, number: int) -> FormulaBand:
         values,
         nan,
         is_sampled,
+        shown,
     )
+
+
+def _take_shown(fields: Description, projection: Projection) -> Shown | None:
+    """Return the fields ``landscape``, ``scale`` and ``offset``."""
+    if not fields.has("landscape"):
+        return None
+    name = fields.take_text("landscape")
+    if name not in SHOWN:
+        raise fields.error("landscape", f"must be one of {', '.join(SHOWN)}, not {name!r}")
+    transform = projection.transform
+    if transform.b or transform.d or transform.a <= 0 or transform.e != -transform.a:
+        raise fields.error("crs_transform", "a landscape needs square pixels, north up")
+    scale = fields.take_positive("scale", 1 if name in OTHERS else 0.0001)
+    (offset,) = fields.take_numbers("offset", 1, [0])
+    return Shown(name, scale, offset)
 
 
 def _take_values(fields: Description, dtype: str) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ The emulator's README describes the format. Every mistake is a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from airflow_provider.earthengine.emulator.catalog.formulas import (
     take_crs,
     take_is_sampled,
 )
+from airflow_provider.earthengine.emulator.catalog.landscape import Scene
 from airflow_provider.earthengine.emulator.catalog.series import Series, read_series
 from airflow_provider.earthengine.emulator.catalog.stored_pixels import NOISE_BITS, FileRaster
 from airflow_provider.earthengine.emulator.catalog.tables import read_features
@@ -116,7 +118,8 @@ def _read_formula_image(
     properties: dict[str, Any],
     readers: tuple[str, ...] | None,
 ) -> Asset:
-    bands = tuple(band.make(0) for band in read_formula_bands(description))
+    scene = Scene(day_of_year=_day_of_year(properties))
+    bands = tuple(band.make(scene) for band in read_formula_bands(description))
     byte_count = _byte_count(bands)
     known = _known_of(bands, byte_count) | properties | _index_of(asset_id)
     return Asset(Image(bands, known, asset_id, version), readers, byte_count=byte_count)
@@ -139,6 +142,11 @@ def _byte_count(bands: Sequence[Band]) -> int:
     return sum(grid.width * grid.height * size for grid, size in grids if grid is not None)
 
 
+def _day_of_year(properties: dict[str, Any]) -> int:
+    milliseconds = properties.get("system:time_start", 0)
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).timetuple().tm_yday
+
+
 def _index_of(asset_id: str) -> dict[str, str]:
     return {"system:index": asset_id.rsplit("/", 1)[-1]}
 
@@ -156,7 +164,7 @@ def _read_collection(
     images: list[Asset] = []
     for number in series.numbers():
         image_id = f"{asset_id}/{series.index_of(number)}"
-        begin, change = series.visible_from.get(number, 0.0), series.reprocessed_at.get(number)
+        begin, change = series.visible_from_of(number), series.reprocessed_at.get(number)
         # An asset's version is the time of its ingestion, in microseconds.
         present = round(begin * 1_000_000) if begin else version
         first = _image_of(series, number, bands, image_id, present)
@@ -184,9 +192,9 @@ def _image_of(
 
     :param change: the number to add to its seed.
     """
-    windows = series.masked_in(number)
+    windows, scene = series.masked_in(number), series.scene_of(number, change)
     made = tuple(
-        band.make(number + 1 + change, windows if band.projection == bands[0].projection else ())
+        band.make(scene, windows if band.projection == bands[0].projection else ())
         for band in bands
     )
     known = _known_of(made, _byte_count(made)) | series.properties_of(number)

@@ -8,8 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider.earthengine.emulator.catalog.formulas import read_window
+from airflow_provider.earthengine.emulator.catalog.landscape import Scene
 from airflow_provider.earthengine.emulator.strict_json import Description
 from airflow_provider.earthengine.emulator.values.pixels import Window
+
+# A series without a count goes on for a server that keeps running.
+_DAYS_AHEAD = 366
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,9 @@ class Series:
         version exists.
     :param masked: the numbers of images with masked windows.
     :param cycles: properties whose values alternate between the images.
+    :param is_taken: whether there is an image, alternating; empty for all but the gaps.
+    :param hours_late: how long after its time an image is visible, alternating; empty for always.
+    :param cloud_property: the property of a landscape's images that says how cloudy they are.
     """
 
     start: datetime
@@ -34,9 +41,34 @@ class Series:
     reprocessed_at: Mapping[int, float]
     masked: tuple[tuple[frozenset[int], Window], ...]
     cycles: Mapping[str, list[Any]]
+    is_taken: tuple[bool, ...] = ()
+    hours_late: tuple[float, ...] = ()
+    cloud_property: str | None = None
 
     def numbers(self) -> Iterator[int]:
-        return (number for number in range(self.count) if number not in self.gaps)
+        taken = self.is_taken or (True,)
+        return (
+            number
+            for number in range(self.count)
+            if number not in self.gaps and taken[number % len(taken)]
+        )
+
+    def visible_from_of(self, number: int) -> float:
+        """Return the time from which an image is visible, in seconds since 1970; 0 for always."""
+        if number in self.visible_from or not self.hours_late:
+            return self.visible_from.get(number, 0.0)
+        late = timedelta(hours=self.hours_late[number % len(self.hours_late)])
+        return (self._time_of(number) + late).timestamp()
+
+    def scene_of(self, number: int, change: int = 0) -> Scene:
+        """Return what distinguishes the pixels of an image.
+
+        :param change: the number to add to its seed.
+        """
+        properties = self.properties_of(number)
+        cloud_percent = properties.get(self.cloud_property, 0.0) if self.cloud_property else 0.0
+        day = self._time_of(number).timetuple().tm_yday
+        return Scene(number + 1 + change, day, cloud_percent)
 
     def index_of(self, number: int) -> str:
         return self._time_of(number).strftime(self.index)
@@ -62,7 +94,10 @@ def read_series(description: Description) -> Series:
     fields = description.take_inner("series")
     start = _take_time(fields, "start")
     step = timedelta(days=fields.take_positive("step_days"))
-    count = fields.take_integer("count", 0)
+    hours_late = _take_hours(fields)
+    ahead = datetime.now(UTC) + timedelta(days=_DAYS_AHEAD) - start
+    count = fields.take_integer("count", 0, max(0, ahead // step) if hours_late else ...)
+    is_taken = _take_pattern(fields)
     gaps = _take_numbers(fields, "gaps", count, [])
     index = fields.take_text("index", "%Y%m%d")
     late = dict(_read_change(item, count) for item in fields.take_objects("late", []))
@@ -72,12 +107,39 @@ def read_series(description: Description) -> Series:
     for name, values in cycles.items():
         if not isinstance(values, list) or not values:
             raise fields.error(f"image_properties.{name}", "must be a list of alternating values")
+    cloudy = fields.take_text("cloud_property") if fields.has("cloud_property") else None
+    if cloudy is not None and not _are_percent(cycles.get(cloudy)):
+        raise fields.error("cloud_property", f"{cloudy!r} is not an image property in percent")
     fields.finish()
-    series = Series(start, step, count, gaps, index, late, again, masked, cycles)
+    series = Series(
+        start, step, count, gaps, index, late, again, masked, cycles, is_taken, hours_late, cloudy
+    )
     indexes = [series.index_of(number) for number in series.numbers()]
     if len(set(indexes)) < len(indexes):
         raise description.error("series.index", f"{index!r} gives two images the same name")
     return series
+
+
+def _take_hours(fields: Description) -> tuple[float, ...]:
+    hours = fields.take("hours_late", [])
+    if not isinstance(hours, list) or not all(_is_number(value) and value >= 0 for value in hours):
+        raise fields.error("hours_late", f"must be a list of hours, not {hours!r}")
+    return tuple(hours)
+
+
+def _take_pattern(fields: Description) -> tuple[bool, ...]:
+    pattern = fields.take("pattern", [])
+    if not isinstance(pattern, list) or not all(value in (0, 1) for value in pattern):
+        raise fields.error("pattern", f"must be a list of 1 (an image) and 0 (none), not {pattern!r}")
+    return tuple(bool(value) for value in pattern)
+
+
+def _are_percent(values: Any) -> bool:
+    return isinstance(values, list) and all(_is_number(each) and 0 <= each <= 100 for each in values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _read_change(fields: Description, count: int) -> tuple[int, float]:

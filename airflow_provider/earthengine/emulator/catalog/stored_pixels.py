@@ -87,8 +87,8 @@ class FormulaRaster:
             rows = np.arange(first, first + count, dtype=np.int64)
             values[start : start + count] = self._values(rows[:, np.newaxis], columns)
         if self.nan:
-            values[_inside(self.nan, window)] = np.nan
-        return Pixels(values, ~_inside(self.masked, window))
+            values[inside(self.nan, window)] = np.nan
+        return Pixels(values, ~inside(self.masked, window))
 
     def _values(self, rows: _Indexes, columns: _Indexes) -> npt.NDArray[Any]:
         row_level = rows // 16 * 3 + self.band * 101 + self.seed * 37
@@ -114,7 +114,7 @@ class FormulaRaster:
         return noise.view(np.int32) * _signs(rows) * _signs(columns)
 
 
-def _inside(holes: tuple[Window, ...], window: Window) -> npt.NDArray[np.bool_]:
+def inside(holes: tuple[Window, ...], window: Window) -> npt.NDArray[np.bool_]:
     """Return which pixels of a window are inside any of the holes."""
     is_inside = np.zeros((window.height, window.width), dtype=bool)
     for hole in holes:
