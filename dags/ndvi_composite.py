@@ -1,7 +1,7 @@
 """The greenness of a month: the median NDVI of a region's cloudless pixels, once a month.
 
 A function makes the image; it runs on the worker with Earth Engine initialised. A scheduled run
-takes the month that has just ended. Run it manually for any month with
+takes the month that has just ended, a manual run the month of its date. Run it for any month with
 
     airflow dags test ndvi_composite --conf '{"s3_bucket": "my-bucket", "month": "2021-01"}'
 """
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import ee
 
 # A scheduled run's interval ends with the month. A manual run may have no dates at all.
-MONTH = "{{ params.month or (data_interval_end - macros.timedelta(days=1)).strftime('%Y-%m') }}"
+END = "(data_interval_end | default(dag_run.run_after, true))"
+MONTH = f"{{{{ params.month or ({END} - macros.timedelta(days=1)).strftime('%Y-%m') }}}}"
 
 
 @task.earthengine_to_s3(

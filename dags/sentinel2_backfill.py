@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 POOL = os.environ.get("EARTHENGINE_POOL", "default_pool")
 AREA = [-122.0859, 37.0436, -122.0626, 37.0586]
 PREFIX = "sentinel2_by_day"
+# A manual run may have no logical date.
+DAY = "(logical_date | default(dag_run.run_after, true))"
 DOWNLOAD: dict[str, Any] = {
     "download_params": {
         "bands": ["B4", "B8"],
@@ -78,9 +80,9 @@ def sentinel2_backfill() -> None:
     EarthEngineToS3Operator(
         task_id="download",
         image=mosaic_of_day,
-        image_kwargs={"collection": "{{ params.collection }}", "day": "{{ ds }}"},
+        image_kwargs={"collection": "{{ params.collection }}", "day": f"{{{{ {DAY} | ds }}}}"},
         source={"name": "mosaic"},
-        s3_prefix=f"{PREFIX}/{{{{ ds[:4] }}}}/{{{{ ds }}}}",
+        s3_prefix=f"{PREFIX}/{{{{ {DAY}.year }}}}/{{{{ {DAY} | ds }}}}",
         **DOWNLOAD,
     )
 

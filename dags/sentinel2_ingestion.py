@@ -21,6 +21,8 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 
 AREA = [-122.0859, 37.0436, -122.0626, 37.0586]
 PREFIX = "sentinel2/%Y/%m"
+# A manual run may have no dates at all.
+END = "(data_interval_end | default(dag_run.run_after, true))"
 # The fields that both download tasks share; the others come from the lists they are expanded over.
 DOWNLOAD: dict[str, Any] = {
     "download_params": {
@@ -61,8 +63,8 @@ def report(downloaded: Any) -> list[str]:
 def sentinel2_ingestion() -> None:
     images: dict[str, Any] = {
         "collection": "{{ params.collection }}",
-        "start": "{{ data_interval_end - macros.timedelta(days=30) }}",
-        "end": "{{ data_interval_end }}",
+        "start": f"{{{{ {END} - macros.timedelta(days=30) }}}}",
+        "end": f"{{{{ {END} }}}}",
         "region": AREA,
         "filters": {"CLOUDY_PIXEL_PERCENTAGE": {"lt": 80}},
         "min_coverage_percent": 95,

@@ -14,6 +14,8 @@ from stack.environment import PROJECT_FOLDER, child_environment
 from stack.processes import ChildProcess, running
 
 CATALOG_FOLDER = PROJECT_FOLDER / "tests" / "data" / "catalog"
+# The assets of every example DAG, with series that end today; it ships in the wheel.
+DEMO_CATALOG_FOLDER = PROJECT_FOLDER / "airflow_provider" / "earthengine" / "demo" / "catalog"
 _READY = re.compile(r"^Earth Engine emulator ready at (http://\S+)$", re.MULTILINE)
 
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stack.emulator import emulator
+from stack.emulator import DEMO_CATALOG_FOLDER, emulator
 from stack.environment import PROJECT_FOLDER
 from stack.postgres import postgres
 from stack.processes import StackError, interrupts_unwind
@@ -126,7 +126,7 @@ def serve() -> None:
     """Run every server until a signal arrives; fail if one of them does not start."""
     with _held_lock(), contextlib.ExitStack() as parts:
         s3 = parts.enter_context(SeaweedFS(buckets=["demo"]))
-        earth_engine = parts.enter_context(emulator(FOLDER))
+        earth_engine = parts.enter_context(emulator(FOLDER, catalog=DEMO_CATALOG_FOLDER))
         database = parts.enter_context(postgres())
         connections = {
             "earthengine_default": earth_engine.airflow_connection,

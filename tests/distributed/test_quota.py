@@ -25,8 +25,6 @@ pytestmark = [
     pytest.mark.slow,
     # They share one scheduled Airflow.
     pytest.mark.xdist_group("distributed"),
-    # PostgreSQL's wheel asks platformdirs for a folder that it does not use.
-    pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set"),
 ]
 
 SLOTS_OF_THE_PROJECT = 40

@@ -12,8 +12,6 @@ pytestmark = [
     pytest.mark.slow,
     # They share one scheduled Airflow.
     pytest.mark.xdist_group("distributed"),
-    # PostgreSQL's wheel asks platformdirs for a folder that it does not use.
-    pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set"),
 ]
 
 SERIES = {"start": "2021-01-05T10:00:00Z", "step_days": 7}

@@ -27,8 +27,6 @@ pytestmark = [
     pytest.mark.slow,
     # One stack for all of them, where tests run side by side.
     pytest.mark.xdist_group("crash stack"),
-    # PostgreSQL's wheel asks platformdirs for a folder that it does not use.
-    pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set"),
 ]
 
 PIXELS = "thumbnails.getPixels"

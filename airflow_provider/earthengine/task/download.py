@@ -10,7 +10,7 @@ import importlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,18 +19,17 @@ from typing import TYPE_CHECKING, NoReturn
 
 from airflow_provider.earthengine.download.fields.on_empty import PUBLISH
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
-from airflow_provider.earthengine.exceptions import AllMaskedError
+from airflow_provider.earthengine.exceptions import AllMaskedError, EmptyImageError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.one_line import one_line
-from airflow_provider.earthengine.task.run import run_of, scratch_place
+from airflow_provider.earthengine.task.run import scratch_place
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
     from airflow_provider.earthengine.download.fetch.staged_tiles import StagedTiles
     from airflow_provider.earthengine.download.fields.job import Job
     from airflow_provider.earthengine.download.publish.canvases import Canvases
+    from airflow_provider.earthengine.download.publish.item import Run
     from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
     from airflow_provider.earthengine.download.publish.standing import Standing
     from airflow_provider.earthengine.download.raster.facts import RasterFacts
@@ -49,15 +48,34 @@ def log_plan(plan: Plan) -> None:
 
 @dataclass(frozen=True)
 class Downloader:
-    """Fetches, verifies and publishes in the process of a task.
+    """Fetches, verifies and publishes in this process.
 
     :param cancellation: ends what is under way at any time.
-    :param context: Airflow's, of the task.
+    :param describe_run: takes a source and ``is_conditional``, whether the object store honours
+        conditional writes; returns the run for the item.
     """
 
     hook: EarthEngineHook
     cancellation: Cancellation
-    context: Context
+    describe_run: Callable[..., Run]
+
+    def publish_once(self, job: Job, target: Target) -> tuple[CommitRecord, bool]:
+        """Return the record of the published download, and whether it was there already.
+
+        :raises EmptyImageError: if the image is empty, or a marker that is not due says so.
+        """
+        from airflow_provider.earthengine.download.publish import empty_dates
+        from airflow_provider.earthengine.download.publish.standing import look_at_destination
+
+        standing = look_at_destination(target)
+        marker = empty_dates.check_due(target, job, standing)
+        try:
+            record = standing.done or self.download(job, target, standing)
+        except EmptyImageError as error:
+            empty_dates.write_marker(target, job, marker, error)
+            raise
+        empty_dates.remove_marker(target, standing)
+        return record, standing.done is not None
 
     def download(self, job: Job, target: Target, standing: Standing) -> CommitRecord:
         """Return the record of the published download.
@@ -164,7 +182,7 @@ class Downloader:
                 job.destination,
                 job.identity,
                 Source(job.image, plan.info, job.params, job.record, job.source),
-                run_of(self.context, job.source, is_conditional=target.bucket.is_conditional),
+                self.describe_run(job.source, is_conditional=target.bucket.is_conditional),
                 files,
             )
             confirm = unchanged.result if unchanged else None

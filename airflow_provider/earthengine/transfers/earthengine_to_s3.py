@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider.earthengine.download.fields.check_fields import check_literals
@@ -16,7 +16,6 @@ from airflow_provider.earthengine.download.fields.region_file import MAX_BYTE_CO
 from airflow_provider.earthengine.download.fields.values import read_boolean
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.exceptions import EmptyImageError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
 from airflow_provider.earthengine.task.download import Downloader, log_plan
@@ -26,6 +25,7 @@ from airflow_provider.earthengine.task.run import (
     facts_of,
     generation_of,
     region_folders,
+    run_of,
     workload_tag_of,
 )
 
@@ -184,9 +184,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
 
     def execute(self, context: Context) -> list[str]:
         """Publish the download, unless it already exists, and return the URIs."""
-        from airflow_provider.earthengine.download.publish import empty_dates
         from airflow_provider.earthengine.download.publish.record import Target
-        from airflow_provider.earthengine.download.publish.standing import look_at_destination
 
         with (
             failing_for_good(skips_empty=lambda error: read_on_empty(self.on_empty).skips(error)),
@@ -197,17 +195,9 @@ class EarthEngineToS3Operator(ParseTimeChecks):
                 return self._push_plan(plan_job(job, hook), context)
             with closing(self._open_bucket(job)) as bucket:
                 target = Target(bucket, job.destination, job.identity, facts_of(context))
-                standing = look_at_destination(target)
-                marker = empty_dates.check_due(target, job, standing)
-                try:
-                    record = standing.done or Downloader(
-                        hook, self._cancellation, context
-                    ).download(job, target, standing)
-                except EmptyImageError as error:
-                    empty_dates.write_marker(target, job, marker, error)
-                    raise
-                empty_dates.remove_marker(target, standing)
-        if standing.done:
+                downloader = Downloader(hook, self._cancellation, partial(run_of, context))
+                record, was_there = downloader.publish_once(job, target)
+        if was_there:
             self.log.info("Already published: %s", record.item_uri)
         context["ti"].xcom_push(key="item", value=record.item_uri)
         context["ti"].xcom_push(key="summary", value=record.to_summary())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
 from affine import Affine
 
 from airflow_provider.earthengine.emulator.catalog.landscape import (
@@ -94,10 +96,19 @@ def take_is_sampled(fields: Description) -> bool:
 def make_band(band_id: str, raster: NativeRaster, projection: Projection, is_sampled: bool) -> Band:
     """Return the band of stored pixels."""
     whole = Footprint(projection, Box(0, 0, raster.width, raster.height))
-    pixel_type = PixelType(raster.dtype.name)
     return Band(
-        band_id, pixel_type, projection, whole, StoredPixels(raster, projection, is_sampled)
+        band_id,
+        _pixel_type(raster.dtype),
+        projection,
+        whole,
+        StoredPixels(raster, projection, is_sampled),
     )
+
+
+@cache
+def _pixel_type(dtype: np.dtype[np.generic]) -> PixelType:
+    # Asking numpy for the name is most of the time that a long series takes.
+    return PixelType(dtype.name)
 
 
 def read_formula_bands(description: Description) -> tuple[FormulaBand, ...]:

@@ -49,7 +49,8 @@ SHOWN = (*_SPECTRA, *OTHERS)
 # (2025-08)
 _SHADOW, _PLANTS, _SOIL, _WATER, _MEDIUM_CLOUD, _CLOUD = 3, 4, 5, 6, 8, 9
 # Landsat's QA_PIXEL for the same: clear land, clear water, cloud, cloud shadow.
-# Source: https://developers.google.com/earth-engine/datasets/catalog/LANDSAT_LC08_C02_T1_L2 (2025-08)
+# Source: https://developers.google.com/earth-engine/datasets/catalog/LANDSAT_LC08_C02_T1_L2
+# (2025-08)
 _QA_LAND, _QA_WATER, _QA_CLOUD, _QA_SHADOW = 21824, 21952, 22280, 23888
 
 _HILLS, _MOISTURE, _FIELDS, _CLOUDS = 11, 23, 37, 53
@@ -116,9 +117,9 @@ class LandscapeRaster:
     def _centres(self, window: Window) -> tuple[Values, Values]:
         columns = np.arange(window.left, window.left + window.width) + 0.5
         rows = np.arange(window.top, window.top + window.height) + 0.5
-        return self.transform.c + columns * self.transform.a, (
-            self.transform.f + rows * self.transform.e
-        )
+        east, south = float(self.transform.a), float(self.transform.e)
+        left, top = float(self.transform.c), float(self.transform.f)
+        return (left + columns * east).astype(np.float64), (top + rows * south).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +135,11 @@ class _View:
 def _show(name: str, view: _View) -> Values:
     cloud, shadow = _clouds(view)
     if name == "cloud_percent":
-        return np.rint(cloud * 100)
+        percent: Values = np.rint(cloud * 100)
+        return percent
     if name == "clear_share":
-        return np.clip(1 - np.maximum(cloud, 0.8 * shadow), 0, 1)
+        clear: Values = np.clip(1 - np.maximum(cloud, 0.8 * shadow), 0, 1)
+        return clear
     level, slope = _hills(view)
     is_water = level < _LAKE_LEVEL
     plants = _plants(view, level)
@@ -146,9 +149,11 @@ def _show(name: str, view: _View) -> Values:
     ground = np.where(is_water, water_value, soil + (plant - soil) * plants)
     light = np.where(is_water, 1.0, np.clip(1 + slope, 0.45, 1.5)) * (1 - 0.55 * shadow)
     if name == "temperature":
-        return ground + 3 * (light - 1) + (white - ground) * cloud
+        warmth: Values = ground + 3 * (light - 1) + (white - ground) * cloud
+        return warmth
     grain = 1 + 0.05 * (pixel_noise(view.eastings, view.northings, view.scene.seed) - 0.5)
-    return (ground * light * (1 - cloud) + white * cloud) * grain
+    seen: Values = (ground * light * (1 - cloud) + white * cloud) * grain
+    return seen
 
 
 def _hills(view: _View) -> tuple[Values, Values]:
@@ -201,7 +206,9 @@ def _classes(
     conditions: list[Any] = [cloud > 0.6, cloud > 0.15, shadow > 0.3, is_water]
     if name == "qa_pixel":
         flags = [_QA_CLOUD, _QA_CLOUD, _QA_SHADOW, _QA_WATER]
-        return np.select(conditions, flags, _QA_LAND).astype(np.float64)
+        quality: Values = np.select(conditions, flags, _QA_LAND).astype(np.float64)
+        return quality
     classes: list[Any] = [_CLOUD, _MEDIUM_CLOUD, _SHADOW, _WATER]
     land = np.where(plants > 0.35, _PLANTS, _SOIL)
-    return np.select(conditions, classes, land).astype(np.float64)
+    found: Values = np.select(conditions, classes, land).astype(np.float64)
+    return found

@@ -85,4 +85,4 @@ def _hash(rows: Indexes, columns: Indexes, salt: int) -> npt.NDArray[np.uint32]:
 
 
 def _uniform(numbers: npt.NDArray[np.uint32]) -> Values:
-    return numbers * 2.0**-32
+    return numbers.astype(np.float64) * 2.0**-32

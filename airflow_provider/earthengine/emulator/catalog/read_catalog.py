@@ -194,7 +194,7 @@ def _image_of(
     """
     windows, scene = series.masked_in(number), series.scene_of(number, change)
     made = tuple(
-        band.make(scene, windows if band.projection == bands[0].projection else ())
+        band.make(scene, windows if windows and band.projection == bands[0].projection else ())
         for band in bands
     )
     known = _known_of(made, _byte_count(made)) | series.properties_of(number)

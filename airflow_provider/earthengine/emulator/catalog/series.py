@@ -130,12 +130,14 @@ def _take_hours(fields: Description) -> tuple[float, ...]:
 def _take_pattern(fields: Description) -> tuple[bool, ...]:
     pattern = fields.take("pattern", [])
     if not isinstance(pattern, list) or not all(value in (0, 1) for value in pattern):
-        raise fields.error("pattern", f"must be a list of 1 (an image) and 0 (none), not {pattern!r}")
+        raise fields.error("pattern", f"must be a list of 1 and 0, not {pattern!r}")
     return tuple(bool(value) for value in pattern)
 
 
 def _are_percent(values: Any) -> bool:
-    return isinstance(values, list) and all(_is_number(each) and 0 <= each <= 100 for each in values)
+    return isinstance(values, list) and all(
+        _is_number(each) and 0 <= each <= 100 for each in values
+    )
 
 
 def _is_number(value: Any) -> bool:

@@ -1,0 +1,1 @@
+"""The demo that ships in the wheel: an emulator, an S3 server, and one download between them."""
