@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from stack.airflow import AirflowHome, FailedRunError, airflow_home
 from stack.bucket import list_keys, read_rasters, table
-from stack.emulator import DEMO_CATALOG_FOLDER, emulator
+from stack.emulator import demo_emulator
 from stack.environment import PROJECT_FOLDER
 from stack.processes import StackError, interrupts_unwind
 from stack.seaweedfs import SeaweedFS
@@ -66,7 +66,7 @@ def run_demo(output_folder: Path, dag_runs: DagRuns) -> None:
         with step("S3 server (SeaweedFS)"):
             s3 = parts.enter_context(SeaweedFS(buckets=[BUCKET]))
         with step("Earth Engine emulator"):
-            earth_engine = parts.enter_context(emulator(folder, catalog=DEMO_CATALOG_FOLDER))
+            earth_engine = parts.enter_context(demo_emulator(folder))
         connections = {
             "earthengine_default": earth_engine.airflow_connection,
             "aws_default": s3.airflow_connection,

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airflow_provider.earthengine.demo.servers import CATALOG_FOLDER as DEMO_CATALOG_FOLDER
+from airflow_provider.earthengine.demo.servers import PROJECT as DEMO_PROJECT
 from stack.environment import PROJECT_FOLDER, child_environment
 from stack.processes import ChildProcess, running
 
 CATALOG_FOLDER = PROJECT_FOLDER / "tests" / "data" / "catalog"
-# The assets of every example DAG, with series that end today; it ships in the wheel.
-DEMO_CATALOG_FOLDER = PROJECT_FOLDER / "airflow_provider" / "earthengine" / "demo" / "catalog"
 _READY = re.compile(r"^Earth Engine emulator ready at (http://\S+)$", re.MULTILINE)
 
 
@@ -62,6 +62,11 @@ def emulator(
         log_path=folder / "emulator.log",
     ) as child:
         yield Emulator(url=_ready_url(child), project=project, process_id=child.pid)
+
+
+def demo_emulator(folder: Path) -> contextlib.AbstractContextManager[Emulator]:
+    """Run the emulator with the catalog of the demo, which has the assets of all example DAGs."""
+    return emulator(folder, catalog=DEMO_CATALOG_FOLDER, project=DEMO_PROJECT)
 
 
 def _ready_url(child: ChildProcess) -> str:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stack.emulator import DEMO_CATALOG_FOLDER, emulator
+from stack.emulator import DEMO_PROJECT, demo_emulator
 from stack.environment import PROJECT_FOLDER
 from stack.postgres import postgres
 from stack.processes import StackError, interrupts_unwind
@@ -59,7 +59,7 @@ def up() -> None:
     addresses = json.loads(ADDRESSES.read_text())
     print(f"Airflow   {addresses['airflow']}   (no login)")
     print(f"S3        {addresses['s3']}   bucket demo, key {SeaweedFS.access_key}")
-    print(f"Emulator  {addresses['emulator']}   project demo")
+    print(f"Emulator  {addresses['emulator']}   project {DEMO_PROJECT}")
     print(f"Logs      {FOLDER.relative_to(PROJECT_FOLDER)}/")
     print("Stop it all with `make down`.")
 
@@ -126,7 +126,7 @@ def serve() -> None:
     """Run every server until a signal arrives; fail if one of them does not start."""
     with _held_lock(), contextlib.ExitStack() as parts:
         s3 = parts.enter_context(SeaweedFS(buckets=["demo"]))
-        earth_engine = parts.enter_context(emulator(FOLDER, catalog=DEMO_CATALOG_FOLDER))
+        earth_engine = parts.enter_context(demo_emulator(FOLDER))
         database = parts.enter_context(postgres())
         connections = {
             "earthengine_default": earth_engine.airflow_connection,

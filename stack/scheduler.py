@@ -17,9 +17,12 @@ from stack.airflow_api import AirflowApi
 from stack.postgres import Postgres
 from stack.processes import LOOPBACK, ChildProcess, StackError, free_ports, running
 
+# The user interface asks it for the logs of running tasks.
+_LOG_SERVER = "log-server"
 # Started in this order and stopped in reverse: the scheduler stops first, while the servers that it
 # needs still answer. Without --skip-serve-logs, two of them would serve logs on all interfaces.
 _COMPONENTS = {
+    _LOG_SERVER: (),
     "api-server": ("api-server",),
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
@@ -34,7 +37,8 @@ class ScheduledAirflow:
 
     :param url: of the user interface and the API.
     :param log_folder: has one file per process; the logs of tasks are in the home.
-    :param components: the processes by name: api-server, dag-processor, triggerer, scheduler.
+    :param components: the processes by name: log-server, api-server, dag-processor, triggerer,
+        scheduler.
     """
 
     url: str
@@ -46,11 +50,18 @@ class ScheduledAirflow:
         """Run one of the processes until the block ends; a second one if it already runs."""
         return running(
             f"airflow {name}",
-            [self.home.program, *_COMPONENTS[name]],
+            self._log_server() if name == _LOG_SERVER else [self.home.program, *_COMPONENTS[name]],
             environment=self.home.environment,
             log_path=self.log_folder / f"{name}.log",
             grace_seconds=15,
         )
+
+    def _log_server(self) -> list[str | Path]:
+        """Return the command of Airflow's own server of logs, but on loopback."""
+        port = self.home.environment["AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT"]
+        application = "airflow.utils.serve_logs.log_server:get_app"
+        options = ["--factory", "--host", LOOPBACK, "--port", port, "--no-access-log"]
+        return [self.home.program.parent / "python", "-m", "uvicorn", application, *options]
 
 
 @contextlib.contextmanager
@@ -94,14 +105,17 @@ def scheduled_airflow(
 
 def _server_settings(url: str) -> dict[str, str]:
     port = url.rpartition(":")[2]
+    log_port = str(free_ports(1)[0])
     return {
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__PORT": port,
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        # Only a label here; the default queries DNS.
-        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "platform.node",
+        # Where logs are asked for; the default queries DNS.
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "airflow_provider.earthengine.demo.processes.loopback",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": log_port,
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": log_port,
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",

@@ -13,7 +13,7 @@ import pytest
 
 from stack.airflow import DAGS_FOLDER
 from stack.airflow_api import AirflowApi, wait_until
-from stack.emulator import DEMO_CATALOG_FOLDER, emulator
+from stack.emulator import demo_emulator
 from stack.postgres import postgres
 from stack.scheduler import ScheduledAirflow, scheduled_airflow
 from stack.seaweedfs import SeaweedFS
@@ -29,7 +29,7 @@ def airflow() -> Iterator[ScheduledAirflow]:
         # Short, because the paths of sockets may not be longer than about a hundred characters.
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="every-dag-")))
         s3 = parts.enter_context(SeaweedFS(buckets=["demo"]))
-        earth_engine = parts.enter_context(emulator(folder, catalog=DEMO_CATALOG_FOLDER))
+        earth_engine = parts.enter_context(demo_emulator(folder))
         connections = {
             "earthengine_default": earth_engine.airflow_connection,
             "aws_default": s3.airflow_connection,

@@ -29,6 +29,11 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
+def loopback() -> str:
+    """Return loopback's address, as Airflow's ``hostname_callable``."""
+    return LOOPBACK
+
+
 class StackError(Exception):
     """A server did not start, ended early or refused; the text is one sentence for people."""
 
