@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests run side by side, file by file, each process with servers of its own.
 JOBS ?= 2
-EXTRAS := emulator,stack,dev,docs,bench
+EXTRAS := cli,emulator,stack,dev,docs,bench
 
 # Python without its bytecode cache makes every start of Airflow three seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -127,7 +127,7 @@ down: $(STAMP) ## stop what `make up` started
 lock: $(STAMP) ## write constraints.txt anew from setup.cfg, with the newest versions
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
 	  --custom-compile-command 'make lock' --no-emit-index-url \
-	  --extra emulator --extra stack --extra celery --extra dev --extra docs --extra bench \
+	  --extra cli --extra emulator --extra stack --extra celery --extra dev --extra docs --extra bench \
 	  setup.cfg --output-file constraints.txt
 
 clean: ## remove what these commands made

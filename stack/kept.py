@@ -18,7 +18,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stack.emulator import DEMO_PROJECT, demo_emulator
+from airflow_provider.earthengine.demo.servers import PROJECT
+from stack.emulator import demo_emulator
 from stack.environment import PROJECT_FOLDER
 from stack.postgres import postgres
 from stack.processes import StackError, interrupts_unwind
@@ -59,7 +60,7 @@ def up() -> None:
     addresses = json.loads(ADDRESSES.read_text())
     print(f"Airflow   {addresses['airflow']}   (no login)")
     print(f"S3        {addresses['s3']}   bucket demo, key {SeaweedFS.access_key}")
-    print(f"Emulator  {addresses['emulator']}   project {DEMO_PROJECT}")
+    print(f"Emulator  {addresses['emulator']}   project {PROJECT}")
     print(f"Logs      {FOLDER.relative_to(PROJECT_FOLDER)}/")
     print("Stop it all with `make down`.")
 

@@ -127,6 +127,8 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["google"],
             }
         ],
+        # Airflow 3.2 and newer call it; older ones ignore it.
+        "cli": [f"{_PACKAGE}.cli.airflow_command.get_cli_commands"],
         "hooks": [
             {
                 "integration-name": _NAME,

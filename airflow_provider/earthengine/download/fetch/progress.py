@@ -29,6 +29,16 @@ class Progress:
         self._tile_count = tile_count
         self._done = self._byte_count = self._retries = 0
 
+    @property
+    def done(self) -> int:
+        """The number of complete tiles."""
+        return self._done
+
+    @property
+    def tile_count(self) -> int:
+        """The number of tiles, as planned or cut since."""
+        return self._tile_count
+
     def count_bytes(self, byte_count: int) -> None:
         """Count bytes that arrived."""
         with self._lock:

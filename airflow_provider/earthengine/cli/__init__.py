@@ -1,0 +1,1 @@
+"""The command line: what needs no scheduler, no database and no DAG."""
