@@ -4,7 +4,8 @@
 
 A date that is already in the bucket takes one read and one listing of the bucket, and no
 computation in Earth Engine. A date without an image is marked by ``mosaic.empty.json`` below its
-prefix, and not requested again until the marker is due; the second DAG checks due markers weekly.
+prefix, and not requested again until the marker is due; the second DAG checks due markers weekly. Once the
+first is unpaused, it also takes each day that ends.
 """
 
 from __future__ import annotations
@@ -70,7 +71,6 @@ def mosaic_of_day(collection: str, day: str) -> ee.Image:
 @dag(
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2019, 1, 1, tzinfo=UTC),
-    end_date=datetime(2023, 12, 31, tzinfo=UTC),
     catchup=False,
     params=PARAMS,
     tags=["earthengine"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,12 +15,14 @@ from stack.airflow import DAGS_FOLDER
 from stack.airflow_api import AirflowApi, wait_until
 from stack.emulator import demo_emulator
 from stack.postgres import postgres
+from stack.processes import StackError
 from stack.scheduler import ScheduledAirflow, scheduled_airflow
 from stack.seaweedfs import SeaweedFS
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("every_dag")]
 DATES = {"no date": None, "today": "now", "a past date": "2021-01-09T00:00:00Z"}
 ENDED = {"success", "failed"}
+PATIENCE = 540
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,8 @@ def test_every_dag_is_green_with_its_defaults(airflow: ScheduledAirflow) -> None
             body = {"logical_date": moment, "conf": {}}
             run = api.ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
             runs[dag_id, name] = f"/api/v2/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
-    wait_until(lambda: all(api.state(path) in ENDED for path in runs.values()))
+    with suppress(StackError):
+        wait_until(lambda: all(api.state(path) in ENDED for path in runs.values()), PATIENCE)
     assert {key: api.state(path) for key, path in runs.items()} == dict.fromkeys(runs, "success")
     # What the past date has in the catalogue is downloaded, not skipped.
     for dag_id in ("sentinel2_daily", "sentinel2_backfill", "ndvi_composite"):

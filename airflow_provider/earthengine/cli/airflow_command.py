@@ -10,7 +10,7 @@ def get_cli_commands() -> list[Any]:
     """Return the command for Airflow, which calls this each time it starts."""
     from airflow.cli.cli_config import ActionCommand, Arg
 
-    arguments = Arg(
+    arguments = Arg(  # type: ignore[no-untyped-call]  # Airflow's
         ("arguments",),
         nargs=argparse.REMAINDER,
         help="plan, download, verify, emulator or demo, and its own arguments; each has --help",

@@ -118,18 +118,15 @@ def verify(context: click.Context, uri: str, aws_conn_id: str, as_json: bool) ->
 
     name, key = read_object_uri(uri)
     with closing(Bucket(open_client(aws_conn_id), name)) as bucket:
-        found = [
-            each for item in find_item_keys(bucket, key) for each in compare_item(bucket, item)
-        ]
+        keys = find_item_keys(bucket, key)
+        found = [each for item in keys for each in compare_item(bucket, item)]
     wrong = [each for each in found if each.problem]
     if as_json:
         rows = [{"uri": each.uri, "problem": each.problem or None} for each in found]
         click.echo(json.dumps({"is_as_recorded": not wrong, "objects": rows}, indent=2))
     else:
         for each in found:
-            click.echo(
-                f"{each.uri} {each.problem}" if each.problem else f"{each.uri} is as recorded"
-            )
+            click.echo(f"{each.uri} {each.problem or 'is as recorded'}")
     if wrong:
         context.exit(MISMATCH)
 

@@ -55,15 +55,14 @@ def find_item_keys(bucket: Bucket, key: str) -> list[str]:
     elif key.endswith(".json"):
         found = [key]
     else:
-        wanted = (f"{key}.json", _BAND_OF_A_RASTER.sub(".bands.json", key))
-        found = [
-            each for each in wanted if each.endswith(ITEM_SUFFIXES) and bucket.head_object(each)
-        ]
+        names = (f"{key}.json", _BAND_OF_A_RASTER.sub(".bands.json", key))
+        wanted = [each for each in names if each.endswith(ITEM_SUFFIXES)]
+        found = [each for each in wanted if bucket.head_object(each)][:1]
     if not found:
         raise AssetNotFoundError(
             f"{bucket.uri(key)} has no item; without one, there is no complete download."
         )
-    return found[:1] if key and not key.endswith("/") else found
+    return found
 
 
 def compare_item(bucket: Bucket, key: str) -> list[Finding]:
@@ -72,13 +71,13 @@ def compare_item(bucket: Bucket, key: str) -> list[Finding]:
     content = bucket.read_object(key)
     if content is None:
         return [Finding(uri, "does not exist")]
-    if is_claim(content[0]):
-        return [Finding(uri, "is a claim: a download is being replaced, or was not finished")]
     suffix = next((each for each in ITEM_SUFFIXES if key.endswith(each)), ".json")
     try:
-        place = place_of(key, suffix)
+        place, item = place_of(key, suffix), parse_json(content[0], key)
+        if is_claim(item):
+            return [Finding(uri, "is a claim: a download is being replaced, or was not finished")]
         destination = Destination(bucket.name, place.prefix, place.base, suffix)
-        record = read_item(destination, parse_json(content[0], key), content[1])
+        record = read_item(destination, item, content[1])
     except ForeignValueError as error:
         return [Finding(uri, f"is not an item that this package wrote: {error}")]
     return [Finding(uri), *(_compare(bucket, stored) for stored in record.objects)]
