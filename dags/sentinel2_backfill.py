@@ -4,8 +4,8 @@
 
 A date that is already in the bucket takes one read and one listing of the bucket, and no
 computation in Earth Engine. A date without an image is marked by ``mosaic.empty.json`` below its
-prefix, and not requested again until the marker is due; the second DAG checks due markers weekly. Once the
-first is unpaused, it also takes each day that ends.
+prefix, and not requested again until the marker is due; the second DAG checks due markers weekly.
+Once the first is unpaused, it also takes each day that ends.
 """
 
 from __future__ import annotations

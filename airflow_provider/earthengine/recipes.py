@@ -1,0 +1,142 @@
+"""Functions for your own image functions: cloud masks, Landsat's scales, composites, many regions.
+
+Import them, or copy what you need: each is a few lines of Earth Engine's own client. All but
+:func:`downloads_of_regions` run where Earth Engine is initialised, which is so in a function that
+is passed as ``image`` or decorated with ``@task.earthengine_to_s3``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
+if TYPE_CHECKING:
+    import ee
+
+# Vegetation, bare soil, water. Source:
+# https://developers.google.com/earth-engine/datasets/catalog/COPERNICUS_S2_SR_HARMONIZED (2025-08)
+CLEAR_CLASSES = (4, 5, 6)
+# Its page suggests to keep scores from 0.50 to 0.65 on. Source: https://developers.google.com/
+# earth-engine/datasets/catalog/GOOGLE_CLOUD_SCORE_PLUS_V1_S2_HARMONIZED (2025-08)
+CLOUD_SCORE_COLLECTION = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
+# Source: https://developers.google.com/earth-engine/datasets/catalog/LANDSAT_LC08_C02_T1_L2
+# (2025-08). The bits of QA_PIXEL: fill, dilated cloud, cirrus, cloud, cloud shadow.
+_UNCLEAR_BITS = 0b11111
+_LANDSAT_SCALES = {"SR_B": (0.0000275, -0.2), "ST_B": (0.00341802, 149.0)}
+
+
+def mask_by_scene_class(image: ee.Image, keep: Collection[int] = CLEAR_CLASSES) -> ee.Image:
+    """Return a Sentinel-2 image (level 2A) with all pixels masked but those of some classes.
+
+    :param keep: classes of the band SCL.
+    """
+    scene = image.select("SCL")
+    first, *others = sorted(keep)
+    is_kept = scene.eq(first)
+    for each in others:
+        is_kept = is_kept.Or(scene.eq(each))
+    return image.updateMask(is_kept)
+
+
+def mask_by_cloud_score(
+    image: ee.Image, least: float = 0.6, band: str = "cs_cdf", scores: str = CLOUD_SCORE_COLLECTION
+) -> ee.Image:
+    """Return a Sentinel-2 image whose pixels are masked where Cloud Score+ says they are not clear.
+
+    An image that has no score is masked wholly.
+
+    :param least: from 0 (cloud) to 1 (clear).
+    :param band: "cs_cdf", which is more robust to haze and edges, or "cs".
+    """
+    import ee
+
+    index = ee.Filter.eq("system:index", image.get("system:index"))
+    score = ee.ImageCollection(scores).filter(index).select(band).mosaic()
+    # Without a score, the mosaic has no band, and the last one is the constant.
+    clear_share = ee.Image.constant(-1).addBands(score).slice(-1)
+    return image.updateMask(clear_share.gte(least))
+
+
+def mask_landsat_clouds(image: ee.Image) -> ee.Image:
+    """Return a Landsat image (Collection 2) with clouds, their shadows, cirrus and fill masked."""
+    return image.updateMask(image.select("QA_PIXEL").bitwiseAnd(_UNCLEAR_BITS).eq(0))
+
+
+def scale_landsat(image: ee.Image, bands: Collection[str]) -> ee.Image:
+    """Return bands of a Landsat image (Collection 2, level 2) as reflectance and kelvin.
+
+    :param bands: such as SR_B4 and ST_B10; each needs a scale, so QA_PIXEL is refused.
+    :raises DownloadParamsError: if a band has no scale.
+    """
+    import ee
+
+    first, *others = (_scale_band(image, band) for band in bands)
+    for each in others:
+        first = first.addBands(each)
+    return ee.Image(first.copyProperties(image, ["system:time_start", "system:index"]))
+
+
+def _scale_band(image: ee.Image, band: str) -> ee.Image:
+    if band[:4] not in _LANDSAT_SCALES:
+        raise DownloadParamsError(
+            f"The band {band!r} has no scale; the surface bands of Landsat, SR_B... and ST_B..., "
+            "have.",
+            field="bands",
+        )
+    scale, offset = _LANDSAT_SCALES[band[:4]]
+    scaled: ee.Image = image.select([band]).multiply(scale).add(offset).toFloat()
+    return scaled
+
+
+def monthly_median(
+    collection: str, month: str, prepare: Callable[[ee.Image], ee.Image]
+) -> ee.Image:
+    """Return the median of a month's images, as floats.
+
+    :param month: for example "2021-01", in UTC.
+    :param prepare: applied to each image, such as a mask; may also select bands.
+    """
+    import ee
+
+    start, end = _month(month)
+    images = ee.ImageCollection(collection).filterDate(start, end)
+    composite: ee.Image = images.map(prepare).median().toFloat()
+    return composite
+
+
+def _month(text: str) -> tuple[str, str]:
+    try:
+        start = date.fromisoformat(f"{text}-01")
+    except (TypeError, ValueError):
+        raise DownloadParamsError(
+            f"month is {text!r:.60}; write it as in '2021-01'.", field="month"
+        ) from None
+    return start.isoformat(), (start + timedelta(days=31)).replace(day=1).isoformat()
+
+
+def downloads_of_regions(
+    regions: Mapping[str, Any], download_params: Mapping[str, Any] | None = None, **fields: Any
+) -> list[dict[str, Any]]:
+    """Return a download for each region, for ``EarthEngineToS3Operator.partial().expand_kwargs``.
+
+    :param regions: name -> region, as ``download_params`` takes it; the name is that of the
+        objects.
+    :param download_params: those that all downloads share; they replace those of ``partial``.
+    :param fields: further fields of the operator, the same for all.
+    :raises DownloadParamsError: if there is no region, or ``download_params`` has a name or region.
+    """
+    shared = dict(download_params or {})
+    if not regions:
+        raise DownloadParamsError("regions names no region.", field="regions")
+    if twice := sorted({"name", "region"} & set(shared)):
+        raise DownloadParamsError(
+            f"download_params has {' and '.join(twice)}, which the regions give; remove it.",
+            field="download_params",
+        )
+    return [
+        {**fields, "download_params": {**shared, "name": name, "region": region}}
+        for name, region in regions.items()
+    ]
