@@ -1,7 +1,7 @@
 # Needs: make, and a Python >= 3.11 with venv. Everything else comes into .venv, from constraints.txt;
 # the network is needed for that, and for what `make test-slow` installs besides, but not afterwards.
 #
-#   make demo       one Earth Engine download after the other, through real Airflow, into real S3
+#   make demo       all example DAGs, one after the other, through real Airflow, into real S3
 #   make test       lint, types, import contracts, documentation, tests: minutes
 #   make test-slow  all other tests: most of an hour
 #   make up / down  the same stack, kept, with Airflow's user interface
@@ -68,7 +68,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt $(if $(STALE),FORCE)
 	  --editable '.[$(EXTRAS)]'
 	@touch $@
 
-demo: $(STAMP) ## run three example DAGs against the emulator, then show what is in the bucket
+demo: $(STAMP) ## run all example DAGs against the emulator, then show what is in the bucket
 	$(BIN)/python -m stack.demo
 
 test: lint docs ## lint, strict types, import contracts, documentation, tests: before every commit

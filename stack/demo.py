@@ -31,10 +31,22 @@ DagRuns = Sequence[tuple[str, str]]
 
 BUCKET = "demo"
 OUTPUT_FOLDER = PROJECT_FOLDER / "build" / "demo"
-DAG_RUNS = (
-    ("landsat_to_s3", "2021-01-09"),
-    ("sentinel2_daily", "2021-01-09"),
-    ("getdownloadid_examples", "2021-01-09"),
+DATE = "2021-01-09"
+# Every DAG of dags/. The recheck comes after the backfill, whose markers it reads.
+DAG_RUNS = tuple(
+    (dag_id, DATE)
+    for dag_id in (
+        "landsat_to_s3",
+        "sentinel2_daily",
+        "getdownloadid_examples",
+        "many_regions",
+        "ndvi_composite",
+        "sentinel2_cloud_masks",
+        "landsat_reflectance",
+        "sentinel2_ingestion",
+        "sentinel2_backfill",
+        "sentinel2_recheck",
+    )
 )
 
 

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from airflow_provider.earthengine.demo.servers import PROJECT
+from stack.airflow import DAGS_FOLDER, AirflowHome
 from stack.emulator import demo_emulator
 from stack.environment import PROJECT_FOLDER
 from stack.postgres import postgres
@@ -30,6 +32,8 @@ FOLDER = PROJECT_FOLDER / "build" / "kept"
 LOCK = FOLDER / "lock"
 ADDRESSES = FOLDER / "addresses.json"
 LOG = FOLDER / "stack.log"
+COMMAND = FOLDER / "airflow"
+EXPORTS = FOLDER / "connections.sh"
 _START_SECONDS = 180
 _STOP_SECONDS = 90
 
@@ -62,7 +66,17 @@ def up() -> None:
     print(f"S3        {addresses['s3']}   bucket demo, key {SeaweedFS.access_key}")
     print(f"Emulator  {addresses['emulator']}   project {PROJECT}")
     print(f"Logs      {FOLDER.relative_to(PROJECT_FOLDER)}/")
-    print("Stop it all with `make down`.")
+    print(_next_steps(addresses["airflow"]))
+
+
+def _next_steps(url: str) -> str:
+    command = COMMAND.relative_to(PROJECT_FOLDER)
+    return f"""
+Open {url}/dags, switch on landsat_to_s3 and press its Trigger button; the form's defaults will do.
+What it wrote:         .venv/bin/earthengine-to-s3 verify s3://demo/   (after: . {EXPORTS.relative_to(PROJECT_FOLDER)})
+Your own DAGs:         put them into {DAGS_FOLDER.relative_to(PROJECT_FOLDER)}/; they appear within half a minute
+The airflow command:   {command} dags list
+Stop it all with `make down`."""
 
 
 def _start_supervisor() -> None:
@@ -136,12 +150,30 @@ def serve() -> None:
         airflow = parts.enter_context(
             scheduled_airflow(postgres=database, connections=connections, log_folder=FOLDER)
         )
+        _write_command(airflow.home)
+        _write_exports(connections)
         _write_addresses(
             {"airflow": airflow.url, "s3": s3.endpoint_url, "emulator": earth_engine.url}
         )
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()
         ADDRESSES.unlink(missing_ok=True)
+
+
+def _write_command(home: AirflowHome) -> None:
+    """Write a program that is ``airflow`` in the environment of the stack."""
+    variables = " ".join(shlex.quote(f"{name}={text}") for name, text in home.environment.items())
+    COMMAND.write_text(f'#!/bin/sh\nexec env -i {variables} {home.program} "$@"\n')
+    # It holds the keys of the stack.
+    COMMAND.chmod(0o700)
+
+
+def _write_exports(connections: dict[str, str]) -> None:
+    lines = [
+        f"export AIRFLOW_CONN_{name.upper()}={shlex.quote(text)}\n"
+        for name, text in connections.items()
+    ]
+    EXPORTS.write_text("".join(lines))
 
 
 def _write_addresses(addresses: dict[str, str]) -> None:

@@ -34,9 +34,10 @@ def is_installed() -> bool:
     return (environment_folder() / _INSTALLED).exists()
 
 
-def install() -> None:
+def install() -> Path:
     """Build the wheel and install it into its environment; remove those for other requirements.
 
+    :return: the wheel.
     :raises StackError: if uv fails; holds its output.
     """
     folder = environment_folder()
@@ -57,14 +58,15 @@ def install() -> None:
         str(PROJECT_FOLDER / "constraints.txt"),
         "--reinstall-package",
         DISTRIBUTION,
-        f"{DISTRIBUTION}[emulator] @ {wheel.as_uri()}",
+        f"{DISTRIBUTION}[demo] @ {wheel.as_uri()}",
         "pytest",
     )
     (folder / _INSTALLED).touch()
+    return wheel
 
 
 if __name__ == "__main__":
     try:
-        install()
+        print(f"{install()}\ninstalled in {environment_folder()}")
     except StackError as error:
         sys.exit(f"wheel: {error}")
