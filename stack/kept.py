@@ -70,12 +70,14 @@ def up() -> None:
 
 
 def _next_steps(url: str) -> str:
-    command = COMMAND.relative_to(PROJECT_FOLDER)
+    dags, command, exports = (
+        path.relative_to(PROJECT_FOLDER) for path in (DAGS_FOLDER, COMMAND, EXPORTS)
+    )
     return f"""
-Open {url}/dags, switch on landsat_to_s3 and press its Trigger button; the form's defaults will do.
-What it wrote:         .venv/bin/earthengine-to-s3 verify s3://demo/   (after: . {EXPORTS.relative_to(PROJECT_FOLDER)})
-Your own DAGs:         put them into {DAGS_FOLDER.relative_to(PROJECT_FOLDER)}/; they appear within half a minute
-The airflow command:   {command} dags list
+Open {url}/dags, switch on landsat_to_s3, and trigger it: the form's defaults will do.
+Compare what it wrote with its items: . {exports}; .venv/bin/earthengine-to-s3 verify s3://demo/
+Put your own DAGs into {dags}/; they appear within half a minute.
+Run Airflow's command as {command}, for example: {command} dags list
 Stop it all with `make down`."""
 
 

@@ -57,7 +57,8 @@ def mask_by_cloud_score(
     score = ee.ImageCollection(scores).filter(index).select(band).mosaic()
     # Without a score, the mosaic has no band, and the last one is the constant.
     clear_share = ee.Image.constant(-1).addBands(score).slice(-1)
-    return image.updateMask(clear_share.gte(least))
+    masked: ee.Image = image.updateMask(clear_share.gte(least))
+    return masked
 
 
 def mask_landsat_clouds(image: ee.Image) -> ee.Image:
@@ -76,7 +77,8 @@ def scale_landsat(image: ee.Image, bands: Collection[str]) -> ee.Image:
     first, *others = (_scale_band(image, band) for band in bands)
     for each in others:
         first = first.addBands(each)
-    return ee.Image(first.copyProperties(image, ["system:time_start", "system:index"]))
+    scaled: ee.Image = ee.Image(first.copyProperties(image, ["system:time_start", "system:index"]))
+    return scaled
 
 
 def _scale_band(image: ee.Image, band: str) -> ee.Image:

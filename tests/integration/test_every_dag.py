@@ -22,7 +22,8 @@ from stack.seaweedfs import SeaweedFS
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("every_dag")]
 DATES = {"no date": None, "today": "now", "a past date": "2021-01-09T00:00:00Z"}
 ENDED = {"success", "failed"}
-PATIENCE = 540
+# A busy machine takes a quarter of an hour.
+PATIENCE = 1800
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,8 @@ class ParseTimeChecks(BaseOperator):
 
     checked_fields: ClassVar[Sequence[str]] = ()
     required_fields: ClassVar[Sequence[str]] = ()
+    # What Airflow shows of a mapped task instead of its number, unless the DAG says otherwise.
+    default_map_index_template: ClassVar[str | None] = None
 
     @classmethod
     def check_fields(cls, fields: Mapping[str, Any]) -> None:
@@ -67,6 +69,8 @@ class ParseTimeChecks(BaseOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """Return the operator to be expanded; it is checked when it is."""
+        if cls.default_map_index_template is not None:
+            kwargs.setdefault("map_index_template", cls.default_map_index_template)
         made: OperatorPartial = super().partial(**kwargs)
         made.__class__ = CheckedPartial
         return made

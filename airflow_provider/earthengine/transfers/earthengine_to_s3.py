@@ -119,6 +119,15 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     ui_color = "#dff0d8"
     checked_fields = (*(each.name for each in dataclasses.fields(DownloadFields)), "plan_only")
     required_fields = ("image", "download_params", "s3_bucket")
+    # The name of the download, else the asset's, else the number. Each of the fields may be text
+    # that is only read later, and what is not defined fails.
+    default_map_index_template = (
+        "{% set params, image = task.download_params, task.image %}"
+        "{{ (task.source or {}).get('name')"
+        " or (params.get('name') if params is mapping else '')"
+        " or (image.split('/')[-1] if image is string and '{' not in image else '')"
+        " or ti.map_index }}"
+    )
 
     def __init__(
         self,

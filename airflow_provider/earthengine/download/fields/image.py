@@ -7,6 +7,7 @@ the session that this needs is opened elsewhere.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,11 @@ class ImageSource:
         return ee.Image(value)
 
 
+# Airflow imports a DAG file under its own name, with the hash of the file's path before it. Source:
+# https://github.com/apache/airflow, ``get_unique_dag_module_name``, release 3.3.2.
+_DAG_MODULE = re.compile(r"^unusual_prefix_[0-9a-f]+_")
+
+
 @dataclass(frozen=True)
 class ImageFunction:
     """A function that makes the image, wrapped so that it is not called too early.
@@ -75,8 +81,9 @@ class ImageFunction:
         return str(getattr(self.function, "__qualname__", type(self.function).__qualname__))
 
     def __str__(self) -> str:
-        """Return text that is the same each time the DAG file is parsed."""
-        return f"{getattr(self.function, '__module__', '')}.{self.name}"
+        """Return text that is the same each time the DAG file is parsed, and everywhere."""
+        module = getattr(self.function, "__module__", "") or ""
+        return f"{_DAG_MODULE.sub('', module)}.{self.name}"
 
 
 def read_image(value: Any) -> ImageSource:
