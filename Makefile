@@ -40,7 +40,7 @@ STALE := $(shell [ -x $(BIN)/python ] || exit 0; \
   [ "$$("$(PYTHON)" -c "$$version" 2>&1)" = "$$($(BIN)/python -c "$$version")" ] || \
   echo "it is not $(PYTHON)'s but $$($(BIN)/python --version)'s")
 
-.PHONY: FORCE help install demo test lint docs oldest-airflow wheel test-slow fuzz mutants reliability-page live bench bench-starting bench-compressions up down lock clean
+.PHONY: FORCE help install demo test lint docs picture oldest-airflow wheel test-slow fuzz mutants reliability-page live bench bench-starting bench-compressions up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-20s%s\n", name, $$0 }'
@@ -83,6 +83,9 @@ lint: $(STAMP) ## the same without the tests
 # Read anew each time: what is not read again cannot warn again.
 docs: $(STAMP) ## build the documentation into build/docs; a warning is an error
 	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --quiet docs build/docs
+
+picture: $(STAMP) ## draw the README's download into docs/santa_cruz.png
+	$(BIN)/python -m stack.picture
 
 oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest Airflow
 	$(BIN)/python -m stack.oldest

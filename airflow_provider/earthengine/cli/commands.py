@@ -58,9 +58,11 @@ def plan(as_json: bool, earthengine_conn_id: str, **options: Any) -> None:
 
     IMAGE is an asset id, or the output of ee.Image.serialize().
     """
+    from airflow_provider.earthengine.cli.progress import quiet_logs
     from airflow_provider.earthengine.task.standalone import Connections, plan_alone
 
-    made = plan_alone(_fields(**options), Connections(earthengine_conn_id))
+    with quiet_logs():
+        made = plan_alone(_fields(**options), Connections(earthengine_conn_id))
     if as_json:
         click.echo(json.dumps(made.to_dict(), indent=2))
         return
@@ -81,11 +83,11 @@ def plan(as_json: bool, earthengine_conn_id: str, **options: Any) -> None:
 @click.option("--aws-conn-id", default="aws_default", show_default=True)
 def download(as_json: bool, earthengine_conn_id: str, aws_conn_id: str, **options: Any) -> None:
     """Download IMAGE, verify it, and publish it to S3 with its STAC item."""
-    from airflow_provider.earthengine.cli.progress import showing_progress
+    from airflow_provider.earthengine.cli.progress import quiet_logs, showing_progress
     from airflow_provider.earthengine.task.standalone import Connections, download_alone
 
     connections = Connections(earthengine_conn_id, aws_conn_id)
-    with showing_progress(is_shown=not as_json):
+    with quiet_logs(), showing_progress(is_shown=not as_json):
         record, was_there = download_alone(_fields(**options), connections)
     if as_json:
         told = {"uris": record.uris, "item": record.item_uri, "was_published_before": was_there}
@@ -108,6 +110,7 @@ def verify(context: click.Context, uri: str, aws_conn_id: str, as_json: bool) ->
 
     URI is that of an item or a raster, or a prefix that ends with a slash, for all items below it.
     """
+    from airflow_provider.earthengine.cli.progress import quiet_logs
     from airflow_provider.earthengine.download.bucket.bucket import Bucket
     from airflow_provider.earthengine.download.publish.compare import (
         compare_item,
@@ -117,7 +120,7 @@ def verify(context: click.Context, uri: str, aws_conn_id: str, as_json: bool) ->
     from airflow_provider.earthengine.hooks.s3 import open_client
 
     name, key = read_object_uri(uri)
-    with closing(Bucket(open_client(aws_conn_id), name)) as bucket:
+    with quiet_logs(), closing(Bucket(open_client(aws_conn_id), name)) as bucket:
         keys = find_item_keys(bucket, key)
         found = [each for item in keys for each in compare_item(bucket, item)]
     wrong = [each for each in found if each.problem]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -34,6 +34,23 @@ class _BarHandler(logging.Handler):
             )
         elif record.levelno >= logging.WARNING:
             self._bar.console.print(record.getMessage(), markup=False)
+
+
+@contextmanager
+def quiet_logs() -> Iterator[None]:
+    """Keep log lines out of standard output while the block runs, which is for results.
+
+    Airflow's own go to standard error; this package's are dropped, unless a handler of its own
+    shows them.
+    """
+    logger = logging.getLogger(_PACKAGE)
+    before = logger.propagate
+    logger.propagate = False
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        logger.propagate = before
 
 
 @contextmanager

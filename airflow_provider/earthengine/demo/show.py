@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.publish.record import CommitRecord
 
 COLLECTION = "COPERNICUS/S2_SR_HARMONIZED"
-_REGION = [-122.1159, 37.0236, -122.0326, 37.0886]
+REGION = [-122.1159, 37.0236, -122.0326, 37.0886]
 _CLEAR_PERCENT = 20
 
 
@@ -76,7 +76,7 @@ def download_newest_scene() -> CommitRecord:
     params = {
         "name": "scene",
         "bands": ["B4", "B3", "B2"],
-        "region": _REGION,
+        "region": REGION,
         "scale": 10,
         "format": "GEO_TIFF",
     }
