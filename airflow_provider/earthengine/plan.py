@@ -9,23 +9,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from airflow_provider.earthengine.download.fields.job import DownloadFields, Worker, read_job
-from airflow_provider.earthengine.download.plan.plan import plan_job
-from airflow_provider.earthengine.exceptions import DownloadParamsError, EarthEngineProviderError
+from airflow_provider.earthengine.download.fields.job import DownloadFields
+from airflow_provider.earthengine.exceptions import EarthEngineProviderError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.one_line import one_line
-
-# It reads what whoever types the command may read.
-_FOLDERS = (Path.cwd(), Path("/"))
-
-
-def _refuse_uri(uri: str) -> bytes:
-    raise DownloadParamsError(
-        f"region is {uri}, which only a task can read; pass the GeoJSON itself or a local file.",
-        field="region",
-    )
+from airflow_provider.earthengine.task.standalone import Connections, plan_alone
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,11 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         limits=options.limits,
     )
     try:
-        with EarthEngineHook(options.earthengine_conn_id) as hook:
-            job = read_job(
-                fields, "plan", Worker(hook.get_conn, _refuse_uri, {}, region_folders=_FOLDERS)
-            )
-            plan = plan_job(job, hook)
+        plan = plan_alone(fields, Connections(options.earthengine_conn_id))
     except EarthEngineProviderError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - the command's output
         return 1

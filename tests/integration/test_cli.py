@@ -167,7 +167,7 @@ def test_what_is_no_item_is_not_as_recorded(
         (("plan", SCENE, "--region", "nowhere.geojson"), 2, "region"),
         (("plan",), 2, "IMAGE"),
         (("plam",), 2, "plam"),
-        (("plan", SCENE, "--earthengine-conn-id", "none"), 2, "none"),
+        (("plan", SCENE, "--earthengine-conn-id", "none"), 2, "`none` isn't defined"),
     ],
 )  # fmt: skip
 def test_a_refusal_is_one_sentence_and_an_exit_code(

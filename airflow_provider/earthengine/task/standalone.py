@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
 from airflow_provider.earthengine.download.fields.job import (
     DownloadFields,
     Job,
@@ -23,6 +25,7 @@ from airflow_provider.earthengine.download.fields.job import (
 from airflow_provider.earthengine.download.fields.region_file import MAX_BYTE_COUNT
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
+from airflow_provider.earthengine.exceptions import ConnectionConfigError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
 from airflow_provider.earthengine.task.download import Downloader
@@ -47,7 +50,7 @@ def plan_alone(fields: DownloadFields, connections: Connections) -> Plan:
 
     :raises EarthEngineProviderError: if it cannot be planned.
     """
-    with EarthEngineHook(connections.earthengine_conn_id) as hook:
+    with _known_connection(), EarthEngineHook(connections.earthengine_conn_id) as hook:
         return plan_job(_read(fields, hook, connections), hook)
 
 
@@ -65,6 +68,7 @@ def download_alone(fields: DownloadFields, connections: Connections) -> tuple[Co
     cancellation = Cancellation()
     policy = RetryPolicy(sleep=cancellation.sleep)
     with (
+        _known_connection(),
         _interruptible(cancellation),
         EarthEngineHook(connections.earthengine_conn_id, retry_policy=policy) as hook,
     ):
@@ -74,6 +78,21 @@ def download_alone(fields: DownloadFields, connections: Connections) -> tuple[Co
         with closing(Bucket(client, job.destination.bucket, job.extra_args)) as bucket:
             target = Target(bucket, job.destination, job.identity)
             return Downloader(hook, cancellation, _describe_run).publish_once(job, target)
+
+
+@contextmanager
+def _known_connection() -> Iterator[None]:
+    """Turn Airflow's error for a connection that does not exist into this package's.
+
+    :raises ConnectionConfigError: if one does not.
+    """
+    try:
+        yield
+    except AirflowNotFoundException as error:
+        raise ConnectionConfigError(
+            f"{str(error).rstrip('.')}; set AIRFLOW_CONN_ and the id in capitals in the "
+            "environment, or name another one."
+        ) from None
 
 
 def _read(fields: DownloadFields, hook: EarthEngineHook, connections: Connections) -> Job:
