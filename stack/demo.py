@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack.airflow import AirflowHome, FailedRunError, airflow_home
+from stack.airflow import DAGS_FOLDER, AirflowHome, FailedRunError, airflow_home
 from stack.bucket import list_keys, read_rasters, table
 from stack.emulator import demo_emulator
 from stack.environment import PROJECT_FOLDER
@@ -53,17 +53,22 @@ NOT_RUN = {
 }
 
 
-def main(output_folder: Path = OUTPUT_FOLDER, dag_runs: DagRuns = DAG_RUNS) -> int:
+def main(
+    output_folder: Path = OUTPUT_FOLDER,
+    dag_runs: DagRuns = DAG_RUNS,
+    dags_folder: Path = DAGS_FOLDER,
+) -> int:
     """Run the demo and return the exit code.
 
     :param output_folder: recreated; gets the quick-looks and a log per DAG.
     :param dag_runs: DAG ids with logical dates, in order.
+    :param dags_folder: where the DAGs are.
     """
     try:
         shutil.rmtree(output_folder, ignore_errors=True)
         output_folder.mkdir(parents=True)
         with interrupts_unwind():
-            run_demo(output_folder, dag_runs)
+            run_demo(output_folder, dag_runs, dags_folder)
     except KeyboardInterrupt:
         print("demo: interrupted; everything it started is stopped", file=sys.stderr)
         return 130
@@ -73,7 +78,7 @@ def main(output_folder: Path = OUTPUT_FOLDER, dag_runs: DagRuns = DAG_RUNS) -> i
     return 0
 
 
-def run_demo(output_folder: Path, dag_runs: DagRuns) -> None:
+def run_demo(output_folder: Path, dag_runs: DagRuns, dags_folder: Path) -> None:
     """Start the parts, run the DAGs, show the bucket."""
     with contextlib.ExitStack() as parts:
         folder = Path(tempfile.mkdtemp(prefix="demo-"))
@@ -87,7 +92,9 @@ def run_demo(output_folder: Path, dag_runs: DagRuns) -> None:
             "aws_default": s3.airflow_connection,
         }
         with step("Airflow (temporary home)"):
-            airflow = parts.enter_context(airflow_home(connections=connections))
+            airflow = parts.enter_context(
+                airflow_home(dags_folder=dags_folder, connections=connections)
+            )
         for dag_id, date in dag_runs:
             run_dag(airflow, dag_id, date, output_folder / f"{dag_id}.log")
         show_bucket(s3.client(), output_folder)

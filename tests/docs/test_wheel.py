@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from stack import wheel
-from stack.environment import child_environment
+from stack.environment import PROJECT_FOLDER, child_environment
 from tests.docs.blocks import Block, blocks
+from tests.integration.readme import readme_block
 
 pytestmark = pytest.mark.slow
 PAGE = "emulator"
@@ -82,3 +86,52 @@ import subprocess
 subprocess.run(["/bin/bash", "-euo", "pipefail", "-c", {block.code!r}], check=True)
 """,
         )
+
+
+def readme_commands(heading: str) -> list[list[str]]:
+    """Return the lines of each block of bash under a heading of the README."""
+    text = (PROJECT_FOLDER / "README.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    found = re.findall(r"^```bash\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return [block.splitlines() for block in found]
+
+
+def test_the_quick_start_of_the_readme_works_in_an_empty_folder(project: Path) -> None:
+    (install, start), second = readme_commands("In two minutes, without an account")
+    assert install == "pip install 'airflow-provider-earthengine[demo]'", (
+        "what the wheel tests have"
+    )
+    programs = wheel.environment_folder() / "bin"
+    environment = child_environment(project.parent / "home")
+    environment["PATH"] = f"{programs}:/usr/bin:/bin"
+    with subprocess.Popen(
+        shlex.split(start), cwd=project, env=environment, executable=programs / "earthengine-to-s3",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as demo:  # fmt: skip
+        try:
+            assert demo.stdout is not None
+            said = ""
+            while "until Ctrl-C" not in said:
+                line = demo.stdout.readline()
+                assert line, said
+                said += line
+            # Pasting the DAG is the one line that is typed.
+            dag = readme_block("python")
+            (typed,) = (line for line in second if line.startswith("cat > dags/santa_cruz.py"))
+            pasted = f"cat > dags/santa_cruz.py <<'END'\n{dag}END"
+            script = "\n".join(second).replace(typed, pasted)
+            result = subprocess.run(
+                ["/bin/bash", "-euo", "pipefail", "-c", script],
+                cwd=project, env=environment, timeout=480,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+            assert result.returncode == 0, result.stdout
+            last = result.stdout.splitlines()[-2:]
+            assert last == [
+                "s3://demo/sentinel2/santa_cruz.tif.json is as recorded",
+                "s3://demo/sentinel2/santa_cruz.tif is as recorded",
+            ]
+        finally:
+            demo.send_signal(signal.SIGINT)
+            demo.wait(60)
+    assert demo.returncode == 0

@@ -15,11 +15,26 @@ from pathlib import Path
 import pytest
 import rasterio
 
+from stack.airflow import DAGS_FOLDER
 from stack.environment import PROJECT_FOLDER, child_environment
+from tests.support.dag_files import dag_ids
 
 _RUN = "import sys; from pathlib import Path; from stack.demo import main; sys.exit(main({}))"
 
 
+MISSING = "missing_asset"
+MISSING_ASSET = f"""
+from airflow.sdk import DAG
+from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
+
+with DAG({MISSING!r}):
+    EarthEngineToS3Operator(
+        task_id="download",
+        image="projects/demo/assets/nothing",
+        download_params={{"scale": 20}},
+        s3_bucket="demo",
+    )
+"""
 BANDS = ("B1", "B2", "B3", "B4", "B5", "B7")
 
 
@@ -28,7 +43,7 @@ BANDS = ("B1", "B2", "B3", "B4", "B5", "B7")
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_the_demo_shows_what_is_in_the_bucket(tmp_path: Path) -> None:
     with _demo(tmp_path) as demo:
-        output, _ = demo.communicate(timeout=400)
+        output, _ = demo.communicate(timeout=1200)
     assert demo.returncode == 0, output
     row = r"^(s3://\S+)\s+(\d+)\s+(\d+ x \d+)\s+(\S+)\s+[0-9a-f]{12}$"
     rows = {uri: rest for uri, *rest in re.findall(row, output, re.MULTILINE)}
@@ -44,6 +59,21 @@ def test_the_demo_shows_what_is_in_the_bucket(tmp_path: Path) -> None:
             for band, size in sizes.items()
         },
         f"{examples}/multi_band.tif": ["3", "105 x 86", utm10],
+        **{
+            f"s3://demo/regions/{name}.tif": ["3", size, utm10]
+            for name, size in {
+                "boulder_creek": "104 x 86",
+                "felton": "105 x 86",
+                "santa_cruz": "178 x 114",
+            }.items()
+        },
+        "s3://demo/ndvi/2021-01/ndvi.tif": ["1", "105 x 86", utm10],
+        "s3://demo/landsat8/2021-01/surface.tif": ["5", "71 x 58", utm10],
+        "s3://demo/sentinel2_by_day/2021/2021-01-09/mosaic.tif": ["2", "105 x 86", utm10],
+        **{
+            f"s3://demo/cloudless/2021-01/{mask}/download.tif": ["3", "105 x 86", utm10]
+            for mask in ("scene_class", "cloud_score")
+        },
         f"{examples}/20210109T185751_20210109T185931_T10SEG.tif": ["3", "105 x 86", utm10],
     }
     for band in BANDS:
@@ -52,18 +82,25 @@ def test_the_demo_shows_what_is_in_the_bucket(tmp_path: Path) -> None:
         with rasterio.open(path) as picture:
             assert (picture.width, picture.height) == (349, 352)
             assert picture.read(1).std() > 10, "a picture of something"
+    not_run = set(re.findall(r"^Not run: (\w+)", output, re.MULTILINE))
+    run = {path.stem for path in (tmp_path / "output").glob("*.log")}
+    known = {found for file in DAGS_FOLDER.glob("*.py") for found in dag_ids(file)}
+    assert run | not_run == known
     assert "smallest" in (tmp_path / "output" / "landsat_to_s3.log").read_text()
 
 
 @pytest.mark.slow
 def test_a_failing_dag_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
-    with _demo(tmp_path, dag_runs='[("sentinel2_daily", "2021-01-10")]') as demo:
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / f"{MISSING}.py").write_text(MISSING_ASSET)
+    with _demo(tmp_path, dag_runs=f'[("{MISSING}", "2021-01-10")]', dags=dags) as demo:
         output, _ = demo.communicate(timeout=300)
     assert demo.returncode == 1, output
     last_line = output.strip().split("\n")[-1]
-    assert last_line.startswith("demo: airflow dags test sentinel2_daily 2021-01-10 failed: ")
+    assert last_line.startswith(f"demo: airflow dags test {MISSING} 2021-01-10 failed: ")
     assert "AssetNotFoundError" in last_line
-    assert "20210110T185751" in (tmp_path / "output" / "sentinel2_daily.log").read_text()
+    assert "assets/nothing" in (tmp_path / "output" / f"{MISSING}.log").read_text()
 
 
 on_linux = pytest.mark.skipif(
@@ -103,10 +140,13 @@ def test_a_killed_demo_takes_its_children_with_it(tmp_path: Path) -> None:
 
 
 @contextmanager
-def _demo(folder: Path, dag_runs: str = "") -> Iterator[subprocess.Popen[str]]:
+def _demo(
+    folder: Path, dag_runs: str = "", dags: Path = DAGS_FOLDER
+) -> Iterator[subprocess.Popen[str]]:
     """Run the demo as a process that writes below this folder."""
     output = f"Path({str(folder / 'output')!r})"
-    program = _RUN.format(f"{output}, {dag_runs}" if dag_runs else output)
+    arguments = f"{output}, {dag_runs}, Path({str(dags)!r})" if dag_runs else output
+    program = _RUN.format(arguments)
     # Short, because the paths of sockets may not be longer than about a hundred characters.
     with (
         tempfile.TemporaryDirectory(prefix="demo-test-") as scratch,

@@ -18,6 +18,7 @@ from stack.postgres import postgres
 from stack.processes import StackError
 from stack.scheduler import ScheduledAirflow, scheduled_airflow
 from stack.seaweedfs import SeaweedFS
+from tests.support.dag_files import dag_ids
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("every_dag")]
 DATES = {"no date": None, "today": "now", "a past date": "2021-01-09T00:00:00Z"}
@@ -75,11 +76,6 @@ def assert_no_odd_lines(airflow: ScheduledAirflow) -> None:
     odd = re.compile(r"too short|proxy|InsecureKey|deprecated", re.IGNORECASE)
     lines = {line for log in logs for line in log.read_text().splitlines() if odd.search(line)}
     assert not lines
-
-
-def dag_ids(file: Path) -> list[str]:
-    """Return the functions of a DAG file that are decorated with ``@dag``."""
-    return re.findall(r"^@dag\((?:.*\n)*?^def (\w+)", file.read_text(), re.MULTILINE)
 
 
 def known_dags(api: AirflowApi) -> set[str]:

@@ -48,12 +48,20 @@ PUBLIC = {
     "operators.list_due_markers": {"EarthEngineListDueMarkersOperator"},
     "operators.list_images": {"EarthEngineListImagesOperator"},
     "rasters": {"open_raster"},
+    "recipes": {
+        "downloads_of_regions",
+        "mask_by_cloud_score",
+        "mask_by_scene_class",
+        "mask_landsat_clouds",
+        "monthly_median",
+        "scale_landsat",
+    },
     "sensors.image_collection": {"EarthEngineImageCollectionSensor"},
     "transfers.earthengine_to_s3": {"EarthEngineToS3Operator"},
     "triggers.image_collection": {"EarthEngineImageCollectionTrigger"},
 }  # fmt: skip
 # Named by users in a shell, not imported.
-PROGRAMS = {"emulator", "plan"}
+PROGRAMS = {"demo", "emulator", "plan"}
 # Their pages are the catalog of errors and the page of the emulator.
 NOT_IN_REFERENCE = {"emulator.faults", "emulator.pytest_plugin", "emulator.server", "exceptions"}
 PRIVATE_ROOMS = ("catalog", "download", "task")
