@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +59,8 @@ def test_every_dag_is_green_with_its_defaults(airflow: ScheduledAirflow) -> None
             body = {"logical_date": moment, "conf": {}}
             run = api.ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
             runs[dag_id, name] = f"/api/v2/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
+    wait_until(lambda: bool(log_of_a_running_task(api, runs.values())))
+    assert "Could not read" not in log_of_a_running_task(api, runs.values())
     with suppress(StackError):
         wait_until(lambda: all(api.state(path) in ENDED for path in runs.values()), PATIENCE)
     assert {key: api.state(path) for key, path in runs.items()} == dict.fromkeys(runs, "success")
@@ -67,6 +69,17 @@ def test_every_dag_is_green_with_its_defaults(airflow: ScheduledAirflow) -> None
         tasks = api.ask("GET", f"{runs[dag_id, 'a past date']}/taskInstances")["task_instances"]
         assert [task["state"] for task in tasks] == ["success"], dag_id
     assert_no_odd_lines(airflow)
+
+
+def log_of_a_running_task(api: AirflowApi, runs: Iterable[str]) -> str:
+    """Return what the user interface shows of a task that is running; "" if none is."""
+    for run in runs:
+        for task in api.ask("GET", f"{run}/taskInstances")["task_instances"]:
+            if task["state"] == "running":
+                where = f"{task['task_id']}/logs/{task['try_number']}"
+                index = f"map_index={task['map_index']}"
+                return str(api.ask("GET", f"{run}/taskInstances/{where}?{index}")["content"])
+    return ""
 
 
 def assert_no_odd_lines(airflow: ScheduledAirflow) -> None:
