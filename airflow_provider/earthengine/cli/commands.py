@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from airflow_provider.earthengine.cli.exit_codes import MISMATCH
+from airflow_provider.earthengine.one_line import one_line
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.download.fields.job import DownloadFields
@@ -67,7 +68,7 @@ def plan(as_json: bool, earthengine_conn_id: str, **options: Any) -> None:
         click.echo(json.dumps(made.to_dict(), indent=2))
         return
     for line in (*made.lines(), *(f"Warning: {warning}" for warning in made.info.warnings)):
-        click.echo(line)
+        click.echo(one_line(line))
 
 
 @program.command()
@@ -97,7 +98,7 @@ def download(as_json: bool, earthengine_conn_id: str, aws_conn_id: str, **option
     for line in (*record.uris, record.item_uri):
         click.echo(f"  {line}")
     for warning in record.warnings:
-        click.echo(f"Warning: {warning}")
+        click.echo(one_line(f"Warning: {warning}"))
 
 
 @program.command()
@@ -129,7 +130,7 @@ def verify(context: click.Context, uri: str, aws_conn_id: str, as_json: bool) ->
         click.echo(json.dumps({"is_as_recorded": not wrong, "objects": rows}, indent=2))
     else:
         for each in found:
-            click.echo(f"{each.uri} {each.problem or 'is as recorded'}")
+            click.echo(f"{each.uri} {one_line(each.problem or 'is as recorded')}")
     if wrong:
         context.exit(MISMATCH)
 
