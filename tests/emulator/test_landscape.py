@@ -67,7 +67,7 @@ def test_water_plants_and_soil_look_like_what_they_are() -> None:
     ndvi = (infrared - red) / (infrared + red)
     classes = read(raster("scene_class", scene), 0, 0, 1200, 1200)
     shares = {code: (classes == code).mean() for code in (4, 5, 6)}
-    assert all(share > 0.03 for share in shares.values()), shares
+    assert all(share > 0.01 for share in shares.values()), shares
     assert ndvi[classes == 6].max() < 0 < ndvi[classes == 5].mean() < ndvi[classes == 4].mean()
     # Neighbours are alike, as in a picture, and not as in noise.
     assert np.corrcoef(red[:, :-1].ravel(), red[:, 1:].ravel())[0, 1] > 0.9
