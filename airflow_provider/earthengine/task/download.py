@@ -75,7 +75,7 @@ class Downloader:
             plan = plan_job(job, self.hook)
             from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
             from airflow_provider.earthengine.download.publish.canvases import Canvases
-            from airflow_provider.earthengine.download.raster.cog_canvas import CogForm
+            from airflow_provider.earthengine.download.raster.block_canvas import CogForm
             from airflow_provider.earthengine.download.raster.property_tags import (
                 encode_properties,
             )
