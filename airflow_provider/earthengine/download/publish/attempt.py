@@ -78,10 +78,15 @@ class Attempt:
     def cleaning_up(self) -> Iterator[None]:
         """Abort the uploads that are open at the end of the block; after an error, give the item's
         key back, too.
+
+        After an error, parts that other tasks have sent are kept for the next try. But an attempt
+        that restores the item that it was to replace leaves nothing that could still overwrite it.
         """
         try:
             yield
         except Exception:
+            if not self._item_key.has_tried:
+                self._uploads.leave_shared()
             if self._uploads.drop_all():
                 self._item_key.give_back()
             raise
