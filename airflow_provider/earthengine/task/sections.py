@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from airflow_provider.earthengine.download.fields.on_empty import PUBLISH
 from airflow_provider.earthengine.download.foreign import ForeignValueError
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
+from airflow_provider.earthengine.exceptions import SectionsOutdatedError
 from airflow_provider.earthengine.task.download import (
     Downloader,
     all_masked,
@@ -83,8 +84,8 @@ class SectionTasks:
 
     def fetch(self, given: GivenSection) -> None:
         """Fetch a section, unless that was done."""
+        from airflow_provider.earthengine.download.bucket.errors import UploadConflictError
         from airflow_provider.earthengine.download.sections.record import SectionRecord
-        from airflow_provider.earthengine.download.sections.send import UploadGoneError
 
         plan, sections = self._replan(given)
         section = sections.sections[given.section]
@@ -101,7 +102,7 @@ class SectionTasks:
                 own = generation_of(self.downloader.context)
                 record = SectionRecord(given.plan_id, given.section, own, rasters)
                 folder.write_record(record, scratch)
-        except UploadGoneError:
+        except UploadConflictError:
             return self._check_published("the upload was aborted or completed")
         log.info("Fetched section %d of %d.", given.section, given.count)
         return None
@@ -111,6 +112,7 @@ class SectionTasks:
 
         :raises AllMaskedError: if no pixel is valid, and ``on_empty`` does not publish that.
         """
+        from airflow_provider.earthengine.download.publish.standing import look_at_destination
         from airflow_provider.earthengine.download.sections.folder import sweep_sections
 
         prefix = self.job.limits.staging_prefix
@@ -120,20 +122,31 @@ class SectionTasks:
         if not given:
             return self.downloader.download(self.job, self.target, standing)
         started = time.monotonic()
-        plan, sections = self._replan(given[0])
-        with self._scratch() as scratch, ExitStack() as opened:
-            files = self._assemble(plan, sections, given[0].plan_id, scratch, opened)
-            is_masked = all(raster.is_all_masked for file in files for raster in file.rasters)
-            if is_masked and self.job.on_empty.all_masked != PUBLISH:
-                sweep_sections(self.target, prefix)
-                raise all_masked(self.job)
-            record = self.downloader.publish(
-                plan, files, self.target, standing,
-                lambda: plan.check_unchanged(self.downloader.hook),
-            )  # fmt: skip
+        try:
+            record = self._publish_sections(given[0], standing)
+        except SectionsOutdatedError:
+            # Another run may have published them, and swept.
+            if not (done := look_at_destination(self.target).done):
+                raise
+            return done
         sweep_sections(self.target, prefix)
         log_record(record, started)
         return record
+
+    def _publish_sections(self, given: GivenSection, standing: Standing) -> CommitRecord:
+        from airflow_provider.earthengine.download.sections.folder import sweep_sections
+
+        plan, sections = self._replan(given)
+        with self._scratch() as scratch, ExitStack() as opened:
+            files = self._assemble(plan, sections, given.plan_id, scratch, opened)
+            is_masked = all(raster.is_all_masked for file in files for raster in file.rasters)
+            if is_masked and self.job.on_empty.all_masked != PUBLISH:
+                sweep_sections(self.target, self.job.limits.staging_prefix)
+                raise all_masked(self.job)
+            return self.downloader.publish(
+                plan, files, self.target, standing,
+                lambda: plan.check_unchanged(self.downloader.hook),
+            )  # fmt: skip
 
     def _plan(self) -> tuple[Plan, SectionPlan]:
         from airflow_provider.earthengine.download.sections.cut import cut_sections
@@ -218,13 +231,15 @@ class SectionTasks:
         """Return the files, of which only the first parts are still to be sent."""
         from airflow_provider.earthengine.download.sections.assemble import Assembly
 
-        bucket, folder = self.target.bucket, self._folder(plan_id)
-        assembly = Assembly(bucket, folder, plan.download, sections, self._form(plan))
-        cogs = assembly.collect(scratch, opened)
+        form, bucket = self._form(plan), self.target.bucket
+        assembly = Assembly(self._folder(plan_id), plan.download, sections, form)
+        uploads = assembly.read_uploads()
+        cogs = assembly.collect(uploads, scratch, opened)
         facts = [cog.describe() for cog in cogs]
         rasters = self.downloader.mark_masked(plan, plan.download, facts)
         return tuple(
-            cog.file(bucket, folder, raster) for cog, raster in zip(cogs, rasters, strict=True)
+            cog.file(bucket, upload, raster)
+            for cog, upload, raster in zip(cogs, uploads, rasters, strict=True)
         )
 
     def _form(self, plan: Plan) -> CogForm:

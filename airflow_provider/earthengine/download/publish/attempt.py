@@ -16,7 +16,7 @@ from airflow_provider.earthengine.download.bucket.errors import (
 from airflow_provider.earthengine.download.bucket.objects import HeadedObject, Precondition
 from airflow_provider.earthengine.download.fields.destination import IfExists
 from airflow_provider.earthengine.download.publish.check_item import BuildItem, check_item
-from airflow_provider.earthengine.download.publish.files import LocalFile
+from airflow_provider.earthengine.download.publish.files import LocalFile, SharedFile
 from airflow_provider.earthengine.download.publish.item_key import ItemKey
 from airflow_provider.earthengine.download.publish.object_metadata import (
     is_of_download,
@@ -97,8 +97,21 @@ class Attempt:
         """Have all parts uploaded of what does not exist yet; nothing becomes visible."""
         for key, state in self._states.items():
             if isinstance(state, Precondition):
-                self._uploads.send(key, self._files[key])
+                self._states[key] = self._upload(key, state)
         self._sweep.upload()
+
+    def _upload(self, key: str, state: Precondition) -> StoredObject | Precondition:
+        """Have a file uploaded; return the state of its key."""
+        file = self._files[key]
+        try:
+            self._uploads.send(key, file)
+        except UploadConflictError:
+            # Another attempt has completed or aborted an upload that both share.
+            state_now = self._look_again(key)
+            if isinstance(file, SharedFile) and isinstance(state_now, Precondition):
+                raise file.lost(self._destination.uri(key)) from None
+            return state_now
+        return state
 
     def check(self, build_item: BuildItem) -> None:
         """Build the whole item while everything that exists is still unchanged."""

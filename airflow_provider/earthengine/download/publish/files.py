@@ -68,7 +68,8 @@ class CogFile(LocalFile):
 class SharedFile(LocalFile):
     """A file that several tasks have sent in parts; nobody has its digest.
 
-    :param take: sends what is left, and returns the upload with all parts.
+    :param take: sends what is left, and returns the upload with all parts; raises
+        UploadConflictError if the upload was completed or aborted.
     """
 
     take: Callable[[], OpenUpload]
@@ -78,9 +79,16 @@ class SharedFile(LocalFile):
 
         :raises SectionsOutdatedError: always.
         """
-        raise SectionsOutdatedError(
-            f"The upload of a file of {self.byte_count:,} bytes is gone, and its parts with it; "
-            "clear the group's task plan with its downstream tasks, which fetches all of it again."
+        raise self.lost(self.suffix)
+
+    def lost(self, name: str) -> SectionsOutdatedError:
+        """Return the error for an upload that is gone, and no object came of it.
+
+        :param name: of the file.
+        """
+        return SectionsOutdatedError(
+            f"The upload of {name} was aborted, and the parts of all sections are gone with it; "
+            "clear the group's task plan with its downstream tasks, which fetches them again."
         )
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.bucket.objects import OpenUpload
 from airflow_provider.earthengine.download.fields.values import shown_names
 from airflow_provider.earthengine.download.foreign import ForeignValueError
@@ -28,21 +27,29 @@ _READERS = 8
 class Assembly:
     """A download whose sections are all fetched."""
 
-    bucket: Bucket
     folder: SectionFolder
     download: Download
     sections: SectionPlan
     form: CogForm
 
-    def collect(self, scratch: Path, opened: ExitStack) -> list[SectionedCog]:
+    def read_uploads(self) -> tuple[OpenUpload, ...]:
+        """Return the upload of each raster.
+
+        :raises SectionsOutdatedError: if they are not known any more.
+        """
+        uploads = self.folder.read_uploads()
+        if len(uploads) != len(self.download.rasters):
+            raise outdated("What the task plan staged is gone")
+        return uploads
+
+    def collect(
+        self, uploads: Sequence[OpenUpload], scratch: Path, opened: ExitStack
+    ) -> list[SectionedCog]:
         """Return the COGs, of which only header and overviews are still to be sent.
 
         :param opened: closes them.
         :raises SectionsOutdatedError: if a section's record is missing, or does not fit.
         """
-        uploads = self.folder.read_uploads()
-        if len(uploads) != len(self.download.rasters):
-            raise outdated("What the task plan staged is gone")
         made = self._read_records(uploads)
         cogs = []
         for number, plan in enumerate(self.download.rasters):

@@ -44,7 +44,7 @@ def fetch_section(
 ) -> tuple[RasterSection, ...]:
     """Fetch a section, send its parts and stage its overviews; return what its record says.
 
-    :raises UploadGoneError: if an upload was completed or aborted.
+    :raises UploadConflictError: if an upload was completed or aborted.
     :raises TransientError: if a tile still fails after all tries.
     :raises PermanentError: if Earth Engine refuses a tile, or sends something else.
     """

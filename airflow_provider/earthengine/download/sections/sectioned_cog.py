@@ -27,9 +27,8 @@ from airflow_provider.earthengine.download.raster.stretch import Stretch
 from airflow_provider.earthengine.download.sections.cut import Section, SectionParts
 from airflow_provider.earthengine.download.sections.fetch import blocks_of
 from airflow_provider.earthengine.download.sections.folder import SectionFolder, outdated
-from airflow_provider.earthengine.download.sections.record import RasterSection, SentPart
+from airflow_provider.earthengine.download.sections.record import RasterSection
 from airflow_provider.earthengine.download.sections.send import (
-    UploadGoneError,
     padded_byte_count,
     send_stretch,
 )
@@ -142,34 +141,23 @@ class SectionedCog:
         _, parts, made = self._sections[-1]
         return _padding(parts, made)
 
-    def file(self, bucket: Bucket, folder: SectionFolder, raster: RasterFacts) -> SharedFile:
+    def file(self, bucket: Bucket, upload: OpenUpload, raster: RasterFacts) -> SharedFile:
         """Return the file; its first parts are sent when its upload is taken.
 
+        :param upload: the one with the sections' parts.
         :param raster: its facts.
         """
-        first = self._sections[0][2]
         sent = tuple(part for _, _, made in self._sections for part in made.parts)
 
         def take() -> OpenUpload:
-            for upload in folder.read_uploads():
-                if upload.upload_id == first.upload_id:
-                    return self._send_head(bucket, upload, sent)
-            raise outdated("What the task plan staged is gone")
+            parts = send_stretch(bucket, upload, 1, self._head_part_count, self._open_head)
+            completed = tuple(part.completed() for part in (*parts, *sent))
+            return OpenUpload(upload.key, upload.upload_id, completed)
 
         byte_count = self._open_head.byte_count + sum(part.byte_count for part in sent)
         return SharedFile(
             self._plan.suffix, self._canvas.path, byte_count, "", COG_MEDIA_TYPE, (raster,), take
         )
-
-    def _send_head(
-        self, bucket: Bucket, upload: OpenUpload, sent: Sequence[SentPart]
-    ) -> OpenUpload:
-        try:
-            head = send_stretch(bucket, upload, 1, self._head_part_count, self._open_head)
-        except UploadGoneError:
-            raise outdated(f"The upload of {bucket.uri(upload.key)} was aborted") from None
-        parts = tuple(part.completed() for part in (*head, *sent))
-        return OpenUpload(upload.key, upload.upload_id, parts)
 
     @property
     def _open_head(self) -> Stretch:

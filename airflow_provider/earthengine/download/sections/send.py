@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.bucket.errors import UploadConflictError
 from airflow_provider.earthengine.download.bucket.objects import OpenUpload
 from airflow_provider.earthengine.download.raster.cog_parts import MIN_PART_BYTE_COUNT
 from airflow_provider.earthengine.download.raster.stretch import Stretch
@@ -14,10 +15,6 @@ from airflow_provider.earthengine.download.sections.record import SentPart
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 
 _PARTS_UNDER_WAY = 3
-
-
-class UploadGoneError(Exception):
-    """The store no longer knows an upload. Never leaves this package."""
 
 
 def padded_byte_count(byte_count: int, part_count: int) -> int:
@@ -37,7 +34,7 @@ def send_stretch(
 
     :param first: the number of its first part.
     :param check: raises when the download was cancelled.
-    :raises UploadGoneError: if the upload was completed or aborted.
+    :raises UploadConflictError: if the upload was completed or aborted.
     """
 
     def send(number: int, start: int, stop: int) -> SentPart:
@@ -55,7 +52,7 @@ def send_stretch(
             return tuple(part.result() for part in sent)
         except ServiceUnavailableError as error:
             if is_gone(error):
-                raise UploadGoneError from None
+                raise UploadConflictError from None
             raise
         finally:
             for part in sent:
