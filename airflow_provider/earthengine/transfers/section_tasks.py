@@ -49,10 +49,11 @@ class SectionTask(EarthEngineToS3Operator):
     def check_fields(cls, fields: Mapping[str, Any]) -> None:
         """Raise if a literal can never be right."""
         super().check_fields(fields)
-        if is_literal(fields.get("section_requests")):
-            read_count("section_requests", fields["section_requests"])
-        if is_literal(fields.get("layout")) and fields["layout"] is not None:
-            check_cog(fields["layout"])
+        literals = {name: value for name, value in fields.items() if is_literal(value)}
+        if "section_requests" in literals:
+            read_count("section_requests", literals["section_requests"])
+        if literals.get("layout") is not None:
+            check_cog(literals["layout"])
 
     def _worker(self, hook: EarthEngineHook, context: Context) -> Worker:
         # Whichever task writes, it is the download of the group: the item names the last one.

@@ -106,7 +106,7 @@ class Attempt:
         try:
             self._uploads.send(key, file)
         except UploadConflictError:
-            # Another attempt has completed or aborted an upload that both share.
+            # Another attempt has completed or aborted what both share.
             state_now = self._look_again(key)
             if isinstance(file, SharedFile) and isinstance(state_now, Precondition):
                 raise file.lost(self._destination.uri(key)) from None
@@ -205,9 +205,7 @@ class Attempt:
             except ConditionFailedError:
                 state = self._look_again(key)
             except UploadConflictError:
-                # The upload may be gone because it was completed, but the answer was lost.
-                self._uploads.drop(key)
-                state = self._look_again(key)
+                state = self._after_conflict(key)
             else:
                 log.info(
                     "Published %s (%s bytes)", self._destination.uri(key), f"{stored.byte_count:,}"
@@ -217,6 +215,24 @@ class Attempt:
             f"{self._destination.uri(key)} was overwritten by another writer {_COMPLETES} times; "
             "run the task again."
         )
+
+    def _after_conflict(self, key: str) -> StoredObject | Precondition:
+        """Drop an upload, which may have been completed though the answer was lost; look again.
+
+        :raises ServiceUnavailableError: if other tasks have sent its parts: the next try may help.
+        """
+        if not self._uploads.is_shared(key):
+            self._uploads.drop(key)
+            return self._look_again(key)
+        state = self._look_again(key)
+        if isinstance(state, Precondition):
+            raise ServiceUnavailableError(
+                f"Could not complete {self._destination.uri(key)}: another attempt has sent a part "
+                "of it again, or the upload was aborted; run the task again, and if that does not "
+                "help, clear the group's fetching tasks with their downstream tasks."
+            )
+        self._uploads.drop(key)
+        return state
 
     def _look_again(self, key: str) -> StoredObject | Precondition:
         """Return the state of a key that is not in the expected one.

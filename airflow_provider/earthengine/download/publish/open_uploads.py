@@ -87,6 +87,10 @@ class OpenUploads:
         """Abort one upload."""
         self._left |= not self._bucket.drop_uploads([self._open.pop(key)])
 
+    def is_shared(self, key: str) -> bool:
+        """Return whether other tasks have sent parts to the open upload of a key."""
+        return key in self._shared and key in self._open
+
     def leave_shared(self) -> None:
         """Leave the uploads open that other tasks have sent parts to: the next try needs them."""
         for key in self._shared & self._open.keys():

@@ -91,7 +91,9 @@ class SectionCanvas(BlockCanvas):
         for gatherer, each in zip(self._gatherers, figures, strict=True):
             gatherer.add_figures(each)
 
-    def _open(self, description: CogDescription, _: npt.NDArray[np.generic] | None) -> None:
+    def _open(
+        self, description: CogDescription, _: Sequence[npt.NDArray[np.generic]] | None
+    ) -> None:
         self._blocks = CogBlocks(description, self._form.compression, self.path)
 
     def _write_band(
