@@ -145,8 +145,7 @@ class Bucket:
     ) -> CompletedPartTypeDef:
         """Send a part, or send it again; the store verifies its digest.
 
-        :param number: 1-based.
-        :param content: or a file of it, which is read to its end.
+        :param content: or a file, which is read to its end.
         :param digest: the part's sha256.
         """
         checksum = base64.b64encode(digest).decode()

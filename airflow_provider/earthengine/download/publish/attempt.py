@@ -101,12 +101,11 @@ class Attempt:
         self._sweep.upload()
 
     def _upload(self, key: str, state: Precondition) -> StoredObject | Precondition:
-        """Have a file uploaded; return the state of its key."""
+        """Have a file uploaded; return the state of its key, which another attempt may have written."""
         file = self._files[key]
         try:
             self._uploads.send(key, file)
         except UploadConflictError:
-            # Another attempt has completed or aborted what both share.
             state_now = self._look_again(key)
             if isinstance(file, SharedFile) and isinstance(state_now, Precondition):
                 raise file.lost(self._destination.uri(key)) from None
