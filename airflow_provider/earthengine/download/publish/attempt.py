@@ -101,7 +101,7 @@ class Attempt:
         self._sweep.upload()
 
     def _upload(self, key: str, state: Precondition) -> StoredObject | Precondition:
-        """Have a file uploaded; return the state of its key, which another attempt may have written."""
+        """Have a file uploaded; return the state of its key, maybe a new one."""
         file = self._files[key]
         try:
             self._uploads.send(key, file)
