@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider.earthengine.download.bucket.objects import OpenUpload
-from airflow_provider.earthengine.download.fields.values import shown_names
 from airflow_provider.earthengine.download.foreign import ForeignValueError
 from airflow_provider.earthengine.download.plan.requests import Download
 from airflow_provider.earthengine.download.raster.block_canvas import CogForm
 from airflow_provider.earthengine.download.raster.section_canvas import SectionCanvas
 from airflow_provider.earthengine.download.sections.cut import Section, SectionPlan
-from airflow_provider.earthengine.download.sections.folder import SectionFolder, outdated
+from airflow_provider.earthengine.download.sections.folder import SectionFolder, outdated, unusable
 from airflow_provider.earthengine.download.sections.record import RasterSection, SectionRecord
 from airflow_provider.earthengine.download.sections.sectioned_cog import SectionedCog
 
@@ -81,13 +80,11 @@ class Assembly:
                 or not record.is_of(self.folder.plan_id, section.index, uploads)
                 or sorted(found) != wanted
             ):
-                missing.append(f"{section.index}")
+                missing.append(section.index)
             made |= {(section.index, raster): each for raster, each in found.items()}
         if missing:
-            raise outdated(
-                f"{len(missing)} of {len(records)} sections have no record of this plan: "
-                f"{shown_names(missing)}"
-            )
+            what = f"{len(missing)} of {len(records)} sections have no record of this plan"
+            raise unusable(missing, what)
         return made
 
     def _read_record(self, section: Section) -> SectionRecord | None:

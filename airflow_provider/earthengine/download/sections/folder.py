@@ -21,6 +21,7 @@ from airflow_provider.earthengine.download.bucket.errors import (
 from airflow_provider.earthengine.download.bucket.objects import OpenUpload, Precondition
 from airflow_provider.earthengine.download.fields.destination import IfExists
 from airflow_provider.earthengine.download.fields.job import Job
+from airflow_provider.earthengine.download.fields.values import shown_names
 from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError, parse_json
 from airflow_provider.earthengine.download.plan.plan import Plan
 from airflow_provider.earthengine.download.publish.files import COG_MEDIA_TYPE
@@ -229,6 +230,18 @@ def outdated(what: str) -> SectionsOutdatedError:
     return SectionsOutdatedError(
         f"{what}; clear the group's task plan with its downstream tasks, which fetches what is "
         "missing."
+    )
+
+
+def unusable(sections: Sequence[int], what: str) -> SectionsOutdatedError:
+    """Return the error for sections that have to be fetched again, and no others.
+
+    :param what: the sentence's beginning: what is the matter.
+    """
+    indexes = shown_names([str(each) for each in sections])
+    return SectionsOutdatedError(
+        f"{what}; clear the group's task fetch of map index {indexes} with its downstream tasks.",
+        sections=list(sections),
     )
 
 

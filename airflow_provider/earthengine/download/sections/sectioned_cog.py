@@ -26,7 +26,7 @@ from airflow_provider.earthengine.download.raster.section_canvas import SectionC
 from airflow_provider.earthengine.download.raster.stretch import Stretch
 from airflow_provider.earthengine.download.sections.cut import Section, SectionParts
 from airflow_provider.earthengine.download.sections.fetch import blocks_of
-from airflow_provider.earthengine.download.sections.folder import SectionFolder, outdated
+from airflow_provider.earthengine.download.sections.folder import SectionFolder, outdated, unusable
 from airflow_provider.earthengine.download.sections.record import RasterSection
 from airflow_provider.earthengine.download.sections.send import (
     padded_byte_count,
@@ -67,9 +67,11 @@ class SectionedCog:
         first = self._sections[0][2].facts
         for section, _, made in self._sections:
             if not made.facts.is_alike(first):
-                raise outdated(
+                top = self._sections[0][0].index
+                raise unusable(
+                    [top, section.index],
                     f"Section {section.index} has other pixels ({made.facts.dtype}, nodata "
-                    f"{made.facts.nodata}) than the first ({first.dtype}, {first.nodata})"
+                    f"{made.facts.nodata}) than section {top} ({first.dtype}, {first.nodata})",
                 )
         self._canvas.begin(first)
         for section, parts, made in self._sections:
@@ -105,7 +107,8 @@ class SectionedCog:
         self._canvas.add_figures(made.facts.figures)
         path = self._canvas.path / "overviews"
         if not folder.get_overviews(section.index, made, path):
-            raise outdated(f"What section {section.index} staged of its overviews is gone")
+            what = f"What section {section.index} staged of its overviews is gone"
+            raise unusable([section.index], what)
         with path.open("rb") as file:
             _read_overviews(blocks, made, file)
         path.unlink()
@@ -201,4 +204,5 @@ def _check(is_right: bool) -> None:
 
 
 def _no_record(section: Section) -> SectionsOutdatedError:
-    return outdated(f"The record of section {section.index} is not one of this plan")
+    what = f"The record of section {section.index} is not one of this plan"
+    return unusable([section.index], what)
