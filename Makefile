@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests run side by side, file by file, each process with servers of its own.
 JOBS ?= 2
-EXTRAS := cli,emulator,stack,dev,docs,bench
+EXTRAS := cli,emulator,stack,celery,dev,docs,bench
 
 # Python without its bytecode cache makes every start of Airflow three seconds slower.
 unexport PYTHONDONTWRITEBYTECODE

@@ -17,6 +17,7 @@
     │   ├── BucketNotFoundError       (LookupError)      the bucket does not exist
     │   ├── RasterMismatchError       (ValueError)       a complete file, but not what was requested
     │   ├── ObjectExistsError         (FileExistsError)  the key holds something else
+    │   ├── SectionsOutdatedError     (OSError)          sections that do not go together
     │   └── StoredObjectMismatchError (OSError)          the bucket holds something else
     └── TransientError                               waiting may help
         ├── QuotaExceededError        (OSError)          429, with Retry-After if any
@@ -147,6 +148,10 @@ class RasterMismatchError(PermanentError, ValueError):
 
 class ObjectExistsError(PermanentError, FileExistsError):
     """The key holds another download, or an object that this package did not write."""
+
+
+class SectionsOutdatedError(PermanentError, OSError):
+    """Sections of a raster cannot be put together: they have to be planned again."""
 
 
 class StoredObjectMismatchError(PermanentError, OSError):

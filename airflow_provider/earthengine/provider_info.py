@@ -162,7 +162,12 @@ def get_provider_info() -> dict[str, Any]:
                 "source-integration-name": _NAME,
                 "target-integration-name": "Amazon Simple Storage Service (S3)",
                 "python-module": f"{_PACKAGE}.transfers.earthengine_to_s3",
-            }
+            },
+            {
+                "source-integration-name": _NAME,
+                "target-integration-name": "Amazon Simple Storage Service (S3)",
+                "python-module": f"{_PACKAGE}.transfers.earthengine_to_s3_group",
+            },
         ],
         "task-decorators": [
             {

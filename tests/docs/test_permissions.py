@@ -16,6 +16,7 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 from stack.seaweedfs import SeaweedFS
 from tests.docs.blocks import BUCKET, blocks, page_text, table_rows
 from tests.support.airflow_task import task_context
+from tests.support.group_tasks import Group
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -119,6 +120,22 @@ def test_the_documented_policy_may_be_kept_to_a_prefix(allow: Allow, iam_bucket:
     allow({**POLICY, "Statement": [{**on_bucket, "Condition": condition},
                                    {**on_objects, "Resource": resource}]})  # fmt: skip
     assert download_and_replace(iam_bucket)
+
+
+def test_the_documented_policy_is_enough_for_a_group(allow: Allow, iam_bucket: str) -> None:
+    allow(POLICY)
+    group = Group(
+        image=LANDSAT, s3_bucket=iam_bucket, s3_prefix="landsat", section_requests=1,
+        download_params={"bands": ["B1"], "scale": 5, "region": [-34.95, -8.05, -34.90, -8.00]},
+        limits={"tile_byte_count": 1_400_000},
+    )  # fmt: skip
+    sections = group.plan()
+    assert len(sections) > 1
+    for section in sections:
+        group.fetch(section)
+    (uri,) = group.publish(sections)
+    with open_raster(uri) as raster:
+        assert raster.read(1).size
 
 
 @pytest.mark.parametrize("action", ENFORCED)

@@ -19,6 +19,11 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
+from airflow_provider.earthengine.transfers.section_tasks import (
+    FetchSectionOperator,
+    PlanSectionsOperator,
+    PublishSectionsOperator,
+)
 from tests.support.airflow_task import task_context
 
 # Asking the store whether it honours conditions is no part of the download.
@@ -55,12 +60,25 @@ def signal_at(operation: str, number: int, kind: signal.Signals = signal.SIGKILL
     S3Hook.get_client_type = get_client_type  # type: ignore[method-assign]
 
 
-def make_attempt(fields: Mapping[str, Any], context: Mapping[str, Any]) -> list[str]:
-    """Return what the operator returns; SIGTERM meanwhile stops it, as Airflow does."""
-    operator = EarthEngineToS3Operator(task_id="download", **fields)
+OPERATORS = {
+    "download": EarthEngineToS3Operator,
+    "plan": PlanSectionsOperator,
+    "fetch": FetchSectionOperator,
+    "publish": PublishSectionsOperator,
+}
+
+
+def make_attempt(fields: Mapping[str, Any], context: Mapping[str, Any]) -> list[Any]:
+    """Return what the operator returns; SIGTERM meanwhile stops it, as Airflow does.
+
+    :param fields: the operator's, and which one it is, under ``operator``.
+    """
+    task = fields.get("operator", "download")
+    own = {name: value for name, value in fields.items() if name != "operator"}
+    operator = OPERATORS[task](task_id=task, **own)
     signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
-    uris: list[str] = operator.execute(context)  # type: ignore[arg-type]  # a stand-in
-    return uris
+    returned: list[Any] = operator.execute(context)  # type: ignore[arg-type]  # a stand-in
+    return returned
 
 
 def main(arguments: list[str]) -> None:

@@ -41,7 +41,8 @@ PUBLIC = {
         "EmptyImageError", "FetchTimeoutError", "ObjectExistsError", "PermanentError", "PlanError",
         "QuotaExceededError", "RasterMismatchError", "RequestRejectedError",
         "RequestTooLargeError", "ScratchError", "ServiceUnavailableError", "SourceChangedError",
-        "StoredObjectMismatchError", "TransientError", "TruncatedBodyError",
+        "SectionsOutdatedError", "StoredObjectMismatchError", "TransientError",
+        "TruncatedBodyError",
     },
     "hooks.earthengine": {"DownloadId", "EarthEngineHook", "RetryPolicy"},
     "operators.drift": {"EarthEngineDriftOperator"},
@@ -58,6 +59,7 @@ PUBLIC = {
     },
     "sensors.image_collection": {"EarthEngineImageCollectionSensor"},
     "transfers.earthengine_to_s3": {"EarthEngineToS3Operator"},
+    "transfers.earthengine_to_s3_group": {"earthengine_to_s3_group"},
     "triggers.image_collection": {"EarthEngineImageCollectionTrigger"},
 }  # fmt: skip
 # Named by users in a shell, not imported.

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from airflow_provider.earthengine.download.fields.on_empty import PUBLISH
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
@@ -27,8 +27,11 @@ from airflow_provider.earthengine.task.run import scratch_place
 if TYPE_CHECKING:
     from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
     from airflow_provider.earthengine.download.fetch.staged_tiles import StagedTiles
+    from airflow_provider.earthengine.download.fetch.tiles import Fetching
     from airflow_provider.earthengine.download.fields.job import Job
+    from airflow_provider.earthengine.download.plan.requests import Download
     from airflow_provider.earthengine.download.publish.canvases import Canvases
+    from airflow_provider.earthengine.download.publish.files import LocalFile
     from airflow_provider.earthengine.download.publish.item import Run
     from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
     from airflow_provider.earthengine.download.publish.standing import Standing
@@ -46,6 +49,20 @@ def log_plan(plan: Plan) -> None:
         log.warning("%s", one_line(sentence))
 
 
+def log_record(record: CommitRecord, started: float) -> None:
+    """Log what was published.
+
+    :param started: when the task began, by the monotonic clock.
+    """
+    log.info(
+        "Published %s: %d objects, %s bytes, %.1f s in total",
+        record.item_uri,
+        len(record.objects),
+        f"{sum(stored.byte_count for stored in record.objects):,}",
+        time.monotonic() - started,
+    )
+
+
 @dataclass(frozen=True)
 class Downloader:
     """Fetches, verifies and publishes in this process.
@@ -59,9 +76,16 @@ class Downloader:
     cancellation: Cancellation
     describe_run: Callable[..., Run]
 
-    def publish_once(self, job: Job, target: Target) -> tuple[CommitRecord, bool]:
+    def publish_once(
+        self,
+        job: Job,
+        target: Target,
+        download: Callable[[Standing], CommitRecord] | None = None,
+    ) -> tuple[CommitRecord, bool]:
         """Return the record of the published download, and whether it was there already.
 
+        :param download: takes what is at the destination and returns the record; by default, all
+            of the download is fetched unless it is there.
         :raises EmptyImageError: if the image is empty, or a marker that is not due says so.
         """
         from airflow_provider.earthengine.download.publish import empty_dates
@@ -70,7 +94,10 @@ class Downloader:
         standing = look_at_destination(target)
         marker = empty_dates.check_due(target, job, standing)
         try:
-            record = standing.done or self.download(job, target, standing)
+            if download is not None:
+                record = download(standing)
+            else:
+                record = standing.done or self.download(job, target, standing)
         except EmptyImageError as error:
             empty_dates.write_marker(target, job, marker, error)
             raise
@@ -93,7 +120,7 @@ class Downloader:
             plan = plan_job(job, self.hook)
             from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
             from airflow_provider.earthengine.download.publish.canvases import Canvases
-            from airflow_provider.earthengine.download.raster.cog_canvas import CogForm
+            from airflow_provider.earthengine.download.raster.block_canvas import CogForm
             from airflow_provider.earthengine.download.raster.property_tags import (
                 encode_properties,
             )
@@ -105,17 +132,13 @@ class Downloader:
             with Canvases(target, scratch, form, self.cancellation.check) as canvases:
                 fetched = self._fetch(plan, scratch, stage, canvases)
                 if fetched.is_all_masked and job.on_empty.all_masked != PUBLISH:
-                    _refuse_masked(job, stage)
+                    if stage is not None:
+                        stage.sweep()
+                    raise all_masked(job)
                 record = self._publish(plan, fetched, canvases, target, standing)
         if stage is not None:
             stage.sweep()
-        log.info(
-            "Published %s: %d objects, %s bytes, %.1f s in total",
-            record.item_uri,
-            len(record.objects),
-            f"{sum(stored.byte_count for stored in record.objects):,}",
-            time.monotonic() - started,
-        )
+        log_record(record, started)
         return record
 
     def _fetch(
@@ -127,34 +150,49 @@ class Downloader:
             check_free,
             scratch_byte_count,
         )
+
+        log_plan(plan)
+        check_free(scratch, scratch_byte_count(plan.download, plan.job.limits))
+        fetching = self.fetching(plan, scratch, stage)
+        fetched = fetch_rasters(fetching, plan.download, canvases.open)
+        marked = self.mark_masked(plan, fetched.download, fetched.rasters)
+        return dataclasses.replace(fetched, rasters=marked)
+
+    def fetching(self, plan: Plan, scratch: Path, stage: StagedTiles | None = None) -> Fetching:
+        """Return what it takes to fetch the pixels of a plan."""
         from airflow_provider.earthengine.download.fetch.tiles import Fetching
-        from airflow_provider.earthengine.download.fetch.validity import mark_masked
         from airflow_provider.earthengine.download.raster.integrity import (
             bound_block_cache,
             expect_pixel_coordinates,
         )
 
-        job, download = plan.job, plan.download
-        log_plan(plan)
-        check_free(scratch, scratch_byte_count(download, job.limits))
         bound_block_cache()
         expect_pixel_coordinates()
         once = self.hook.trying_once()
         self.cancellation.call_when_cancelled(once.interrupt)
-        fetching = Fetching(
+        return Fetching(
             client=once,
             image=plan.image,
-            what=job.destination.base,
+            what=plan.job.destination.base,
             scratch=scratch,
-            limits=job.limits,
+            limits=plan.job.limits,
             policy=self.hook.retry_policy,
             cancellation=self.cancellation,
             stage=stage,
         )
-        fetched = fetch_rasters(fetching, download, canvases.open)
-        marked = mark_masked(self.hook, plan.image, fetched.download.params, fetched.rasters)
-        _log_rasters(job, marked)
-        return dataclasses.replace(fetched, rasters=marked)
+
+    def mark_masked(
+        self, plan: Plan, download: Download, rasters: Sequence[RasterFacts]
+    ) -> tuple[RasterFacts, ...]:
+        """Return the rasters, with those marked that have no valid pixel.
+
+        :param download: as it was done.
+        """
+        from airflow_provider.earthengine.download.fetch.validity import mark_masked
+
+        marked = mark_masked(self.hook, plan.image, download.params, rasters)
+        _log_rasters(plan.job, marked)
+        return marked
 
     def _publish(
         self,
@@ -166,27 +204,42 @@ class Downloader:
     ) -> CommitRecord:
         """Return the record of the files, published unless the source was replaced meanwhile."""
         from airflow_provider.earthengine.download.publish.canvases import assemble_files
-        from airflow_provider.earthengine.download.publish.commit import publish_files
-        from airflow_provider.earthengine.download.publish.item import Source, build_item
 
-        job = plan.job
         with ThreadPoolExecutor(1, "earthengine-check") as checker:
             # The answer takes as long as a request does; files are finished meanwhile.
             unchanged: Future[None] | None = None
             if fetched.body is None:
                 unchanged = checker.submit(plan.check_unchanged, self.hook)
             files = assemble_files(fetched, canvases)
-            target.bucket.find_out_conditions(job.destination.prefix)
-            describe = partial(
-                build_item,
-                job.destination,
-                job.identity,
-                Source(job.image, plan.info, job.params, job.record, job.source),
-                self.describe_run(job.source, is_conditional=target.bucket.is_conditional),
-                files,
-            )
             confirm = unchanged.result if unchanged else None
-            return publish_files(target, standing, files, describe, confirm)
+            return self.publish(plan, files, target, standing, confirm)
+
+    def publish(
+        self,
+        plan: Plan,
+        files: Sequence[LocalFile],
+        target: Target,
+        standing: Standing,
+        confirm: Callable[[], object] | None,
+    ) -> CommitRecord:
+        """Return the record of the files.
+
+        :param confirm: called before anything becomes visible; raises to stop publishing.
+        """
+        from airflow_provider.earthengine.download.publish.commit import publish_files
+        from airflow_provider.earthengine.download.publish.item import Source, build_item
+
+        job = plan.job
+        target.bucket.find_out_conditions(job.destination.prefix)
+        describe = partial(
+            build_item,
+            job.destination,
+            job.identity,
+            Source(job.image, plan.info, job.params, job.record, job.source),
+            self.describe_run(job.source, is_conditional=target.bucket.is_conditional),
+            files,
+        )
+        return publish_files(target, standing, files, describe, confirm)
 
 
 def _import_steps() -> None:
@@ -195,10 +248,9 @@ def _import_steps() -> None:
     importlib.import_module("airflow_provider.earthengine.download.publish.item")
 
 
-def _refuse_masked(job: Job, stage: StagedTiles | None) -> NoReturn:
-    if stage is not None:
-        stage.sweep()
-    raise AllMaskedError(
+def all_masked(job: Job) -> AllMaskedError:
+    """Return the error for rasters of which no pixel is valid."""
+    return AllMaskedError(
         f"No pixel of {job.destination.base} is valid, and on_empty is "
         f"{job.on_empty.all_masked!r} for all_masked; nothing was published."
     )

@@ -12,6 +12,7 @@ from airflow_provider.earthengine.exceptions import (
     DownloadParamsError,
     EmptyImageError,
     PermanentError,
+    PlanError,
     TransientError,
 )
 
@@ -45,7 +46,7 @@ def check_map_length(count: int) -> None:
 
     :raises DownloadParamsError: if there are too many; names the setting.
     """
-    most = conf.getint("core", "max_map_length", fallback=1024)
+    most = _max_map_length()
     if count > most:
         raise DownloadParamsError(
             f"There are {count:,} downloads, but Airflow expands a task over at most {most:,}, "
@@ -53,3 +54,23 @@ def check_map_length(count: int) -> None:
             "window, a smaller region, by='date', or a limit.",
             count=count,
         )
+
+
+def check_section_count(count: int, requests: int) -> None:
+    """Raise, before anything is sent, if a task cannot be expanded over that many sections.
+
+    :param requests: the most of one section.
+    :raises PlanError: if there are too many; names the setting.
+    """
+    most = _max_map_length()
+    if count > most:
+        raise PlanError(
+            f"The download takes {count:,} sections of at most {requests:,} requests, but Airflow "
+            f"expands a task over at most {most:,}, [core] max_map_length; raise section_requests.",
+            count=count,
+        )
+
+
+def _max_map_length() -> int:
+    most: int = conf.getint("core", "max_map_length", fallback=1024)
+    return most

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +14,7 @@ from airflow_provider.earthengine.download.fields.job import DownloadFields, Job
 from airflow_provider.earthengine.download.fields.on_empty import FAIL, read_on_empty
 from airflow_provider.earthengine.download.fields.region_file import MAX_BYTE_COUNT
 from airflow_provider.earthengine.download.fields.values import read_boolean
-from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
+from airflow_provider.earthengine.download.plan.plan import plan_job
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
@@ -32,7 +32,7 @@ from airflow_provider.earthengine.task.run import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider.earthengine.download.bucket.bucket import Bucket
+    from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 
@@ -118,7 +118,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     }
     ui_color = "#dff0d8"
     checked_fields = (*(each.name for each in dataclasses.fields(DownloadFields)), "plan_only")
-    required_fields = ("image", "download_params", "s3_bucket")
+    required_fields: ClassVar[Sequence[str]] = ("image", "download_params", "s3_bucket")
     # The name of the download, else the asset's, else the number. Each of the fields may be text
     # that is only read later, and what is not defined fails.
     default_map_index_template = (
@@ -193,24 +193,32 @@ class EarthEngineToS3Operator(ParseTimeChecks):
 
     def execute(self, context: Context) -> list[str]:
         """Publish the download, unless it already exists, and return the URIs."""
-        from airflow_provider.earthengine.download.publish.record import Target
-
-        with (
-            failing_for_good(skips_empty=lambda error: read_on_empty(self.on_empty).skips(error)),
-            self._hook(context) as hook,
-        ):
-            job = read_job(self._fields(), generation_of(context), self._worker(hook, context))
+        with self._failing_for_good(), self._hook(context) as hook:
+            job = self._read_job(hook, context)
             if read_boolean("plan_only", self.plan_only):
-                return self._push_plan(plan_job(job, hook), context)
-            with closing(self._open_bucket(job)) as bucket:
-                target = Target(bucket, job.destination, job.identity, facts_of(context))
-                downloader = Downloader(hook, self._cancellation, partial(run_of, context))
-                record, was_there = downloader.publish_once(job, target)
+                return self._push_plan(job, hook, context)
+            with self._open_target(job, context) as target:
+                record, was_there = self._publish(hook, job, target, context)
         if was_there:
             self.log.info("Already published: %s", record.item_uri)
         context["ti"].xcom_push(key="item", value=record.item_uri)
         context["ti"].xcom_push(key="summary", value=record.to_summary())
         return list(record.uris)
+
+    def _failing_for_good(self) -> AbstractContextManager[None]:
+        return failing_for_good(skips_empty=lambda error: read_on_empty(self.on_empty).skips(error))
+
+    def _read_job(self, hook: EarthEngineHook, context: Context) -> Job:
+        return read_job(self._fields(), generation_of(context), self._worker(hook, context))
+
+    def _publish(
+        self, hook: EarthEngineHook, job: Job, target: Target, context: Context
+    ) -> tuple[CommitRecord, bool]:
+        """Return the record, and whether it was there already."""
+        return self._downloader(hook, context).publish_once(job, target)
+
+    def _downloader(self, hook: EarthEngineHook, context: Context) -> Downloader:
+        return Downloader(hook, self._cancellation, partial(run_of, context))
 
     def _hook(self, context: Context) -> EarthEngineHook:
         hook = EarthEngineHook(
@@ -237,15 +245,20 @@ class EarthEngineToS3Operator(ParseTimeChecks):
             map_index=-1 if ti.map_index is None else ti.map_index,
         )
 
-    def _push_plan(self, plan: Plan, context: Context) -> list[str]:
+    def _push_plan(self, job: Job, hook: EarthEngineHook, context: Context) -> list[str]:
+        plan = plan_job(job, hook)
         log_plan(plan)
         context["ti"].xcom_push(key="plan", value=plan.to_dict())
         return []
 
-    def _open_bucket(self, job: Job) -> Bucket:
+    @contextmanager
+    def _open_target(self, job: Job, context: Context) -> Iterator[Target]:
         from airflow_provider.earthengine.download.bucket.bucket import Bucket
+        from airflow_provider.earthengine.download.publish.record import Target
 
-        return Bucket(self._s3_client(), job.destination.bucket, job.extra_args)
+        bucket = Bucket(self._s3_client(), job.destination.bucket, job.extra_args)
+        with closing(bucket):
+            yield Target(bucket, job.destination, job.identity, facts_of(context))
 
     def _s3_client(self) -> Any:
         return open_client(self.aws_conn_id, self._cancellation.check)

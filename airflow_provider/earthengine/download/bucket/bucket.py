@@ -12,7 +12,7 @@ import logging
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from botocore.exceptions import ClientError
 
@@ -141,11 +141,11 @@ class Bucket:
             return OpenUpload(key, answer["UploadId"], ())
 
     def upload_part(
-        self, upload: OpenUpload, number: int, content: bytes, digest: bytes
+        self, upload: OpenUpload, number: int, content: bytes | BinaryIO, digest: bytes
     ) -> CompletedPartTypeDef:
         """Send a part, or send it again; the store verifies its digest.
 
-        :param number: 1-based.
+        :param content: or a file, which is read to its end.
         :param digest: the part's sha256.
         """
         checksum = base64.b64encode(digest).decode()

@@ -137,7 +137,10 @@ def _is_below(filename: object, place: Path) -> bool:
 
 
 def scratch_byte_count(download: Download, limits: DownloadLimits) -> int:
-    """Return the most bytes that a download takes on disk, as far as known in advance."""
+    """Return the most bytes that a download takes on disk, as far as known in advance.
+
+    :param download: may have only some of its tiles.
+    """
     from airflow_provider.earthengine.download.plan.tiles import TileBudget
 
     if not download.tiles:
@@ -145,4 +148,8 @@ def scratch_byte_count(download: Download, limits: DownloadLimits) -> int:
     # COGs, which are little longer than their pixels and a third for overviews; pieces of blocks
     # that wait for the rest; and the bodies being processed.
     bodies = limits.max_concurrent_requests * TileBudget.within(limits).byte_count
-    return 2 * download.raster_byte_count + bodies
+    tiles = sum(tile.width * tile.height * tile.band_count for tile in download.tiles)
+    whole = sum(
+        group.grid.width * group.grid.height * len(group.bands) for group in download.groups
+    )
+    return 2 * download.raster_byte_count * tiles // whole + bodies

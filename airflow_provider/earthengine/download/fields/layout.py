@@ -51,6 +51,19 @@ def read_layout(value: object, params: DownloadParams) -> str:
     return layout
 
 
+def check_cog(layout: object) -> None:
+    """Raise unless a layout can be put together from sections.
+
+    :raises DownloadParamsError: if it cannot.
+    """
+    if layout != COG:
+        raise DownloadParamsError(
+            f"layout is {layout!r}, but only layout 'cog' can be fetched in sections; use it, or "
+            "EarthEngineToS3Operator.",
+            field="layout",
+        )
+
+
 def item_suffix(params: DownloadParams, layout: str) -> str:
     """Return the suffix of the item's key; known before anything is planned."""
     if layout == ZIP:

@@ -16,7 +16,7 @@ from airflow_provider.earthengine.download.bucket.errors import (
 from airflow_provider.earthengine.download.bucket.objects import HeadedObject, Precondition
 from airflow_provider.earthengine.download.fields.destination import IfExists
 from airflow_provider.earthengine.download.publish.check_item import BuildItem, check_item
-from airflow_provider.earthengine.download.publish.files import LocalFile
+from airflow_provider.earthengine.download.publish.files import LocalFile, SharedFile
 from airflow_provider.earthengine.download.publish.item_key import ItemKey
 from airflow_provider.earthengine.download.publish.object_metadata import (
     is_of_download,
@@ -78,10 +78,15 @@ class Attempt:
     def cleaning_up(self) -> Iterator[None]:
         """Abort the uploads that are open at the end of the block; after an error, give the item's
         key back, too.
+
+        After an error, parts that other tasks have sent are kept for the next try. But an attempt
+        that restores the item that it was to replace leaves nothing that could still overwrite it.
         """
         try:
             yield
         except Exception:
+            if not self._item_key.has_tried:
+                self._uploads.leave_shared()
             if self._uploads.drop_all():
                 self._item_key.give_back()
             raise
@@ -92,8 +97,20 @@ class Attempt:
         """Have all parts uploaded of what does not exist yet; nothing becomes visible."""
         for key, state in self._states.items():
             if isinstance(state, Precondition):
-                self._uploads.send(key, self._files[key])
+                self._states[key] = self._upload(key, state)
         self._sweep.upload()
+
+    def _upload(self, key: str, state: Precondition) -> StoredObject | Precondition:
+        """Have a file uploaded; return the state of its key, maybe a new one."""
+        file = self._files[key]
+        try:
+            self._uploads.send(key, file)
+        except UploadConflictError:
+            state_now = self._look_again(key)
+            if isinstance(file, SharedFile) and isinstance(state_now, Precondition):
+                raise file.lost(self._destination.uri(key)) from None
+            return state_now
+        return state
 
     def check(self, build_item: BuildItem) -> None:
         """Build the whole item while everything that exists is still unchanged."""
@@ -187,9 +204,7 @@ class Attempt:
             except ConditionFailedError:
                 state = self._look_again(key)
             except UploadConflictError:
-                # The upload may be gone because it was completed, but the answer was lost.
-                self._uploads.drop(key)
-                state = self._look_again(key)
+                state = self._after_conflict(key)
             else:
                 log.info(
                     "Published %s (%s bytes)", self._destination.uri(key), f"{stored.byte_count:,}"
@@ -199,6 +214,24 @@ class Attempt:
             f"{self._destination.uri(key)} was overwritten by another writer {_COMPLETES} times; "
             "run the task again."
         )
+
+    def _after_conflict(self, key: str) -> StoredObject | Precondition:
+        """Drop an upload, which may have been completed though the answer was lost; look again.
+
+        :raises ServiceUnavailableError: if other tasks have sent its parts: the next try may help.
+        """
+        if not self._uploads.is_shared(key):
+            self._uploads.drop(key)
+            return self._look_again(key)
+        state = self._look_again(key)
+        if isinstance(state, Precondition):
+            raise ServiceUnavailableError(
+                f"Could not complete {self._destination.uri(key)}: another attempt has sent a part "
+                "of it again, or the upload was aborted; run the task again, and if that does not "
+                "help, clear the group's fetching tasks with their downstream tasks."
+            )
+        self._uploads.drop(key)
+        return state
 
     def _look_again(self, key: str) -> StoredObject | Precondition:
         """Return the state of a key that is not in the expected one.

@@ -23,12 +23,9 @@ from airflow_provider.earthengine.download.publish.files import (
 )
 from airflow_provider.earthengine.download.publish.object_metadata import metadata_of
 from airflow_provider.earthengine.download.publish.record import Target
+from airflow_provider.earthengine.download.raster.block_canvas import CogForm
 from airflow_provider.earthengine.download.raster.canvas import Canvas, NpyCanvas
-from airflow_provider.earthengine.download.raster.cog_canvas import (
-    CogCanvas,
-    CogForm,
-    copy_to_canvas,
-)
+from airflow_provider.earthengine.download.raster.cog_canvas import CogCanvas, copy_to_canvas
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from airflow_provider.earthengine.download.bucket.multipart import PartUpload, digest_file
+from airflow_provider.earthengine.download.bucket.objects import OpenUpload
 from airflow_provider.earthengine.download.fetch.body import FetchedBody
 from airflow_provider.earthengine.download.fields.params import NPY
 from airflow_provider.earthengine.download.raster.cog_canvas import CogCanvas
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
 from airflow_provider.earthengine.download.worker_limits import find_refusal
+from airflow_provider.earthengine.exceptions import SectionsOutdatedError
 
 GEOTIFF_MEDIA_TYPE = "image/tiff; application=geotiff"
 COG_MEDIA_TYPE = f"{GEOTIFF_MEDIA_TYPE}; profile=cloud-optimized"
@@ -59,6 +62,34 @@ class CogFile(LocalFile):
     def send(self, upload: PartUpload) -> None:
         """Send all of it again."""
         self.canvas.send_again(upload)
+
+
+@dataclass(frozen=True)
+class SharedFile(LocalFile):
+    """A file that several tasks have sent in parts; nobody has its digest.
+
+    :param take: sends what is left, and returns the upload with all parts; raises
+        UploadConflictError if the upload was completed or aborted.
+    """
+
+    take: Callable[[], OpenUpload]
+
+    def send(self, upload: PartUpload) -> None:
+        """Refuse: what was sent is gone with its upload.
+
+        :raises SectionsOutdatedError: always.
+        """
+        raise self.lost(self.suffix)
+
+    def lost(self, name: str) -> SectionsOutdatedError:
+        """Return the error for an upload that is gone, and no object came of it.
+
+        :param name: of the file.
+        """
+        return SectionsOutdatedError(
+            f"The upload of {name} was aborted, and the parts of all sections are gone with it; "
+            "clear the group's task plan with its downstream tasks, which fetches them again."
+        )
 
 
 def zip_of(body: FetchedBody, rasters: tuple[RasterFacts, ...]) -> LocalFile:

@@ -61,7 +61,8 @@ class ItemKey:
         self._id = new_id()
         self._decided: str | None = None
         self._held = Register()
-        self._has_tried = self._has_claimed = False
+        self.has_tried = self._has_claimed = False
+        """Whether this attempt may have claimed the key, even if the answer was lost."""
 
     @property
     def is_claimed(self) -> bool:
@@ -120,7 +121,7 @@ class ItemKey:
 
         Only for an attempt that has no open upload any more.
         """
-        if not self._has_tried:
+        if not self.has_tried:
             return
         destination = self._target.destination
         try:
@@ -140,13 +141,15 @@ class ItemKey:
 
     def _put_claim(self, register: Register) -> bool:
         if register.claim and not self._is_own(register.claim):
+            # Those that this claim names, too, are shared by both attempts.
             for key, upload_id in register.claim.uploads:
-                self._bucket.abort_upload(key, upload_id)
+                if (key, upload_id) not in self._uploads.ids:
+                    self._bucket.abort_upload(key, upload_id)
         item = register.item
         if item is not None and len(item) > MAX_ITEM_BYTE_COUNT:
             item = None
         claim = make_claim(self._target, self._id, self._uploads.ids, item)
-        self._has_tried = True
+        self.has_tried = True
         try:
             etag = self._bucket.write_object(
                 self._key, claim.to_json(), CLAIM_MEDIA_TYPE, Precondition(register.etag)

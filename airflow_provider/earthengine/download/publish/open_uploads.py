@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from airflow_provider.earthengine.download.bucket.multipart import PartSender, PartUpload
 from airflow_provider.earthengine.download.bucket.objects import OpenUpload, Precondition
-from airflow_provider.earthengine.download.publish.files import CogFile, LocalFile
+from airflow_provider.earthengine.download.publish.files import CogFile, LocalFile, SharedFile
 from airflow_provider.earthengine.download.publish.object_metadata import (
     metadata_of,
     metadata_of_tombstone,
@@ -26,6 +26,7 @@ class OpenUploads:
         self._bucket = target.bucket
         self._open: dict[str, OpenUpload] = {}
         self._sent: dict[str, StoredObject] = {}
+        self._shared: set[str] = set()
         self._left = False
 
     def __contains__(self, key: str) -> bool:
@@ -38,7 +39,10 @@ class OpenUploads:
 
     def send(self, key: str, file: LocalFile) -> None:
         """Have all parts of a file uploaded; nothing becomes visible."""
-        if isinstance(file, CogFile) and key not in self._sent:
+        if isinstance(file, SharedFile) and key not in self._sent:
+            self._open[key] = file.take()
+            self._shared.add(key)
+        elif isinstance(file, CogFile) and key not in self._sent:
             self._open[key] = file.upload.take()
         else:
             metadata = {**metadata_of(self._target), "sha256": file.sha256}
@@ -70,17 +74,27 @@ class OpenUploads:
     def complete(self, key: str, condition: Precondition) -> StoredObject:
         """Make an object visible.
 
-        :raises ConditionFailedError: if the key is not in the state of ``condition``; the upload
-            stays open.
+        :raises ConditionFailedError: if the key is not in the state of ``condition``, and the
+            upload stays open; or if another attempt has just overwritten the object.
         :raises UploadConflictError: if a new upload may succeed.
         """
         etag = self._bucket.complete_upload(self._open[key], condition)
         del self._open[key]
-        return replace(self._sent[key], etag=etag)
+        sha256 = self._sent[key].sha256 or self._bucket.digest_object(key, etag)
+        return replace(self._sent[key], etag=etag, sha256=sha256)
 
     def drop(self, key: str) -> None:
         """Abort one upload."""
         self._left |= not self._bucket.drop_uploads([self._open.pop(key)])
+
+    def is_shared(self, key: str) -> bool:
+        """Return whether other tasks have sent parts to the open upload of a key."""
+        return key in self._shared and key in self._open
+
+    def leave_shared(self) -> None:
+        """Leave the uploads open that other tasks have sent parts to: the next try needs them."""
+        for key in self._shared & self._open.keys():
+            del self._open[key]
 
     def drop_all(self) -> bool:
         """Abort all that are open; return whether none of this attempt is open any more."""

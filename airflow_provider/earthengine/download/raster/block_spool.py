@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from airflow_provider.earthengine.download.raster.cog_header import BlockPlaces
 from airflow_provider.earthengine.download.raster.cog_layout import (
@@ -97,15 +98,45 @@ class BlockSpool:
             place = int(self._places[level][number])
             yield self._file.read(place, int(self._byte_counts[level][number]))
 
-    def places_in_cog(self, start: int) -> list[BlockPlaces]:
+    def read(self, place: int, byte_count: int) -> bytes:
+        """Return bytes of records, from an offset in the file of this spool."""
+        return self._file.read(place, byte_count)
+
+    def stored(self, level: int) -> npt.NDArray[np.int64]:
+        """Return the numbers of the level's blocks that are stored."""
+        return np.flatnonzero(self._places[level] != _MISSING)
+
+    def spans(
+        self, level: int, numbers: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the offsets of records in the file of this spool, and their lengths."""
+        return self._places[level][numbers], self._byte_counts[level][numbers].astype(np.int64)
+
+    def note_elsewhere(self, start: int, byte_counts: npt.NDArray[np.uint32]) -> None:
+        """Note the lengths of records of the full resolution that somebody else has.
+
+        :param start: the number of the first block.
+        """
+        self._byte_counts[0][start : start + len(byte_counts)] = byte_counts
+
+    def is_noted(self) -> bool:
+        """Return whether all overviews are stored, and the other lengths known."""
+        stored = all(bool((places != _MISSING).all()) for places in self._places[1:])
+        return stored and bool((self._byte_counts[0] > 0).all())
+
+    def places_in_cog(self, start: int, gaps: Mapping[int, int] | None = None) -> list[BlockPlaces]:
         """Return where the blocks of each level are in the COG, the full resolution first.
 
         :param start: the offset of the first record, in the smallest overview.
+        :param gaps: how many bytes are unused before blocks of the full resolution, by number.
         """
         places = []
-        for byte_counts in reversed(self._byte_counts):
+        for level, byte_counts in reversed(list(enumerate(self._byte_counts))):
             records = byte_counts.astype(np.int64)
-            ends = start + np.cumsum(records)
+            spans = records.copy()
+            for number, gap in (gaps or {}).items() if level == 0 else ():
+                spans[number] += gap
+            ends = start + np.cumsum(spans)
             start = int(ends[-1])
             by_place = (-1, self._layout.band_count)
             offsets = (ends - records + LEADER_BYTE_COUNT).reshape(by_place).T.ravel()

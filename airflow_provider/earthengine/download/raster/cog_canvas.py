@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import rasterio
 from rasterio.windows import Window
 
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
 from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
-from airflow_provider.earthengine.download.raster.canvas import Canvas
+from airflow_provider.earthengine.download.raster.block_canvas import BlockCanvas, CogForm
 from airflow_provider.earthengine.download.raster.cog_parts import PartSink, SentCog
 from airflow_provider.earthengine.download.raster.cog_tags import CogDescription
 from airflow_provider.earthengine.download.raster.cog_writer import CogWriter
 from airflow_provider.earthengine.download.raster.decode import DecodedRaster
-from airflow_provider.earthengine.download.raster.facts import RasterFacts, mismatch
+from airflow_provider.earthengine.download.raster.facts import RasterFacts
 from airflow_provider.earthengine.download.raster.integrity import reading_errors_as_truncated
-from airflow_provider.earthengine.download.raster.masked_pixels import nodata_of_cog
-from airflow_provider.earthengine.download.raster.placement import is_named_by, place_raster
 
 # Of a raster that came whole, so much is in memory at a time.
 _COPIED_BYTE_COUNT = 32 << 20
 
 
-@dataclass(frozen=True)
-class CogForm:
-    """What COGs are like, whatever their pixels.
-
-    :param compression: one of ``layout.COMPRESSIONS``.
-    :param tags: of the file, for example Earth Engine's properties of the image.
-    """
-
-    compression: str
-    tags: Mapping[str, str]
-
-
-class CogCanvas(Canvas):
+class CogCanvas(BlockCanvas):
     """A COG that is written piece by piece, by several threads at a time.
 
     :param path: a directory, for what waits to be sent.
@@ -49,10 +35,8 @@ class CogCanvas(Canvas):
     def __init__(
         self, path: Path, plan: RasterPlan, grid: PixelGrid, form: CogForm, sink: PartSink
     ) -> None:
-        super().__init__(path, plan, grid)
-        self._form = form
+        super().__init__(path, plan, grid, form)
         self._sink = sink
-        self._dtype = ""
         self._writer: CogWriter | None = None
         self._sent: SentCog | None = None
 
@@ -73,38 +57,16 @@ class CogCanvas(Canvas):
             raise ValueError("Nothing was written to the COG.")
         return self._writer
 
-    def _begin(self, raster: DecodedRaster, places: Mapping[int, int]) -> None:
-        self._dtype = raster.array.dtype.name
-        self._placed = place_raster(self._plan, self._grid, raster.crs)
-        description = CogDescription(
-            self._placed.grid,
-            self._placed.crs,
-            self._dtype,
-            self._nodata_of(raster),
-            tuple(band.id for band in self._plan.bands),
-            self._form.tags,
-        )
-        sample = [raster.band(position) for position in places]
-        self._writer = CogWriter(description, self._form.compression, self.path, self._sink, sample)
-
-    def _check(self, raster: DecodedRaster) -> None:
-        # The writer compares the dtype.
-        placed = self._placed
-        if raster.crs != placed.crs and not is_named_by(self._grid, self._plan.crs, raster.crs):
-            raise mismatch("crs", placed.crs, raster.crs)
-
-    def _write(
-        self, raster: DecodedRaster, column: int, row: int, places: Mapping[int, int]
+    def _open(
+        self, description: CogDescription, sample: Sequence[npt.NDArray[np.generic]] | None
     ) -> None:
-        for position, index in places.items():
-            pixels = raster.band(position)[np.newaxis]
-            self._open_writer.write_tile(column, row, index - 1, pixels)
+        compression = self._form.compression
+        self._writer = CogWriter(description, compression, self.path, self._sink, sample)
 
-    def _nodata_of(self, raster: DecodedRaster) -> float | None:
-        return nodata_of_cog(raster.array.dtype.name, super()._nodata_of(raster))
-
-    def _dtypes(self) -> list[str]:
-        return [self._dtype] * len(self._plan.bands)
+    def _write_band(
+        self, column: int, row: int, band: int, pixels: npt.NDArray[np.generic]
+    ) -> None:
+        self._open_writer.write_tile(column, row, band, pixels)
 
     def finish(self) -> None:
         """Send the rest of the file."""

@@ -100,8 +100,12 @@ class CogLayout:
             levels.append(levels[-1].halved())
         return tuple(levels)
 
-    def max_byte_count(self, level: int) -> int:
-        """Return the maximum length of a level's blocks: noise gets a little longer than raw."""
+    @property
+    def max_record_byte_count(self) -> int:
+        """The maximum length of a block with its leader: noise gets a little longer than raw."""
         raw = BLOCK_SIDE * BLOCK_SIDE * np.dtype(self.dtype).itemsize
-        longest = raw + raw // _NOISE_SHARE + LEADER_BYTE_COUNT + TRAILER_BYTE_COUNT
-        return self.levels[level].block_count * self.band_count * longest
+        return raw + raw // _NOISE_SHARE + LEADER_BYTE_COUNT + TRAILER_BYTE_COUNT
+
+    def max_byte_count(self, level: int) -> int:
+        """Return the maximum length of a level's blocks."""
+        return self.levels[level].block_count * self.band_count * self.max_record_byte_count

@@ -1,43 +1,27 @@
 """Tiles of pixels, in any order -> a COG that is sent in parts while tiles still arrive.
 
-The thread that brings a tile encodes its blocks, which wait on disk, and makes overviews while the
-pixels are in memory. The file does not depend on the order of tiles or threads. Blocks stay on disk
-until the end, even after they are sent: the digest covers the whole file, which begins with what is
-known last.
+The blocks wait on disk; see :mod:`cog_blocks`. The file does not depend on the order of tiles or
+threads. Blocks stay on disk until the end, even after they are sent: the digest covers the whole
+file, which begins with what is known last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
-from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
-from airflow_provider.earthengine.download.raster.block_encoder import BlockEncoder
-from airflow_provider.earthengine.download.raster.block_spool import BlockSpool
-from airflow_provider.earthengine.download.raster.cog_header import CogHeader
-from airflow_provider.earthengine.download.raster.cog_layout import CogLayout
+from airflow_provider.earthengine.download.raster.cog_blocks import CogBlocks
 from airflow_provider.earthengine.download.raster.cog_parts import (
     CogParts,
     PartSink,
     SentCog,
     plan_parts,
 )
-from airflow_provider.earthengine.download.raster.cog_tags import CogDescription, tags_of
-from airflow_provider.earthengine.download.raster.facts import mismatch
-from airflow_provider.earthengine.download.raster.masked_pixels import (
-    as_stored,
-    halve,
-    nodata_of_cog,
-)
-from airflow_provider.earthengine.download.raster.pending_blocks import (
-    BlockPlace,
-    PendingBlocks,
-    Pieces,
-)
+from airflow_provider.earthengine.download.raster.cog_tags import CogDescription
+from airflow_provider.earthengine.exceptions import PlanError
 
 
 class CogWriter:
@@ -58,54 +42,34 @@ class CogWriter:
         sink: PartSink,
         sample: Sequence[npt.NDArray[Any]] | None = None,
     ) -> None:
-        self._encoder = BlockEncoder(compression, description.dtype, sample)
-        self._nodata = nodata_of_cog(description.dtype, description.nodata)
-        grid = description.grid
-        self._layout = CogLayout(
-            grid.width, grid.height, len(description.band_names), description.dtype
-        )
-        self._header = CogHeader(
-            self._layout, tags_of(description), self._encoder.compression, self._encoder.predictor
-        )
-        full, *overviews = map(self._layout.max_byte_count, range(len(self._layout.levels)))
-        plan = plan_parts(self._header.max_byte_count + sum(overviews), full)
-        self._spool = BlockSpool(directory / "cog.blocks", self._layout)
-        self._pending = PendingBlocks(directory / "cog.quarters", self._layout)
-        self._parts = CogParts(self._spool, plan, sink)
+        self._blocks = CogBlocks(description, compression, directory, sample)
+        layout, self._header = self._blocks.layout, self._blocks.header
+        full, *overviews = map(layout.max_byte_count, range(len(layout.levels)))
+        try:
+            plan = plan_parts(self._header.max_byte_count + sum(overviews), full)
+        except PlanError:
+            self._blocks.close()
+            raise
+        self._parts = CogParts(self._blocks.spool, plan, sink)
         self._written_header = b""
 
     def write_tile(self, column: int, row: int, first_band: int, pixels: npt.NDArray[Any]) -> None:
         """Write some bands of a tile, from any thread, and send the parts that it completes.
 
-        :param column: the left edge; ``row`` is the top. Where they are no multiples of 512, pieces
-            of blocks wait on disk for the rest.
-        :param first_band: counts from 0.
-        :param pixels: (bands, rows, columns); the memory may be reused afterwards.
-        :raises RasterMismatchError: if their dtype is not the raster's.
+        See :meth:`CogBlocks.write_tile`.
         """
-        self._check(column, row, first_band, pixels)
-        pixels = pixels.astype(self._layout.dtype, copy=False)  # In native byte order.
-        height, width = pixels.shape[1:]
-        for above, places in _blocks_in(column, row, width, height).items():
-            for band, band_pixels in enumerate(pixels, start=first_band):
-                halves = {}
-                for place in (replace(each, band=band) for each in places):
-                    block = self._pending.fill(place, _piece_of(place, column, row, band_pixels))
-                    if block is not None:
-                        stored = as_stored(block, self._nodata)
-                        halves[place.start_above] = self._write_block(place, stored)
-                if halves:
-                    self._write_overviews(replace(above, band=band), halves)
+        self._blocks.write_tile(column, row, first_band, pixels)
         self._parts.send_ready()
 
     def finish(self) -> SentCog:
         """Send the rest of the COG. All tiles must be written."""
-        if not self._spool.is_complete():
+        spool = self._blocks.spool
+        if not spool.is_complete():
             raise ValueError("The COG lacks tiles that were not written.")
-        start = self._header.byte_count(self._spool.byte_count)
-        places = self._spool.places_in_cog(start)
-        self._pending.close()
-        self._written_header = self._header.written(places, self._spool.byte_count)
+        start = self._header.byte_count(spool.byte_count)
+        places = spool.places_in_cog(start)
+        self._blocks.finish()
+        self._written_header = self._header.written(places, spool.byte_count)
         return self._parts.finish(self._written_header)
 
     def send_again(self, sink: PartSink) -> None:
@@ -114,60 +78,4 @@ class CogWriter:
 
     def close(self) -> None:
         """Remove the files."""
-        self._spool.close()
-        self._pending.close()
-
-    def _check(self, column: int, row: int, first_band: int, pixels: npt.NDArray[Any]) -> None:
-        bands, height, width = pixels.shape
-        layout = self._layout
-        if pixels.dtype.name != layout.dtype:
-            raise mismatch("dtype", layout.dtype, pixels.dtype.name)
-        is_inside = (
-            0 <= column < column + width <= layout.width
-            and 0 <= row < row + height <= layout.height
-            and 0 <= first_band < first_band + bands <= layout.band_count
-        )
-        if not is_inside:
-            raise ValueError(
-                f"A tile of {width} x {height} px at column {column}, row {row} with {bands} bands "
-                f"from band {first_band} is not inside the COG."
-            )
-
-    def _write_block(self, place: BlockPlace, block: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Store a block of any level; return its half."""
-        number = self._spool.number_of(place.level, place.column, place.row, place.band)
-        self._spool.add(place.level, number, self._encoder.encode(block))
-        return halve(block, self._nodata)
-
-    def _write_overviews(self, place: BlockPlace, halves: Pieces) -> None:
-        """Store pieces of an overview's block, and the overview blocks that they complete."""
-        while place.level < len(self._layout.levels):
-            block = self._pending.fill(place, halves)
-            if block is None:
-                return
-            halves = {place.start_above: self._write_block(place, block)}
-            place = place.above
-
-
-def _blocks_in(
-    column: int, row: int, width: int, height: int
-) -> dict[BlockPlace, list[BlockPlace]]:
-    """Return the blocks that an extent of pixels meets, grouped by the overview block above."""
-    groups: dict[BlockPlace, list[BlockPlace]] = {}
-    for block_row in range(row // BLOCK_SIDE, -(-(row + height) // BLOCK_SIDE)):
-        for block_column in range(column // BLOCK_SIDE, -(-(column + width) // BLOCK_SIDE)):
-            place = BlockPlace(0, block_column, block_row, 0)
-            groups.setdefault(place.above, []).append(place)
-    return groups
-
-
-def _piece_of(place: BlockPlace, column: int, row: int, pixels: npt.NDArray[Any]) -> Pieces:
-    """Return what a tile has of a block.
-
-    :param column: of the tile's first pixel; so is ``row``.
-    :param pixels: the tile's, of the block's band.
-    """
-    top, left = place.row * BLOCK_SIDE - row, place.column * BLOCK_SIDE - column
-    first_row, first_column = max(top, 0), max(left, 0)
-    piece = pixels[first_row : top + BLOCK_SIDE, first_column : left + BLOCK_SIDE]
-    return {(first_row - top, first_column - left): piece}
+        self._blocks.close()

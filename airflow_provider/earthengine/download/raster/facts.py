@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,13 +91,23 @@ class StatisticsGatherer:
         with np.errstate(over="ignore"):
             self._sum += float(values.sum(dtype="float64"))
 
+    @property
+    def figures(self) -> tuple[float, ...]:
+        """What was gathered: counts of pixels, valid and finite ones, sum, minimum, maximum."""
+        return self.pixel_count, self._valid, self._finite, self._sum, self._low, self._high
+
+    def add_figures(self, figures: Sequence[float]) -> None:
+        """Add what another gatherer, maybe of another process, has gathered."""
+        pixels, valid, finite, total, low, high = figures
+        self.pixel_count += int(pixels)
+        self._valid += int(valid)
+        self._finite += int(finite)
+        self._low, self._high = min(self._low, low), max(self._high, high)
+        self._sum += total
+
     def merge(self, other: StatisticsGatherer) -> None:
         """Add all pixels of another gatherer."""
-        self.pixel_count += other.pixel_count
-        self._valid += other._valid
-        self._finite += other._finite
-        self._low, self._high = min(self._low, other._low), max(self._high, other._high)
-        self._sum += other._sum
+        self.add_figures(other.figures)
 
     def statistics(self) -> BandStatistics:
         """Return the statistics of all that was added."""

@@ -8,7 +8,7 @@ since a row of blocks can be long. Their space is reused, so that the file stays
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,11 @@ class PendingBlocks:
         with self._lock:
             self._free.append(waiting.slot)
         return self._joined((rows, columns), {**read, **pieces})
+
+    def left_over(self) -> Iterator[tuple[BlockPlace, Pieces]]:
+        """Yield what is here of each block that lacks pixels, once nobody fills any more."""
+        for place, waiting in self._waiting.items():
+            yield place, {at: self._read(waiting, *piece) for at, piece in waiting.pieces.items()}
 
     def close(self) -> None:
         """Remove the file."""

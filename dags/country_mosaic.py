@@ -1,0 +1,86 @@
+"""A country in one raster: a computed mosaic of many thousand pixels a side, by many workers.
+
+The task ``budget`` plans the download and fetches nothing: its log and its XCom ``plan`` say how
+many requests and bytes it takes, and a plan above ``max_requests`` fails there. Then a group
+fetches the raster in sections, on as many workers as the executor has. Run it with
+
+    airflow dags test country_mosaic --conf '{"s3_bucket": "my-bucket"}'
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Param, dag
+
+from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
+from airflow_provider.earthengine.transfers.earthengine_to_s3_group import earthengine_to_s3_group
+
+if TYPE_CHECKING:
+    import ee
+
+
+def mosaic(collection: str, start: str, days: int | str) -> ee.Image:
+    """Return the median of each band over a window of days, as whole numbers.
+
+    :param collection: the asset id of Sentinel-2 images.
+    :param start: the first day, in UTC.
+    """
+    import ee
+
+    end = (datetime.fromisoformat(start) + timedelta(days=int(days))).isoformat()
+    images = ee.ImageCollection(collection).filterDate(start, end)
+    composite: ee.Image = images.select(["B4", "B8"]).median().toUint16()
+    return composite
+
+
+DOWNLOAD: dict[str, Any] = {
+    "image": mosaic,
+    "image_kwargs": {
+        "collection": "{{ params.collection }}",
+        "start": "{{ params.start }}",
+        "days": "{{ params.days }}",
+    },
+    "download_params": {
+        "name": "{{ params.name }}",
+        # A composite of many images has no grid of its own, so set one.
+        "crs": "EPSG:32629",
+        "scale": "{{ params.scale }}",
+        "region": "{{ params.region | tojson }}",
+        "format": "GEO_TIFF",
+    },
+    "s3_bucket": "{{ params.s3_bucket }}",
+    "s3_prefix": "mosaics/{{ params.start }}",
+    # More requests than this are an oversight, and fail before the first is sent.
+    "limits": {"max_requests": 20_000, "max_concurrent_requests": 8},
+}
+
+
+@dag(
+    schedule=None,
+    params={
+        "s3_bucket": Param("demo", type="string", description="An existing bucket"),
+        "collection": Param("COPERNICUS/S2_SR_HARMONIZED", type="string"),
+        "start": Param("2021-06-01", type="string", format="date"),
+        "days": Param(30, type="integer", minimum=1, maximum=366),
+        "name": Param("portugal", type="string"),
+        "scale": Param(10, type="number"),
+        "region": Param([-9.6, 36.9, -6.1, 42.2], type="array", description="west, south, ..."),
+        "section_requests": Param(64, type="integer", minimum=1),
+    },
+    tags=["earthengine"],
+    doc_md=__doc__,
+)
+def country_mosaic() -> None:
+    budget = EarthEngineToS3Operator(task_id="budget", plan_only=True, **DOWNLOAD)
+    download = earthengine_to_s3_group(
+        "download",
+        section_requests="{{ params.section_requests }}",
+        task_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+        **DOWNLOAD,
+    )
+    budget >> download
+
+
+country_mosaic()

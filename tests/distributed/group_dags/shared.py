@@ -1,0 +1,22 @@
+"""A raster that a group of tasks downloads."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from airflow_provider.earthengine.transfers.earthengine_to_s3_group import earthengine_to_s3_group
+
+with DAG("shared", schedule=None):
+    earthengine_to_s3_group(
+        "download",
+        image="projects/demo/assets/tall",
+        download_params={"format": "GEO_TIFF"},
+        s3_bucket=os.environ["GROUP_BUCKET"],
+        s3_prefix="shared/{{ run_id | replace(':', '-') }}",
+        section_requests=1,
+        limits={"tile_byte_count": int(os.environ["GROUP_TILE_BYTE_COUNT"])},
+        task_args={"retries": 4, "retry_delay": timedelta(seconds=1)},
+    )

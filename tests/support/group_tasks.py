@@ -1,0 +1,56 @@
+"""A group's tasks, run one by one inside the test process as Airflow would run them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider.earthengine.transfers.section_tasks import (
+    FetchSectionOperator,
+    PlanSectionsOperator,
+    PublishSectionsOperator,
+)
+from tests.support.airflow_task import task_context
+
+
+class Group:
+    """The three tasks of a group in one run.
+
+    :param clear_number: how often the run was cleared.
+    """
+
+    def __init__(self, run_id: str = "run", section_requests: int = 2, **fields: Any) -> None:
+        self.run_id = run_id
+        self.fields = {**fields, "section_requests": section_requests}
+        self.clear_number = 0
+        self.context: dict[str, Any] = {}
+
+    def _context(self, task: str, map_index: int = -1) -> Any:
+        self.context = task_context(
+            self.clear_number, run_id=self.run_id, task_id=f"group.{task}", map_index=map_index
+        )
+        return self.context
+
+    def plan(self) -> list[dict[str, Any]]:
+        operator = PlanSectionsOperator(task_id="plan", **self.fields)
+        sections: list[dict[str, Any]] = operator.execute(self._context("plan"))
+        # What goes through XCom is JSON.
+        return list(json.loads(json.dumps(sections)))
+
+    def fetch(self, section: dict[str, Any], **fields: Any) -> None:
+        operator = FetchSectionOperator(
+            task_id="fetch", section=section, **{**self.fields, **fields}
+        )
+        operator.execute(self._context("fetch", section["section"]))
+
+    def publish(self, sections: Sequence[dict[str, Any]]) -> list[str]:
+        operator = PublishSectionsOperator(task_id="publish", sections=sections, **self.fields)
+        uris: list[str] = operator.execute(self._context("publish"))
+        return uris
+
+    def run(self) -> list[str]:
+        sections = self.plan()
+        for section in sections:
+            self.fetch(section)
+        return self.publish(sections)
