@@ -2,9 +2,11 @@
 
 The task ``budget`` plans the download and fetches nothing: its log and its XCom ``plan`` say how
 many requests and bytes it takes, and a plan above ``max_requests`` fails there. Then a group
-fetches the raster in sections, on as many workers as the executor has. Run it with
+fetches the raster in sections, on as many workers as the executor has. The form's region is a
+county, which is a single section. Run it for a country with
 
-    airflow dags test country_mosaic --conf '{"s3_bucket": "my-bucket"}'
+    airflow dags test country_mosaic --conf '{"s3_bucket": "my-bucket", "name": "portugal",
+      "region": [-9.6, 36.9, -6.1, 42.2], "crs": "EPSG:32629", "scale": 10}'
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ DOWNLOAD: dict[str, Any] = {
     "download_params": {
         "name": "{{ params.name }}",
         # A composite of many images has no grid of its own, so set one.
-        "crs": "EPSG:32629",
+        "crs": "{{ params.crs }}",
         "scale": "{{ params.scale }}",
         "region": "{{ params.region | tojson }}",
         "format": "GEO_TIFF",
@@ -62,11 +64,12 @@ DOWNLOAD: dict[str, Any] = {
     params={
         "s3_bucket": Param("demo", type="string", description="An existing bucket"),
         "collection": Param("COPERNICUS/S2_SR_HARMONIZED", type="string"),
-        "start": Param("2021-06-01", type="string", format="date"),
+        "start": Param("2021-01-01", type="string", format="date"),
         "days": Param(30, type="integer", minimum=1, maximum=366),
-        "name": Param("portugal", type="string"),
-        "scale": Param(10, type="number"),
-        "region": Param([-9.6, 36.9, -6.1, 42.2], type="array", description="west, south, ..."),
+        "name": Param("santa_cruz", type="string"),
+        "region": Param([-122.4, 37.0, -122.0, 37.3], type="array", description="west, south, ..."),
+        "crs": Param("EPSG:32610", type="string", description="Its unit is the metre"),
+        "scale": Param(30, type="number", description="Metres"),
         "section_requests": Param(64, type="integer", minimum=1),
     },
     tags=["earthengine"],

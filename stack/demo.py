@@ -49,6 +49,7 @@ DAG_RUNS = tuple(
 )
 
 NOT_RUN = {
+    "country_mosaic": "it is a download for many workers; trigger it after `make up`",
     "sentinel2_ingestion": "it downloads a month, day by day; trigger it after `make up`",
 }
 

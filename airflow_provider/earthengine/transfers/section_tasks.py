@@ -108,6 +108,8 @@ class FetchSectionOperator(SectionTask):
     """
 
     required_fields = (*EarthEngineToS3Operator.required_fields, "section")
+    # All have the download's name.
+    default_map_index_template = "section {{ ti.map_index }}"
 
     def __init__(self, *, section: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
