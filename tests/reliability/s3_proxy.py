@@ -94,13 +94,14 @@ Fault = Answer | Page | LoseRequest | LoseAnswer | Stall | WrongChecksum | Meanw
 class Armed:
     """A fault with how often it shall happen and has happened.
 
-    :param path: of the object that it happens to, once it has happened: each time to the same.
+    :param sticks: it happens to requests for one object only, the first that it happened to.
     """
 
     operation: str
     fault: Fault
     times: int
     skip: int
+    sticks: bool
     fired: int = 0
     path: str | None = None
 
@@ -141,14 +142,24 @@ class S3Proxy:
     _tasks: set[Any] = field(default_factory=set)
 
     @contextmanager
-    def fault(self, operation: str, fault: Fault, times: int = 1, skip: int = 0) -> Iterator[Armed]:
+    def fault(
+        self,
+        operation: str,
+        fault: Fault,
+        times: int = 1,
+        skip: int = 0,
+        *,
+        sticks: bool = False,
+    ) -> Iterator[Armed]:
         """Let a fault happen to requests of an operation in the block.
 
         :param skip: how many of them are spared first.
+        :param sticks: all that it happens to are for one object: files are sent side by side, and
+            three faults are to meet three tries of one.
         :raises AssertionError: at the end of the block, unless it happened as often as it should.
         """
         assert operation in OPERATIONS
-        armed = Armed(operation, fault, times, skip)
+        armed = Armed(operation, fault, times, skip, sticks)
         self._armed.append(armed)
         try:
             yield armed
@@ -158,10 +169,7 @@ class S3Proxy:
         assert armed.fired == times, f"{fault} for {operation} happened {armed.fired} times"
 
     def take(self, operation: str, path: str) -> Fault | None:
-        """Return what happens to this request, counted as happened; None for nothing.
-
-        Files are sent side by side: what happens three times is three tries of one of them.
-        """
+        """Return what happens to this request, counted as happened; None for nothing."""
         self.counts[operation] += 1
         if self.denies_head and operation == "HeadObject":
             return Answer(403, "AccessDenied")
@@ -170,7 +178,7 @@ class S3Proxy:
         for armed in self._armed:
             if armed.operation != operation or armed.fired == armed.times:
                 continue
-            if armed.path not in (None, path):
+            if armed.sticks and armed.path not in (None, path):
                 continue
             if armed.skip:
                 armed.skip -= 1

@@ -62,7 +62,7 @@ def test_a_fault_of_the_store_ends_as_it_shall(workplace: Workplace, cell: Cell)
     before = workplace.begin(keep_session=True)
     started = time.monotonic()
     with workplace.proxy.fault(
-        cell.stage.operation, cell.fault, times=cell.times, skip=cell.stage.skip  # type: ignore[arg-type]  # one of the proxy's
+        cell.stage.operation, cell.fault, times=cell.times, skip=cell.stage.skip, sticks=True  # type: ignore[arg-type]  # one of the proxy's
     ):  # fmt: skip
         outcome = workplace.attempt(cell.file_format)
     assert outcome == cell.expected

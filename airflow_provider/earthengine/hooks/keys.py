@@ -92,11 +92,10 @@ def _parse(conn_id: str, name: str, text: str) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         refuse(conn_id, f"{name} is not JSON ({where}); use the whole key file")
-    except (ValueError, RecursionError):  # ValueError: a number of thousands of digits.
-        refuse(
-            conn_id,
-            f"{name} is no key that can be read; use the key file, unchanged",
-        )
+    except ValueError:  # A number of thousands of digits.
+        refuse(conn_id, f"{name} is no key that can be read; use the key file, unchanged")
+    except RecursionError:
+        refuse(conn_id, f"{name} is nested too deep for a key; use the key file, unchanged")
 
 
 def _check_source(conn_id: str, name: str, source: Any) -> None:

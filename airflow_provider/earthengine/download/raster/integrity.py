@@ -174,8 +174,21 @@ def _raise_refusal(error: BaseException, path: Path) -> None:
         file.read(1)
 
 
+def _check_header_length(path: Path) -> None:
+    """Raise if the file is shorter than the header that it declares: NumPy allocates that first.
+
+    Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, read 2026-11.
+    """
+    with path.open("rb") as file:
+        _, version, length = file.read(6), file.read(2), file.read(4)
+    has_long_header = version[:1] > b"\x01"
+    if has_long_header and int.from_bytes(length, "little") > path.stat().st_size:
+        raise TruncatedBodyError("The NPY file is shorter than its header.")
+
+
 def open_npy(path: Path) -> npt.NDArray[Any]:
     """Open an NPY file; its pixels stay on disk until they are used."""
+    _check_header_length(path)
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
