@@ -111,6 +111,8 @@ class Workplace:
         if file_format == "ZIPPED_GEO_TIFF_PER_BAND":
             older["bands"] = ["B3", "B4", "B8"]
         assert self.attempt(file_format, download_params=older) == STORED
+        # A busy machine may be late with an answer, and the client then opens another one.
+        self.abort_uploads()
 
     def has_older_item(self, file_format: str) -> bool:
         """Return whether the older download's item is there."""
@@ -127,6 +129,11 @@ class Workplace:
         client = self.client
         for key in self.objects():
             client.delete_object(Bucket=self.bucket, Key=key)
+        self.abort_uploads()
+
+    def abort_uploads(self) -> None:
+        """Abort every upload that is open."""
+        client = self.client
         for each in client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []):
             client.abort_multipart_upload(
                 Bucket=self.bucket, Key=each["Key"], UploadId=each["UploadId"]
