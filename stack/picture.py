@@ -1,6 +1,6 @@
 """``make picture``: the README's own download, as a picture for the README.
 
-Its pixels are those of the demo's catalogue, which are computed.
+Its pixels are those of the demo's catalog, which are computed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The landscape of the demo's catalogue: it fits together, and its series end today."""
+"""The landscape of the demo's catalog: it fits together, and its series end today."""
 
 from __future__ import annotations
 

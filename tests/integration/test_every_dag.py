@@ -64,7 +64,7 @@ def test_every_dag_is_green_with_its_defaults(airflow: ScheduledAirflow) -> None
     with suppress(StackError):
         wait_until(lambda: all(api.state(path) in ENDED for path in runs.values()), PATIENCE)
     assert {key: api.state(path) for key, path in runs.items()} == dict.fromkeys(runs, "success")
-    # What the past date has in the catalogue is downloaded, not skipped.
+    # What the past date has in the catalog is downloaded, not skipped.
     for dag_id in ("sentinel2_daily", "sentinel2_backfill", "ndvi_composite"):
         tasks = api.ask("GET", f"{runs[dag_id, 'a past date']}/taskInstances")["task_instances"]
         assert [task["state"] for task in tasks] == ["success"], dag_id

@@ -45,7 +45,7 @@ def assets(emulator: Emulator) -> Iterator[Emulator]:
 
 
 def put(emulator: Emulator, *grids: dict[str, Any], **properties: Any) -> None:
-    """Put an image with a band for each grid into the catalogue."""
+    """Put an image with a band for each grid into the catalog."""
     bands = [
         {"id": f"B{number}", "dtype": "uint16", **grid}
         for number, grid in enumerate(grids or (GRID,), 1)

@@ -1,4 +1,4 @@
-"""The recipes mask, scale and combine what they say, on the landscape of the demo's catalogue."""
+"""The recipes mask, scale and combine what they say, on the landscape of the demo's catalog."""
 
 from __future__ import annotations
 

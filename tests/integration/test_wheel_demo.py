@@ -86,7 +86,7 @@ def test_what_a_killed_demo_left_is_removed_and_nothing_else(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["landsat7_olinda", "dem_olinda"])
-def test_the_real_scenes_of_the_catalogue_are_those_of_the_tests(name: str) -> None:
+def test_the_real_scenes_of_the_catalog_are_those_of_the_tests(name: str) -> None:
     path = Path("projects/demo/assets") / f"{name}.tif"
     assert (CATALOG_FOLDER / path).read_bytes() == (TEST_CATALOG_FOLDER / path).read_bytes()
 
