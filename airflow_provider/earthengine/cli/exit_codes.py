@@ -14,6 +14,7 @@ from airflow_provider.earthengine.exceptions import (
     PlanError,
     RasterMismatchError,
     RequestRejectedError,
+    SectionsOutdatedError,
     StoredObjectMismatchError,
     TransientError,
 )
@@ -34,6 +35,7 @@ EXIT_CODES: dict[type[EarthEngineProviderError], int] = {
     BucketNotFoundError: 5,
     RasterMismatchError: MISMATCH,
     StoredObjectMismatchError: MISMATCH,
+    SectionsOutdatedError: MISMATCH,
     ObjectExistsError: 7,
     # EX_TEMPFAIL of sysexits.h: the same command may succeed later.
     # Source: https://man.openbsd.org/sysexits.3, 2026-11.

@@ -143,8 +143,11 @@ def _byte_count(bands: Sequence[Band]) -> int:
 
 
 def _day_of_year(properties: dict[str, Any]) -> int:
-    milliseconds = properties.get("system:time_start", 0)
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).timetuple().tm_yday
+    try:
+        start = datetime.fromtimestamp(properties["system:time_start"] / 1000, UTC)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return 1  # No time, or none of a calendar: Earth Engine takes any value here.
+    return start.timetuple().tm_yday
 
 
 def _index_of(asset_id: str) -> dict[str, str]:
