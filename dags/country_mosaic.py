@@ -67,9 +67,11 @@ DOWNLOAD: dict[str, Any] = {
         "start": Param("2021-01-01", type="string", format="date"),
         "days": Param(30, type="integer", minimum=1, maximum=366),
         "name": Param("santa_cruz", type="string"),
-        "region": Param([-122.4, 37.0, -122.0, 37.3], type="array", description="west, south, ..."),
+        "region": Param(
+            [-122.15, 37.0, -122.0, 37.1], type="array", description="west, south, ..."
+        ),
         "crs": Param("EPSG:32610", type="string", description="Its unit is the metre"),
-        "scale": Param(30, type="number", description="Metres"),
+        "scale": Param(60, type="number", description="Metres"),
         "section_requests": Param(64, type="integer", minimum=1),
     },
     tags=["earthengine"],
