@@ -129,21 +129,25 @@ def _expect_of_the_rest(fault: str, stage: str) -> Outcome | None:
     return _GONE
 
 
-def left_uploads(cell: Cell) -> int:
-    """Return how many open uploads nobody can know of, or may abort; a lifecycle rule does."""
+def left_uploads(cell: Cell) -> tuple[int, ...]:
+    """Return how many open uploads, one of these numbers, nobody can know of, or may abort; a
+    lifecycle rule does.
+    """
     if cell.stage.name == OPEN and cell.fault_name == ANSWER_LOST:
-        return cell.times
+        return (cell.times,)
     files = 2 if cell.file_format == PER_BAND else 1
     if cell.fault_name not in (DENIED_ON, GONE_ON):
-        return 0
+        return (0,)
+    if cell.stage.name == PART:
+        return tuple(range(1, files + 1))  # The second file may have begun.
     # COGs are uploaded while they are written, before anybody looks at what is to be replaced.
     looked = 0 if cell.file_format == NPY else files
     with_tombstone = files + (cell.file_format == PER_BAND)
     opened = {
-        LOOK: looked, PART: 1, PART_2: 2, ASK: with_tombstone, CLAIM: with_tombstone,
+        LOOK: looked, PART_2: 2, ASK: with_tombstone, CLAIM: with_tombstone,
         COMPLETE: files, COMPLETE_2: 1,
     }  # fmt: skip
-    return opened.get(cell.stage.name, 0)
+    return (opened.get(cell.stage.name, 0),)
 
 
 def writes_item(cell: Cell) -> bool:

@@ -69,7 +69,7 @@ def test_a_fault_of_the_store_ends_as_it_shall(workplace: Workplace, cell: Cell)
     assert time.monotonic() - started < CELL_SECONDS
     objects = workplace.objects()
     assert_item_is_true(objects)
-    assert workplace.open_upload_count() == left_uploads(cell)
+    assert workplace.open_upload_count() in left_uploads(cell)
     workplace.assert_nothing_is_left(before, keep_session=True)
     if outcome != STORED:
         is_new = workplace.has_item_of_now(cell.file_format)

@@ -36,6 +36,11 @@ def find_refusal(error: BaseException) -> ScratchError | None:
                 "This worker cannot open more files (Too many open files); raise its limit "
                 "(ulimit -n), or lower limits['max_concurrent_requests']."
             )
+        if number == errno.EFBIG:
+            return ScratchError(
+                "This worker cannot write a file of that length (File too large); raise its limit "
+                "(ulimit -f)."
+            )
         if number in _MEMORY or _is_of_memory(each):
             return ScratchError(
                 "This worker has no memory left (Cannot allocate memory); give it more, or lower "

@@ -110,7 +110,7 @@ def _disk_errors_as_ours(place: Path) -> Iterator[None]:
     except EarthEngineProviderError:
         raise
     except Exception as error:
-        refusal = find_refusal(error) or _disk_error(error, place)
+        refusal = _disk_error(error, place) or find_refusal(error)
         if refusal is None:
             raise
         raise refusal from None
