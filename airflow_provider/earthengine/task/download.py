@@ -6,9 +6,7 @@ DAG files import this module on every parse, so each step is imported by the met
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -113,9 +111,6 @@ class Downloader:
         from airflow_provider.earthengine.download.fetch.scratch import scratch_directory
 
         started = time.monotonic()
-        # First of all, what the first request takes: imports in two threads slow each other down.
-        importlib.import_module("ee")
-        threading.Thread(target=_import_steps, name="earthengine-import", daemon=True).start()
         with scratch_directory(scratch_place()) as scratch:
             plan = plan_job(job, self.hook)
             from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
@@ -240,12 +235,6 @@ class Downloader:
             files,
         )
         return publish_files(target, standing, files, describe, confirm)
-
-
-def _import_steps() -> None:
-    """Import what the steps after the plan take: Earth Engine's answers come meanwhile."""
-    importlib.import_module("airflow_provider.earthengine.download.publish.canvases")
-    importlib.import_module("airflow_provider.earthengine.download.publish.item")
 
 
 def all_masked(job: Job) -> AllMaskedError:
