@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
-from airflow_provider.earthengine.download.bucket.errors import ConditionFailedError
+from airflow_provider.earthengine.download.bucket.delete_listed import delete_listed
 from airflow_provider.earthengine.download.bucket.multipart import digest_file
 from airflow_provider.earthengine.download.fields.destination import Identity
 from airflow_provider.earthengine.download.fields.download_limits import (
@@ -75,11 +75,7 @@ class StagedTiles:
 
     def sweep(self) -> None:
         """Delete all tiles of this download, including those of earlier runs."""
-        for key, listed in self._bucket.list_objects(self._folder).items():
-            try:
-                self._bucket.delete_object(key, listed.etag)
-            except ConditionFailedError:
-                continue  # Another attempt has just deleted or rewritten it.
+        delete_listed(self._bucket, self._bucket.list_objects(self._folder))
 
 
 def open_stage(

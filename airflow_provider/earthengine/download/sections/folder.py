@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from airflow_provider.earthengine.download.bucket.delete_listed import delete_listed
 from airflow_provider.earthengine.download.bucket.errors import (
     ConditionFailedError,
     UploadConflictError,
@@ -168,13 +169,11 @@ def sweep_sections(target: Target, staging_prefix: str) -> None:
     A task that is still at work on a section finds its upload gone, and the download published.
     """
     bucket = target.bucket
-    for key, listed in bucket.list_objects(_place_of(target, staging_prefix)).items():
+    listed = bucket.list_objects(_place_of(target, staging_prefix))
+    for key in listed:
         if key.endswith(f"/{_REGISTER}"):
             bucket.drop_uploads(_read_register(target, key)[0])
-        try:
-            bucket.delete_object(key, listed.etag)
-        except ConditionFailedError:
-            continue  # Another attempt has just deleted or rewritten it.
+    delete_listed(bucket, listed)
 
 
 def _read_register(target: Target, key: str) -> tuple[tuple[OpenUpload, ...], str | None]:
