@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from airflow_provider.earthengine.download.bucket.objects import OpenUpload
 from airflow_provider.earthengine.download.foreign import ForeignValueError
 from airflow_provider.earthengine.download.plan.requests import Download
 from airflow_provider.earthengine.download.raster.block_canvas import CogForm
-from airflow_provider.earthengine.download.raster.section_canvas import SectionCanvas
 from airflow_provider.earthengine.download.sections.cut import Section, SectionPlan
+from airflow_provider.earthengine.download.sections.fetch import open_canvases
 from airflow_provider.earthengine.download.sections.folder import SectionFolder, outdated, unusable
 from airflow_provider.earthengine.download.sections.record import RasterSection, SectionRecord
 from airflow_provider.earthengine.download.sections.sectioned_cog import SectionedCog
@@ -51,11 +50,8 @@ class Assembly:
         """
         made = self._read_records(uploads)
         cogs = []
-        for number, plan in enumerate(self.download.rasters):
-            path = scratch / f"raster-{number}"
-            path.mkdir()
-            grid: Any = plan.grid  # There are tiles, so there is one.
-            canvas = opened.enter_context(closing(SectionCanvas(path, plan, grid, self.form)))
+        canvases = open_canvases(self.download, self.form, scratch, opened)
+        for number, (plan, canvas) in enumerate(zip(self.download.rasters, canvases, strict=True)):
             sections = [
                 (section, parts, made[section.index, number])
                 for section, parts in self.sections.of_raster(number)

@@ -49,13 +49,7 @@ def fetch_section(
     :raises PermanentError: if Earth Engine refuses a tile, or sends something else.
     """
     with ExitStack() as opened:
-        canvases = []
-        for number, plan in enumerate(download.rasters):
-            path = fetching.scratch / f"raster-{number}"
-            path.mkdir()
-            grid: Any = plan.grid  # There are tiles, so there is one.
-            canvas = SectionCanvas(path, plan, grid, form)
-            canvases.append(opened.enter_context(closing(canvas)))
+        canvases = open_canvases(download, form, fetching.scratch, opened)
         image = clip_to_region(fetching.image, download.params)
         tiles = replace(download, tiles=section.tiles)
         fetch_tiles(replace(fetching, image=image), tiles, canvases)
@@ -63,6 +57,23 @@ def fetch_section(
             _hand_over(canvases[parts.raster], section, parts, stage, fetching)
             for parts in section.parts
         )
+
+
+def open_canvases(
+    download: Download, form: CogForm, scratch: Path, opened: ExitStack
+) -> list[SectionCanvas]:
+    """Return a canvas for each raster, in a folder of its own.
+
+    :param opened: closes them.
+    """
+    canvases = []
+    for number, plan in enumerate(download.rasters):
+        path = scratch / f"raster-{number}"
+        path.mkdir()
+        grid: Any = plan.grid  # There are tiles, so there is one.
+        canvas = SectionCanvas(path, plan, grid, form)
+        canvases.append(opened.enter_context(closing(canvas)))
+    return canvases
 
 
 def _hand_over(
