@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider.earthengine.download.fields.on_empty import PUBLISH
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
-from airflow_provider.earthengine.exceptions import AllMaskedError, EmptyImageError
+from airflow_provider.earthengine.exceptions import AllMaskedError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.one_line import one_line
 from airflow_provider.earthengine.task.run import scratch_place
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.publish.item import Run
     from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
     from airflow_provider.earthengine.download.publish.standing import Standing
+    from airflow_provider.earthengine.download.raster.block_canvas import CogForm
     from airflow_provider.earthengine.download.raster.facts import RasterFacts
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
@@ -87,18 +88,12 @@ class Downloader:
         :raises EmptyImageError: if the image is empty, or a marker that is not due says so.
         """
         from airflow_provider.earthengine.download.publish import empty_dates
-        from airflow_provider.earthengine.download.publish.standing import look_at_destination
 
-        standing = look_at_destination(target)
-        marker = empty_dates.check_due(target, job, standing)
-        try:
+        with empty_dates.marking_empty(target, job) as standing:
             if download is not None:
                 record = download(standing)
             else:
                 record = standing.done or self.download(job, target, standing)
-        except EmptyImageError as error:
-            empty_dates.write_marker(target, job, marker, error)
-            raise
         empty_dates.remove_marker(target, standing)
         return record, standing.done is not None
 
@@ -115,16 +110,11 @@ class Downloader:
             plan = plan_job(job, self.hook)
             from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
             from airflow_provider.earthengine.download.publish.canvases import Canvases
-            from airflow_provider.earthengine.download.raster.block_canvas import CogForm
-            from airflow_provider.earthengine.download.raster.property_tags import (
-                encode_properties,
-            )
 
             stage = open_stage(
                 target.bucket, job.limits, job.identity, plan.download, plan.info.version
             )
-            form = CogForm(job.compression, encode_properties(plan.info.properties))
-            with Canvases(target, scratch, form, self.cancellation.check) as canvases:
+            with Canvases(target, scratch, form_of(plan), self.cancellation.check) as canvases:
                 fetched = self._fetch(plan, scratch, stage, canvases)
                 if fetched.is_all_masked and job.on_empty.all_masked != PUBLISH:
                     if stage is not None:
@@ -235,6 +225,14 @@ class Downloader:
             files,
         )
         return publish_files(target, standing, files, describe, confirm)
+
+
+def form_of(plan: Plan) -> CogForm:
+    """Return what the COGs of a download are like."""
+    from airflow_provider.earthengine.download.raster.block_canvas import CogForm
+    from airflow_provider.earthengine.download.raster.property_tags import encode_properties
+
+    return CogForm(plan.job.compression, encode_properties(plan.info.properties))
 
 
 def all_masked(job: Job) -> AllMaskedError:

@@ -20,6 +20,7 @@ from airflow_provider.earthengine.exceptions import SectionsOutdatedError
 from airflow_provider.earthengine.task.download import (
     Downloader,
     all_masked,
+    form_of,
     log_plan,
     log_record,
 )
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.publish.files import SharedFile
     from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
     from airflow_provider.earthengine.download.publish.standing import Standing
-    from airflow_provider.earthengine.download.raster.block_canvas import CogForm
     from airflow_provider.earthengine.download.sections.cut import Section, SectionPlan
     from airflow_provider.earthengine.download.sections.folder import SectionFolder
     from airflow_provider.earthengine.download.sections.record import RasterSection
@@ -224,7 +224,7 @@ class SectionTasks:
             what=f"{self.job.destination.base}, section {section.index}",
         )
         stage = SectionStage(self.target.bucket, folder, uploads)
-        return fetch_section(fetching, part, section, self._form(plan), stage)
+        return fetch_section(fetching, part, section, form_of(plan), stage)
 
     def _assemble(
         self, plan: Plan, sections: SectionPlan, plan_id: str, scratch: Path, opened: ExitStack
@@ -232,22 +232,15 @@ class SectionTasks:
         """Return the files, of which only the first parts are still to be sent."""
         from airflow_provider.earthengine.download.sections.assemble import Assembly
 
-        form, bucket = self._form(plan), self.target.bucket
-        assembly = Assembly(self._folder(plan_id), plan.download, sections, form)
+        assembly = Assembly(self._folder(plan_id), plan.download, sections, form_of(plan))
         uploads = assembly.read_uploads()
         cogs = assembly.collect(uploads, scratch, opened)
         facts = [cog.describe() for cog in cogs]
         rasters = self.downloader.mark_masked(plan, plan.download, facts)
         return tuple(
-            cog.file(bucket, upload, raster)
+            cog.file(self.target.bucket, upload, raster)
             for cog, upload, raster in zip(cogs, uploads, rasters, strict=True)
         )
-
-    def _form(self, plan: Plan) -> CogForm:
-        from airflow_provider.earthengine.download.raster.block_canvas import CogForm
-        from airflow_provider.earthengine.download.raster.property_tags import encode_properties
-
-        return CogForm(self.job.compression, encode_properties(plan.info.properties))
 
     def _scratch(self) -> AbstractContextManager[Path]:
         from airflow_provider.earthengine.download.fetch.scratch import scratch_directory

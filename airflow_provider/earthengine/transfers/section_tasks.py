@@ -14,7 +14,6 @@ from airflow_provider.earthengine.download.fields.job import Job, Worker, read_j
 from airflow_provider.earthengine.download.fields.layout import check_cog
 from airflow_provider.earthengine.download.fields.literals import is_literal
 from airflow_provider.earthengine.download.fields.values import read_boolean, read_count
-from airflow_provider.earthengine.exceptions import EmptyImageError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.task.given_section import GivenSection, read_given
 from airflow_provider.earthengine.task.run import generation_of
@@ -81,23 +80,19 @@ class PlanSectionsOperator(SectionTask):
     def execute(self, context: Context) -> list[Any]:
         """Return what to expand the fetching task over."""
         from airflow_provider.earthengine.download.publish import empty_dates
-        from airflow_provider.earthengine.download.publish.standing import look_at_destination
 
         with self._failing_for_good(), self._hook(context) as hook:
             job = self._read_section_job(hook, context, None)
             if read_boolean("plan_only", self.plan_only):
                 return self._push_plan(job, hook, context)
-            with self._open_target(job, context) as target:
-                standing = look_at_destination(target)
-                marker = empty_dates.check_due(target, job, standing)
+            with (
+                self._open_target(job, context) as target,
+                empty_dates.marking_empty(target, job) as standing,
+            ):
                 if standing.done:
                     self.log.info("Already published: %s", standing.done.item_uri)
                     return []
-                try:
-                    sections = self._steps(hook, context, job, target).open()
-                except EmptyImageError as error:
-                    empty_dates.write_marker(target, job, marker, error)
-                    raise
+                sections = self._steps(hook, context, job, target).open()
         return [section.to_dict() for section in sections]
 
 

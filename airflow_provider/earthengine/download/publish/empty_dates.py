@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,11 +14,26 @@ from airflow_provider.earthengine.download.fields.on_empty import ALL_MASKED, MA
 from airflow_provider.earthengine.download.publish import markers
 from airflow_provider.earthengine.download.publish.markers import StoredMarker
 from airflow_provider.earthengine.download.publish.record import Target
-from airflow_provider.earthengine.download.publish.standing import Standing
+from airflow_provider.earthengine.download.publish.standing import Standing, look_at_destination
 from airflow_provider.earthengine.download.publish.writers import check_no_rival_at_work
 from airflow_provider.earthengine.exceptions import AllMaskedError, EmptyImageError
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def marking_empty(target: Target, job: Job) -> Iterator[Standing]:
+    """Yield what is at the destination; mark the download if the block finds that it is empty.
+
+    :raises EmptyImageError: if a marker that is not due says so, before the block.
+    """
+    standing = look_at_destination(target)
+    marker = check_due(target, job, standing)
+    try:
+        yield standing
+    except EmptyImageError as error:
+        write_marker(target, job, marker, error)
+        raise
 
 
 def check_due(target: Target, job: Job, standing: Standing) -> StoredMarker | None:
