@@ -13,15 +13,13 @@ import rasterio
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 from rio_cogeo.cogeo import cog_validate
 
-from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.rasters import open_raster
-from airflow_provider.earthengine.transfers import earthengine_to_s3
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.seaweedfs import SeaweedFS
 from tests.support.airflow_task import task_context
 from tests.support.expected import SENTINEL2_ID, sentinel2_values
-from tests.support.group_tasks import Group
+from tests.support.group_tasks import Group, make_impatient
 
 WIDTH, HEIGHT = 600, 1300
 WINDOW: dict[str, Any] = {
@@ -65,10 +63,7 @@ ASSETS = [
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    def policy(attempts: int = 2, **fields: Any) -> RetryPolicy:
-        return RetryPolicy(attempts=attempts, first_wait_seconds=0.01, **fields)
-
-    monkeypatch.setattr(earthengine_to_s3, "RetryPolicy", policy)
+    make_impatient(monkeypatch)
 
 
 @pytest.fixture

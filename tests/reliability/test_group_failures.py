@@ -15,15 +15,13 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
-from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.faults import Status
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 from airflow_provider.earthengine.rasters import open_raster
-from airflow_provider.earthengine.transfers import earthengine_to_s3
 from stack.seaweedfs import SeaweedFS
 from tests.support.expected import formula_values
-from tests.support.group_tasks import Group
+from tests.support.group_tasks import Group, make_impatient
 
 WIDTH, HEIGHT = 520, 1500
 ASSET = "projects/demo/assets/tall"
@@ -39,10 +37,7 @@ def description(version: int = 1) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    def policy(attempts: int = 2, **fields: Any) -> RetryPolicy:
-        return RetryPolicy(attempts=attempts, first_wait_seconds=0.01, **fields)
-
-    monkeypatch.setattr(earthengine_to_s3, "RetryPolicy", policy)
+    make_impatient(monkeypatch)
 
 
 @pytest.fixture

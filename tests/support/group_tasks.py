@@ -6,12 +6,25 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
+from airflow_provider.earthengine.transfers import earthengine_to_s3
 from airflow_provider.earthengine.transfers.section_tasks import (
     FetchSectionOperator,
     PlanSectionsOperator,
     PublishSectionsOperator,
 )
 from tests.support.airflow_task import task_context
+
+
+def make_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have requests tried twice, with hardly a wait between."""
+
+    def policy(attempts: int = 2, **fields: Any) -> RetryPolicy:
+        return RetryPolicy(attempts=attempts, first_wait_seconds=0.01, **fields)
+
+    monkeypatch.setattr(earthengine_to_s3, "RetryPolicy", policy)
 
 
 class Group:
