@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -117,6 +117,15 @@ def read_until_it_stays(process: subprocess.Popen[str]) -> str:
     pytest.fail("".join(lines))
 
 
+def is_used_by_a_process(folder: Path) -> bool:
+    """Return whether the command line of any process names the folder."""
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # It has just ended.
+            if str(folder).encode() in process.read_bytes():
+                return True
+    return False
+
+
 def answers(url: str) -> bool:
     host, port = url.removeprefix("http://").split(":")
     with socket.socket() as probe:
@@ -169,7 +178,8 @@ def test_after_a_kill_the_demo_starts_again_in_the_same_folder(tmp_path: Path) -
     assert left.exists()
     # The S3 server ends with its parent.
     deadline = time.monotonic() + 60
-    while any(answers(url) for url in re.findall(r"http://127\.0\.0\.1:\d+", said)):
+    urls = re.findall(r"http://127\.0\.0\.1:\d+", said)
+    while any(answers(url) for url in urls) or is_used_by_a_process(left):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     with demo(tmp_path, "--once") as again:

@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,12 @@ def start(
     environment: Mapping[str, str],
     log_path: Path,
     user_id: int | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
 ) -> ChildProcess:
-    """Start a program in its own session; the caller stops it. See :func:`running`."""
+    """Start a program in its own session; the caller stops it. See :func:`running`.
+
+    :param death_signal: what it gets when this process ends without having stopped it.
+    """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("ab") as log:
         process = subprocess.Popen(
@@ -163,15 +168,15 @@ def start(
             extra_groups=None if user_id is None else [],
             # Its own session: Ctrl-C reaches only this process, which ends the children in order.
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 (one system call, no lock taken)
+            preexec_fn=partial(die_with_parent, death_signal),  # noqa: PLW1509 (one system call, no lock taken)
         )
     return ChildProcess(name, process, log_path)
 
 
-def die_with_parent() -> None:
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
     """Make Linux end this new child, whose program has not started yet, when its parent ends."""
     if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, number)
 
 
 def answers(url: str) -> bool:

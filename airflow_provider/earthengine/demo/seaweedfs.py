@@ -162,7 +162,11 @@ class SeaweedFS:
         environment = child_environment(self._folder, {"GOGC": "50"})
         log_path = self._folder / "weed.log"
         with interrupts_wait():
-            child = start("SeaweedFS", command, environment=environment, log_path=log_path)
+            # After a SIGTERM at its parent's death, it closed its ports but was seen not to end.
+            child = start(
+                "SeaweedFS", command, environment=environment, log_path=log_path,
+                death_signal=signal.SIGKILL,
+            )  # fmt: skip
             self._child = child
         try:
             child.wait_until(
