@@ -7,7 +7,6 @@ Google's libraries are imported only when a connection is used.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -20,27 +19,22 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.client import DownloadId, read_download_id
-from airflow_provider.earthengine.download.foreign import Foreign
-from airflow_provider.earthengine.download.transport.answers import reading_answer
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import (
-    AccessDeniedError,
     DownloadCancelledError,
     DownloadParamsError,
     EarthEngineProviderError,
-    FetchTimeoutError,
     RequestRejectedError,
-    ServiceUnavailableError,
 )
 from airflow_provider.earthengine.hooks.connection_config import (
     ConnectionConfig,
     read_connection,
 )
+from airflow_provider.earthengine.hooks.connection_form import form_behaviour, form_widgets
+from airflow_provider.earthengine.hooks.connection_trial import advice, compute_one
 from airflow_provider.earthengine.hooks.keys import secrets_of
-from airflow_provider.earthengine.hooks.session import SESSION, SessionSettings
+from airflow_provider.earthengine.hooks.session import SESSION, SessionSettings, run_in_session
 from airflow_provider.earthengine.hooks.translation import translated
-from airflow_provider.earthengine.hooks.transport import BEFORE_REQUEST
-from airflow_provider.earthengine.provider_info import get_provider_info
 
 if TYPE_CHECKING:
     import ee
@@ -216,31 +210,22 @@ class EarthEngineHook(BaseHook):
         once = dataclasses.replace(self.retry_policy, attempts=1)
         try:
             # Only a computation shows whether the project can be used.
-            self._run(_compute_one, policy=once, deadline_seconds=TEST_SECONDS)
+            self._run(compute_one, policy=once, deadline_seconds=TEST_SECONDS)
         except AirflowNotFoundException:
             return False, f"The connection {self.earthengine_conn_id!r} does not exist; create it."
         except EarthEngineProviderError as error:
-            return False, f"{error}{_advice(error)}"
+            return False, f"{error}{advice(error)}"
         return True, f"Earth Engine at {self.config.endpoint_url} answers."
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the fields of Airflow 3.1's connection form; later versions read provider_info."""
-        # Airflow 3.3 requires neither of these, and does not call this method.
-        fields = importlib.import_module("wtforms")
-        widgets = importlib.import_module("flask_appbuilder.fieldwidgets")
-        return {
-            name: fields.PasswordField(entry["label"], widget=widgets.BS3PasswordFieldWidget())
-            if entry["schema"].get("format") == "password"
-            else fields.StringField(entry["label"], widget=widgets.BS3TextFieldWidget())
-            for name, entry in _connection_form()["conn-fields"].items()
-        }
+        return form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return the fields that Airflow 3.1's form hides; later versions read provider_info."""
-        behaviour = _connection_form()["ui-field-behaviour"]
-        return {name.replace("-", "_"): value for name, value in behaviour.items()}
+        return form_behaviour()
 
     def _settings(self, deadline_seconds: float | None = None) -> SessionSettings:
         return SessionSettings(self.config, deadline_seconds or self.deadline_seconds)
@@ -254,7 +239,7 @@ class EarthEngineHook(BaseHook):
     ) -> T:
         """Return the operation's result for the ``ee`` module; open, hold and retry as needed."""
         policy = policy or self.retry_policy
-        return _run(
+        return run_in_session(
             self._tagged(operation),
             self._settings(deadline_seconds),
             policy,
@@ -277,7 +262,9 @@ class EarthEngineHook(BaseHook):
                 answer = client.data.getDownloadId(dict(params))
             return read_download_id(answer)
 
-        return _run(self._tagged(create), settings, self.retry_policy, self._check_interruption)
+        return run_in_session(
+            self._tagged(create), settings, self.retry_policy, self._check_interruption
+        )
 
     def _call_back(
         self,
@@ -297,44 +284,3 @@ class EarthEngineHook(BaseHook):
             # The future is never read: without this line the failure would be silent.
             self.log.exception("A callback of get_download_id failed.")
             raise
-
-
-def _run(
-    operation: Callable[[Any], T],
-    settings: SessionSettings,
-    policy: RetryPolicy,
-    before_request: Callable[[], None],
-) -> T:
-    def attempt() -> T:
-        # Held per try, not during waits, when a hook of another connection may take it.
-        with SESSION.hold(settings) as client:
-            return operation(client)
-
-    token = BEFORE_REQUEST.set(before_request)
-    try:
-        return policy.run(attempt)
-    finally:
-        BEFORE_REQUEST.reset(token)
-
-
-def _compute_one(client: Any) -> None:
-    with translated("compute the number 1", refused=RequestRejectedError):
-        answer = client.data.computeValue(client.Number(1))
-    with reading_answer("the number 1"):
-        Foreign(answer).whole(least=1, most=1)
-
-
-def _advice(error: EarthEngineProviderError) -> str:
-    if isinstance(error, AccessDeniedError) and error.facts.get("status") == 403:
-        return (
-            " Check the project id, register the project for Earth Engine, and grant the account "
-            "roles/earthengine.viewer and roles/serviceusage.serviceUsageConsumer on it."
-        )
-    if isinstance(error, ServiceUnavailableError | FetchTimeoutError):
-        return " Check endpoint_url, proxies and firewalls, and whether the service is up."
-    return ""
-
-
-def _connection_form() -> dict[str, Any]:
-    form: dict[str, Any] = get_provider_info()["connection-types"][0]
-    return form

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider.earthengine.download.foreign import Foreign
 from airflow_provider.earthengine.download.transport.answers import reading_answer
 from airflow_provider.earthengine.download.transport.redaction import install_secrets_filter
+from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import ConnectionConfigError
 from airflow_provider.earthengine.hooks.connection_config import ConnectionConfig
 from airflow_provider.earthengine.hooks.credentials import load_login
 from airflow_provider.earthengine.hooks.translation import translated
-from airflow_provider.earthengine.hooks.transport import Transport
+from airflow_provider.earthengine.hooks.transport import BEFORE_REQUEST, Transport
+
+T = TypeVar("T")
 
 # The functions that downloads use, and their arguments.
 _FUNCTIONS = {
@@ -160,3 +163,26 @@ SESSION = _ProcessSession()
 
 # A forked child has neither the threads that hold the session nor its own connections.
 os.register_at_fork(after_in_child=SESSION.start_afresh)
+
+
+def run_in_session(
+    operation: Callable[[Any], T],
+    settings: SessionSettings,
+    policy: RetryPolicy,
+    before_request: Callable[[], None],
+) -> T:
+    """Return the operation's result for the ``ee`` module; open, hold and retry as needed.
+
+    :param before_request: called before each request; may raise.
+    """
+
+    def attempt() -> T:
+        # Held per try, not during waits, when a hook of another connection may take it.
+        with SESSION.hold(settings) as client:
+            return operation(client)
+
+    token = BEFORE_REQUEST.set(before_request)
+    try:
+        return policy.run(attempt)
+    finally:
+        BEFORE_REQUEST.reset(token)

@@ -102,12 +102,20 @@ class Transport:
         :raises ConnectionError: if the connection is refused or lost, or the body truncated.
         :raises ServiceUnavailableError: if it is longer than any answer of Earth Engine.
         """
-        import httplib2  # type: ignore[import-untyped]  # ships no annotations
-        import requests
-
         BEFORE_REQUEST.get()()
         if described := self._described.pop(uri, None):
             return described
+        response, content = self._send(uri, method, body, headers)
+        ANSWERS.count += 1
+        ANSWERS.last_status = response.status_code
+        answer = _as_httplib2(response)
+        if _DESCRIPTION in uri and response.status_code == _OK:
+            self._described[uri] = answer, content
+        return answer, content
+
+    def _send(self, uri: str, method: str, body: Any, headers: Any) -> tuple[Any, bytes]:
+        import requests
+
         try:
             with self._session.request(
                 method,
@@ -120,7 +128,7 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = _read_content(response, urlsplit(uri).hostname)
+                return response, _read_content(response, urlsplit(uri).hostname)
         except requests.Timeout:
             raise TimeoutError(f"no answer in time from {urlsplit(uri).hostname}") from None
         except requests.RequestException as error:
@@ -131,13 +139,6 @@ class Transport:
             if "CERTIFICATE_VERIFY_FAILED" in reason:
                 reason += "; for a private CA, set REQUESTS_CA_BUNDLE to its file"
             raise ConnectionError(f"{urlsplit(uri).hostname}: {reason}") from None
-        ANSWERS.count += 1
-        ANSWERS.last_status = response.status_code
-        answer = httplib2.Response({**response.headers, "status": str(response.status_code)})
-        answer.reason = response.reason
-        if _DESCRIPTION in uri and response.status_code == _OK:
-            self._described[uri] = answer, content
-        return answer, content
 
     def interrupt(self) -> None:
         """Interrupt every request in flight; safe in a signal handler."""
@@ -150,6 +151,14 @@ class Transport:
         if method == "POST" and uri.startswith(f"{self._endpoint_url}/"):
             return self._deadline_seconds
         return min(LISTING_SECONDS, self._deadline_seconds)
+
+
+def _as_httplib2(response: Any) -> Any:
+    import httplib2  # type: ignore[import-untyped]  # ships no annotations
+
+    answer = httplib2.Response({**response.headers, "status": str(response.status_code)})
+    answer.reason = response.reason
+    return answer
 
 
 def _read_content(response: Any, host: str | None) -> bytes:
