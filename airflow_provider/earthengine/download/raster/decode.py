@@ -22,13 +22,12 @@ from rasterio.io import DatasetReader
 from airflow_provider.earthengine.download.fields.params import NPY
 from airflow_provider.earthengine.download.raster.integrity import (
     DEFLATE_NAMES,
-    StoredBlock,
     check_body,
     open_geotiff,
     open_npy,
     reading_errors_as_truncated,
-    stored_blocks,
 )
+from airflow_provider.earthengine.download.raster.stored_blocks import StoredBlock, stored_blocks
 from airflow_provider.earthengine.exceptions import TruncatedBodyError
 
 _READ_BYTE_COUNT = 256 << 10

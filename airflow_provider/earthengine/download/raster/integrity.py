@@ -19,7 +19,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, BinaryIO
@@ -33,6 +32,10 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from airflow_provider.earthengine.download.fields.params import NPY, ZIPPED_FORMATS
+from airflow_provider.earthengine.download.raster.stored_blocks import (
+    StoredBlock,
+    stored_blocks,
+)
 from airflow_provider.earthengine.download.worker_limits import find_refusal
 from airflow_provider.earthengine.exceptions import (
     RasterMismatchError,
@@ -268,28 +271,6 @@ def _check_geotiff(path: Path, max_byte_count: int) -> None:
             bound = max_byte_count * _WIDEST_SAMPLE_BYTE_COUNT
             for block in stored_blocks(dataset):
                 _check_block(file, block, bound)
-
-
-@dataclass(frozen=True)
-class StoredBlock:
-    """The position of a block: in its file, in bytes, and in its raster, in blocks."""
-
-    offset: int
-    byte_count: int
-    row: int
-    column: int
-
-
-def stored_blocks(dataset: DatasetReader) -> Iterator[StoredBlock]:
-    """Yield every block of the file; with pixel interleaving, one block holds all bands."""
-    interleaved = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL"
-    for band in [1] if interleaved else dataset.indexes:
-        for (row, column), _ in dataset.block_windows(band):
-            place = f"{column}_{row}"
-            offset = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=band)
-            byte_count = dataset.get_tag_item(f"BLOCK_SIZE_{place}", "TIFF", bidx=band)
-            if offset and byte_count:  # A block without pixels may be left out of the file.
-                yield StoredBlock(int(offset), int(byte_count), row, column)
 
 
 def _check_block(file: BinaryIO, block: StoredBlock, bound: int) -> None:
