@@ -37,26 +37,43 @@ class AirflowHome:
         self, *arguments: str, timeout_seconds: float = 240
     ) -> subprocess.CompletedProcess[str]:
         """Run ``airflow ...`` and return its exit code and output, both streams as one text."""
-        with contextlib.ExitStack() as cleanup:
-            with interrupts_wait():
-                process = subprocess.Popen(
-                    [str(self.program), *arguments],
-                    env=dict(self.environment),
-                    cwd=self.folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    start_new_session=True,
-                    preexec_fn=die_with_parent,  # noqa: PLW1509 (one system call, no lock taken)
-                )
-                cleanup.callback(end_group, process)
+        with self._started([str(self.program), *arguments], subprocess.PIPE) as process:
             try:
                 output, _ = process.communicate(timeout=timeout_seconds)
             except subprocess.TimeoutExpired:
                 text = f"airflow {' '.join(arguments)} did not end within {timeout_seconds:.0f} s"
                 raise StackError(text) from None
         return subprocess.CompletedProcess(arguments, process.returncode, output, None)
+
+    @contextlib.contextmanager
+    def started_module(self, name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a module of this project with Airflow's Python; it writes where this process does.
+
+        It is ended, with what it started, when the block ends.
+        """
+        python = str(self.program.parent / "python")
+        with self._started([python, "-m", name, *arguments], None, PROJECT_FOLDER) as process:
+            yield process
+
+    @contextlib.contextmanager
+    def _started(
+        self, command: list[str], output: int | None, folder: Path | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
+        with contextlib.ExitStack() as cleanup:
+            with interrupts_wait():
+                process = subprocess.Popen(
+                    command,
+                    env=dict(self.environment),
+                    cwd=folder or self.folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    start_new_session=True,
+                    preexec_fn=die_with_parent,  # noqa: PLW1509 (one system call, no lock taken)
+                )
+                cleanup.callback(end_group, process)
+            yield process
 
     def migrate(self) -> None:
         """Create or upgrade the database."""

@@ -13,11 +13,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack.airflow import DAGS_FOLDER, AirflowHome, FailedRunError, airflow_home
+from stack.airflow import DAGS_FOLDER, SQLITE_FILE, AirflowHome, FailedRunError, airflow_home
 from stack.bucket import list_keys, read_rasters, table
 from stack.emulator import demo_emulator
 from stack.environment import PROJECT_FOLDER
@@ -27,25 +27,24 @@ from stack.seaweedfs import SeaweedFS
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-DagRuns = Sequence[tuple[str, str]]
+# DAG ids: those of a lane run one after the other, the lanes side by side.
+Lanes = Sequence[Sequence[str]]
 
 BUCKET = "demo"
 OUTPUT_FOLDER = PROJECT_FOLDER / "build" / "demo"
 DATE = "2021-01-09"
-# Every other DAG of dags/. The recheck comes after the backfill, whose markers it reads.
-DAG_RUNS = tuple(
-    (dag_id, DATE)
-    for dag_id in (
-        "landsat_to_s3",
-        "sentinel2_daily",
-        "getdownloadid_examples",
-        "many_regions",
+# Every other DAG of dags/; two lanes, because a DAG's run uses one core. Each has an Airflow of its
+# own, because SQLite has one writer.
+LANES = (
+    ("landsat_to_s3", "sentinel2_daily", "getdownloadid_examples", "many_regions"),
+    # The recheck reads the backfill's markers.
+    (
+        "sentinel2_backfill",
+        "sentinel2_recheck",
         "ndvi_composite",
         "sentinel2_cloud_masks",
         "landsat_reflectance",
-        "sentinel2_backfill",
-        "sentinel2_recheck",
-    )
+    ),
 )
 
 NOT_RUN = {
@@ -56,20 +55,20 @@ NOT_RUN = {
 
 def main(
     output_folder: Path = OUTPUT_FOLDER,
-    dag_runs: DagRuns = DAG_RUNS,
+    lanes: Lanes = LANES,
     dags_folder: Path = DAGS_FOLDER,
 ) -> int:
     """Run the demo and return the exit code.
 
     :param output_folder: recreated; gets the quick-looks and a log per DAG.
-    :param dag_runs: DAG ids with logical dates, in order.
+    :param lanes: DAG ids; those of a lane in order, lanes side by side.
     :param dags_folder: where the DAGs are.
     """
     try:
         shutil.rmtree(output_folder, ignore_errors=True)
         output_folder.mkdir(parents=True)
         with interrupts_unwind():
-            run_demo(output_folder, dag_runs, dags_folder)
+            run_demo(output_folder, lanes, dags_folder)
     except KeyboardInterrupt:
         print("demo: interrupted; everything it started is stopped", file=sys.stderr)
         return 130
@@ -79,7 +78,7 @@ def main(
     return 0
 
 
-def run_demo(output_folder: Path, dag_runs: DagRuns, dags_folder: Path) -> None:
+def run_demo(output_folder: Path, lanes: Lanes, dags_folder: Path) -> None:
     """Start the parts, run the DAGs, show the bucket."""
     with contextlib.ExitStack() as parts:
         folder = Path(tempfile.mkdtemp(prefix="demo-"))
@@ -92,26 +91,58 @@ def run_demo(output_folder: Path, dag_runs: DagRuns, dags_folder: Path) -> None:
             "earthengine_default": earth_engine.airflow_connection,
             "aws_default": s3.airflow_connection,
         }
-        with step("Airflow (temporary home)"):
-            airflow = parts.enter_context(
-                airflow_home(dags_folder=dags_folder, connections=connections)
-            )
-        for dag_id, date in dag_runs:
-            run_dag(airflow, dag_id, date, output_folder / f"{dag_id}.log")
+        with step("Airflow (temporary homes)"):
+            homes = airflows(parts, dags_folder, connections)
+            own = [(next(homes), dag_ids) for dag_ids in lanes]
+        run_lanes(own, output_folder)
         show_bucket(s3.client(), output_folder)
         for dag_id, reason in NOT_RUN.items():
             print(f"\nNot run: {dag_id}, for {reason}")
 
 
-def run_dag(airflow: AirflowHome, dag_id: str, date: str, log_path: Path) -> None:
-    """Run one DAG with ``airflow dags test``, and keep its log."""
-    with step(f"airflow dags test {dag_id} {date}"):
-        conf = json.dumps({"s3_bucket": BUCKET})
-        try:
-            log_path.write_text(airflow.test_dag(dag_id, date, conf))
-        except FailedRunError as error:
-            log_path.write_text(error.log)
-            raise
+def airflows(
+    parts: contextlib.ExitStack, dags_folder: Path, connections: Mapping[str, str]
+) -> Iterator[AirflowHome]:
+    """Make Airflow homes without end; all have copies of the first one's database."""
+    migrated_file = None
+    while True:
+        home = parts.enter_context(
+            airflow_home(
+                dags_folder=dags_folder, connections=connections, migrated_file=migrated_file
+            )
+        )
+        migrated_file = migrated_file or home.folder / SQLITE_FILE
+        yield home
+
+
+def run_lanes(lanes: Sequence[tuple[AirflowHome, Sequence[str]]], output_folder: Path) -> None:
+    """Run the DAGs of all lanes, and keep their logs.
+
+    :raises FailedRunError: for the first DAG that fails.
+    """
+    conf = json.dumps({"s3_bucket": BUCKET})
+    with contextlib.ExitStack() as commands:
+        running = {
+            commands.enter_context(
+                airflow.started_module("stack.dag_runs", str(output_folder), DATE, conf, *dag_ids)
+            ): dag_ids
+            for airflow, dag_ids in lanes
+        }
+        while running:
+            time.sleep(0.05)
+            for command in [each for each in running if each.poll() is not None]:
+                dag_ids = running.pop(command)
+                if command.returncode != 0:
+                    raise _failed_run(dag_ids, output_folder)
+
+
+def _failed_run(dag_ids: Sequence[str], output_folder: Path) -> StackError:
+    """Return the error of the last DAG of a lane that has a log."""
+    paths = [output_folder / f"{dag_id}.log" for dag_id in dag_ids]
+    begun = [path for path in paths if path.exists()]
+    if not begun:
+        return StackError(f"airflow did not run {dag_ids[0]}; its output is above")
+    return FailedRunError(f"airflow dags test {begun[-1].stem} {DATE}", begun[-1].read_text())
 
 
 def show_bucket(client: S3Client, output_folder: Path) -> None:
@@ -149,7 +180,7 @@ def _shown(path: Path) -> Path:
 @contextlib.contextmanager
 def step(text: str) -> Iterator[None]:
     """Print what is being done, and how long it took."""
-    print(f"{text:<48}", end="", flush=True)
+    print(f"{text:<52}", end="", flush=True)
     started = time.monotonic()
     try:
         yield

@@ -94,11 +94,11 @@ def test_a_failing_dag_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
     dags = tmp_path / "dags"
     dags.mkdir()
     (dags / f"{MISSING}.py").write_text(MISSING_ASSET)
-    with _demo(tmp_path, dag_runs=f'[("{MISSING}", "2021-01-10")]', dags=dags) as demo:
+    with _demo(tmp_path, lanes=f'[["{MISSING}"]]', dags=dags) as demo:
         output, _ = demo.communicate(timeout=300)
     assert demo.returncode == 1, output
     last_line = output.strip().split("\n")[-1]
-    assert last_line.startswith(f"demo: airflow dags test {MISSING} 2021-01-10 failed: ")
+    assert last_line.startswith(f"demo: airflow dags test {MISSING} 2021-01-09 failed: ")
     assert "AssetNotFoundError" in last_line
     assert "assets/nothing" in (tmp_path / "output" / f"{MISSING}.log").read_text()
 
@@ -141,11 +141,11 @@ def test_a_killed_demo_takes_its_children_with_it(tmp_path: Path) -> None:
 
 @contextmanager
 def _demo(
-    folder: Path, dag_runs: str = "", dags: Path = DAGS_FOLDER
+    folder: Path, lanes: str = "", dags: Path = DAGS_FOLDER
 ) -> Iterator[subprocess.Popen[str]]:
     """Run the demo as a process that writes below this folder."""
     output = f"Path({str(folder / 'output')!r})"
-    arguments = f"{output}, {dag_runs}, Path({str(dags)!r})" if dag_runs else output
+    arguments = f"{output}, {lanes}, Path({str(dags)!r})" if lanes else output
     program = _RUN.format(arguments)
     # Short, because the paths of sockets may not be longer than about a hundred characters.
     with (
