@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -64,18 +63,18 @@ def celery_worker(airflow: ScheduledAirflow, name: str, slots: int) -> Iterator[
             airflow.home.program, "celery", "worker", "--celery-hostname", f"{name}@{LOOPBACK}",
             "--concurrency", str(slots), "--skip-serve-logs",
         ],
-        environment={**airflow.home.environment, "TMPDIR": _own_folder(airflow, name)},
+        environment={**airflow.home.environment, "TMPDIR": str(scratch_of(airflow, name))},
         log_path=airflow.log_folder / f"worker-{name}.log",
         grace_seconds=15,
     ) as child:  # fmt: skip
         yield child
 
 
-def _own_folder(airflow: ScheduledAirflow, name: str) -> str:
-    """Return a folder for scratch that no other worker uses."""
+def scratch_of(airflow: ScheduledAirflow, name: str) -> Path:
+    """Return a worker's folder for scratch, which no other worker uses."""
     folder = airflow.log_folder / f"scratch-{name}"
     folder.mkdir(exist_ok=True)
-    return os.fspath(folder)
+    return folder
 
 
 def _answers(port: int) -> bool:

@@ -121,7 +121,7 @@ def _watch(
     peak = scratch_peak = 0
     while process.poll() is None:
         peak = max(peak, peak_byte_count(process.pid))
-        scratch_peak = max(scratch_peak, _stored_byte_count(scratch))
+        scratch_peak = max(scratch_peak, stored_byte_count(scratch))
         if time.monotonic() > deadline:
             return None, peak, scratch_peak
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -129,7 +129,7 @@ def _watch(
     return process.returncode, peak, scratch_peak
 
 
-def _stored_byte_count(folder: Path) -> int:
+def stored_byte_count(folder: Path) -> int:
     """Return what the files of a folder take on disk; files come and go meanwhile."""
     total = 0
     for root, _, names in os.walk(folder):
