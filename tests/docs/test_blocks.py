@@ -16,6 +16,8 @@ from stack.seaweedfs import SeaweedFS
 from tests.docs.blocks import BUCKET, Block, blocks, pages
 from tests.docs.conftest import DocsRun, in_bucket
 
+pytestmark = pytest.mark.slow
+
 RUN_LANGUAGES = {"python", "bash"}
 SHOWN_LANGUAGES = {"json", "text", "console", "ini", "toml"}
 PYTHON = [block for block in blocks("python") if block.not_run is None]

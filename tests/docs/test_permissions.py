@@ -21,6 +21,8 @@ from tests.support.group_tasks import Group
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+pytestmark = pytest.mark.slow
+
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 (POLICY, LIFECYCLE) = (
     json.loads(block.code) for block in blocks("json") if block.page == "permissions"

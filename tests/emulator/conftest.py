@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def _reset_client() -> Iterator[None]:
     """Leave no initialised client to other tests."""
     yield
@@ -21,7 +21,7 @@ def _reset_client() -> Iterator[None]:
 
 
 @pytest.fixture
-def client(emulator: Emulator, _reset_client: None) -> Emulator:
+def client(emulator: Emulator) -> Emulator:
     """Initialise the official client against the session's emulator, and return that.
 
     Starting it takes a tenth of a second, so the tests of a module share it.

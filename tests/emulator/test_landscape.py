@@ -73,6 +73,7 @@ def test_water_plants_and_soil_look_like_what_they_are() -> None:
     assert np.corrcoef(red[:, :-1].ravel(), red[:, 1:].ravel())[0, 1] > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("percent", [0, 10, 40, 90])
 def test_about_the_share_that_the_image_says_is_cloudy(percent: float) -> None:
     made = raster("scene_class", Scene(3, 150, percent), 60)

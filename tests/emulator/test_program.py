@@ -52,6 +52,7 @@ def program() -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_program_says_when_it_is_ready_and_stops_when_told(
     program: subprocess.Popen[str], number: signal.Signals
@@ -195,6 +196,7 @@ def test_a_half_written_raster_is_one_line(failed: Failed, tmp_path: Path, share
     assert line.startswith(f"{tmp_path}/x.json: bands[0].file: x.tif cannot be read: ")
 
 
+@pytest.mark.slow
 def test_after_a_kill_it_starts_again_on_the_same_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -8,6 +8,8 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
+
 MODULE = "airflow_provider.earthengine.emulator.pytest_plugin"
 CATALOG = Path(__file__).parents[1] / "data/catalog"
 
@@ -74,6 +76,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_project_gets_an_emulator_and_a_connection(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text(f"[pytest]\nearthengine_emulator_catalog = {CATALOG}\n")
     (tmp_path / "test_it.py").write_text(TESTS)

@@ -182,6 +182,7 @@ GLOBE = {
 }
 
 
+@pytest.mark.slow
 def test_an_image_of_a_continent_is_downloaded_on_a_grid_of_the_globe(
     run: Run, assets: Emulator
 ) -> None:

@@ -38,6 +38,7 @@ print(*(name for name in sys.argv[2:] if name in set(sys.modules) - before))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dag_file", DAG_FILES, ids=lambda path: path.stem)
 def test_importing_a_dag_file_loads_nothing_heavy(dag_file: Path, tmp_path: Path) -> None:
     result = subprocess.run(

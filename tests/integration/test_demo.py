@@ -19,6 +19,8 @@ from stack.airflow import DAGS_FOLDER
 from stack.environment import PROJECT_FOLDER, child_environment
 from tests.support.dag_files import dag_ids
 
+pytestmark = pytest.mark.slow
+
 _RUN = "import sys; from pathlib import Path; from stack.demo import main; sys.exit(main({}))"
 
 
@@ -39,7 +41,6 @@ BANDS = ("B1", "B2", "B3", "B4", "B5", "B7")
 
 
 # A PNG has no place on Earth, and rasterio warns of that.
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_the_demo_shows_what_is_in_the_bucket(tmp_path: Path) -> None:
     with _demo(tmp_path) as demo:
@@ -89,7 +90,6 @@ def test_the_demo_shows_what_is_in_the_bucket(tmp_path: Path) -> None:
     assert "smallest" in (tmp_path / "output" / "landsat_to_s3.log").read_text()
 
 
-@pytest.mark.slow
 def test_a_failing_dag_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
     dags = tmp_path / "dags"
     dags.mkdir()

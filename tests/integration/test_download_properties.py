@@ -26,6 +26,8 @@ from tests.support.drawn import examples
 from tests.support.expected import SENTINEL2_ID
 from tests.support.expected_grids import Grid, sentinel2_pixels
 
+pytestmark = pytest.mark.slow
+
 BASE = SENTINEL2_ID.rsplit("/", 1)[-1]
 
 Download = Callable[[dict[str, Any]], dict[str, bytes] | str]

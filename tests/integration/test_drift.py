@@ -24,7 +24,7 @@ from tests.integration.series import (
 )
 from tests.support.airflow_task import task_context
 
-pytestmark = pytest.mark.usefixtures("connections")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("connections")]
 
 PREFIX = "s2/%Y/%m-%d"
 PAST, FUTURE = "2021-02-01T00:00:00Z", "2999-01-01T00:00:00Z"

@@ -76,6 +76,7 @@ def real_objects() -> dict[str, bytes]:
     return {**served, f"{SCENE}.tif": golden_answers.golden("multi_band.tif")}
 
 
+@pytest.mark.slow
 def test_the_five_examples_publish_the_real_bytes_through_airflow(
     earth_engine: Emulator, s3: SeaweedFS, bucket: str, migrated_file: Path
 ) -> None:

@@ -176,6 +176,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("assets")
 @pytest.mark.parametrize("kind", KINDS)
 def test_sections_make_what_the_operator_makes(

@@ -192,6 +192,7 @@ def test_a_query_that_makes_no_sense_fails_without_a_retry(
     assert words in refusal(**fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "step_days"), [(1_024, 0.1), (10_000, 0.01)])
 def test_a_thousand_and_ten_thousand_images_are_listed(
     series: Emulator, monkeypatch: pytest.MonkeyPatch, count: int, step_days: float

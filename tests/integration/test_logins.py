@@ -32,6 +32,8 @@ from tests.support.private_ca import make_private_ca
 from tests.unit.hooks.pasted_keys import AUDIENCE
 from tests.unit.hooks.service_account import EMAIL, make_key
 
+pytestmark = pytest.mark.slow
+
 ONCE = RetryPolicy(attempts=1)
 SCENE = "COPERNICUS/S2_SR/20210109T185751_20210109T185931_T10SEG"
 TARGET = "target@demo.iam.gserviceaccount.com"

@@ -97,6 +97,7 @@ def assert_statistics(uri: str, wanted: Pixels, band_id: str, s3: SeaweedFS) -> 
     return dict(described)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("band", "file_format", "limits"),
     [

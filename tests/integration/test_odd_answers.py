@@ -149,6 +149,7 @@ def described(**band: Any) -> Any:
     return [IMAGE, {**IMAGE, "bands": [{**IMAGE["bands"][0], **band}]}]  # type: ignore[dict-item, index]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [

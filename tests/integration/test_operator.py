@@ -206,6 +206,7 @@ def test_an_image_without_a_time_stands_for_the_runs_window(
     assert item["properties"]["end_datetime"] == "2026-01-02T00:00:00Z"
 
 
+@pytest.mark.slow
 def test_the_log_tells_the_story(fields: dict[str, Any], bucket: str) -> None:
     fields["download_params"] = {"bands": ["B1", "B2"], "name": "scene"}
     text, errors = attempt(fields).communicate()

@@ -96,6 +96,7 @@ def assert_holds(content: bytes, wanted: Wanted) -> None:
         np.testing.assert_array_equal(pixels, sentinel2_pixels(band, wanted.grid), band)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("params", "wanted"), CASES.values(), ids=CASES)
 def test_a_parameter_does_what_the_reference_page_says(
     run: Run, params: dict[str, Any], wanted: list[Wanted]

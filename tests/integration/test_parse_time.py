@@ -10,6 +10,8 @@ import pytest
 from stack.seaweedfs import SeaweedFS
 from tests.integration.conftest import MakeAirflow
 
+pytestmark = pytest.mark.slow
+
 _HEAD = """
 from airflow.sdk import DAG, task
 from airflow_provider.earthengine.sensors.image_collection import EarthEngineImageCollectionSensor
@@ -75,7 +77,6 @@ def test_airflow_lists_what_can_never_be_right_as_import_errors(
         assert words in errors[name].replace("\\'", "'")
 
 
-@pytest.mark.slow
 def test_a_mapped_task_that_is_made_wrong_on_a_worker_fails_without_a_retry(
     make_airflow: MakeAirflow, s3: SeaweedFS, bucket: str, tmp_path: Path
 ) -> None:

@@ -37,6 +37,8 @@ from tests.support.airflow_task import task_context
 from tests.support.expected import SENTINEL2_ID, sentinel2_values
 from tests.support.s3_relay import S3Request, s3_relay_to
 
+pytestmark = pytest.mark.slow
+
 KEY = "a/parts.tif"
 CONTENT = [bytes([number]) * (5 << 20) for number in range(1, 4)]
 
@@ -255,7 +257,7 @@ def test_a_cog_whose_upload_is_lost_is_sent_again_without_fetching_anything(
 
 
 # With zstd it is so short that it is one part.
-@pytest.mark.parametrize("compression", ["none", pytest.param("zstd", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
 def test_a_cog_of_which_the_store_lost_a_part_is_sent_again_without_fetching_anything(
     run: Run, emulator: Emulator, s3: SeaweedFS, bucket: str, compression: str,
     monkeypatch: pytest.MonkeyPatch,

@@ -114,6 +114,7 @@ def degrees(crs: Any, x: float, y: float) -> tuple[float, float]:
 ONE, ALL = "GEO_TIFF", "ZIPPED_GEO_TIFF_PER_BAND"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "file_format", "limits"),
     [

@@ -82,6 +82,7 @@ def test_the_hook_is_the_one_that_is_declared() -> None:
     assert hidden == CONNECTION_TYPE["ui-field-behaviour"]["hidden-fields"]
 
 
+@pytest.mark.slow
 def test_airflow_lists_the_provider_and_its_hook() -> None:
     listed = run_airflow("providers", "list", "--output", "json")
     assert listed.returncode == 0, listed.stderr
@@ -98,6 +99,7 @@ def test_airflow_lists_the_provider_and_its_hook() -> None:
     assert row["hook_name"] == "Google Earth Engine"
 
 
+@pytest.mark.slow
 def test_airflow_lists_the_trigger() -> None:
     (module,) = INFO["triggers"][0]["python-modules"]
     listed = run_airflow("providers", "triggers", "--output", "json")
@@ -118,6 +120,7 @@ def test_airflow_makes_the_hook_of_a_connection(monkeypatch: pytest.MonkeyPatch)
     assert made.earthengine_conn_id == "earth"
 
 
+@pytest.mark.slow
 def test_airflow_tests_a_connection_and_says_what_is_wrong_without_its_secrets() -> None:
     federation = {
         "type": "external_account",

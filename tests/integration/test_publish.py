@@ -56,6 +56,7 @@ def test_nothing_is_visible_before_every_part_is_uploaded(
     assert seen[:4] == [{}] * 4
 
 
+@pytest.mark.slow
 def test_what_is_not_confirmed_is_uploaded_and_stays_invisible(
     attempt: Callable[..., Attempt], s3: SeaweedFS, bucket: str, contents: Callable[[], object]
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_download_whose_object_is_gone_is_published_again(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("if_exists", list(IfExists))
 @pytest.mark.parametrize("completes", [0, 1, 2, 3])
 def test_a_failing_attempt_leaves_no_item_and_the_next_one_completes(
@@ -167,6 +169,7 @@ def test_a_failing_attempt_leaves_no_item_and_the_next_one_completes(
     assert_record_matches(attempt(if_exists=if_exists).publish(), contents())
 
 
+@pytest.mark.slow
 def test_a_later_download_replaces_what_a_dead_attempt_left(
     attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
 ) -> None:
@@ -225,6 +228,7 @@ def side_by_side(attempts: Sequence[Attempt]) -> list[CommitRecord | Exception]:
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("if_exists", "replacing"),
     [(mode, False) for mode in IfExists]
@@ -245,6 +249,7 @@ def test_attempts_side_by_side_end_in_one_item_that_matches_the_objects(
     assert_record_matches(record, contents())
 
 
+@pytest.mark.slow
 def test_a_late_attempt_of_an_older_download_fails_harmlessly(
     attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
 ) -> None:
@@ -261,6 +266,7 @@ def test_a_late_attempt_of_an_older_download_fails_harmlessly(
 RIVAL = r"was written by another task of this run \(download, map index 0\), and this one \(down"
 
 
+@pytest.mark.slow
 def test_a_late_attempt_is_told_of_the_other_task_that_replaced_the_item(
     attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
 ) -> None:
@@ -274,6 +280,7 @@ def test_a_late_attempt_is_told_of_the_other_task_that_replaced_the_item(
     assert_record_matches(record, contents())
 
 
+@pytest.mark.slow
 def test_a_late_attempt_is_told_of_the_other_task_that_wrote_an_object(
     attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
 ) -> None:
@@ -286,6 +293,7 @@ def test_a_late_attempt_is_told_of_the_other_task_that_wrote_an_object(
     assert_record_matches(record, contents())
 
 
+@pytest.mark.slow
 def test_what_another_task_is_publishing_is_not_replaced_in_the_same_run(
     attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
 ) -> None:

@@ -106,6 +106,7 @@ def test_a_band_without_a_scale_is_refused_by_name() -> None:
         scale_landsat(ee.Image(f"{LANDSAT}/LC08_044034_20201214"), ["SR_B4", "QA_PIXEL"])
 
 
+@pytest.mark.slow
 def test_a_month_is_the_median_of_its_images_alone() -> None:
     def red(image: ee.Image) -> ee.Image:
         return mask_by_scene_class(image).select("B4")

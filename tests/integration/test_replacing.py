@@ -395,6 +395,7 @@ def test_nothing_changes_where_what_is_left_over_may_not_be_deleted(
     assert old.look().done == record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "href",
     ["s3://other/some/prefix/scene.B1.tif", "s3://{}/elsewhere/scene.B1.tif",

@@ -111,6 +111,7 @@ def run_operator(params: dict[str, Any] | str, bucket: str) -> None:
 EXAMPLES = ("single-band", "multi-band", "custom-single-band", "geo-tiff", "npy", "a-tile")
 
 
+@pytest.mark.slow
 def test_the_operator_sends_what_the_official_client_sends(
     relay: Relay, aws_default: str, bucket: str
 ) -> None:
@@ -129,6 +130,7 @@ def test_parameters_as_json_text_are_sent_no_differently(
     assert relay.take(CREATE) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["defaults-of-bands", "single-band", "geo-tiff"])
 def test_the_grid_is_asked_of_the_very_program_that_is_downloaded(
     relay: Relay, aws_default: str, bucket: str, name: str

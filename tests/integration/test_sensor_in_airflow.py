@@ -15,6 +15,8 @@ from stack.airflow import AirflowHome
 from tests.integration.conftest import MakeAirflow
 from tests.integration.series import COLLECTION, collection
 
+pytestmark = pytest.mark.slow
+
 DAG = f"""
 from datetime import UTC, datetime
 
@@ -49,7 +51,7 @@ waiting()
 """
 
 
-@pytest.fixture(params=["newest", pytest.param("oldest", marks=pytest.mark.slow)])
+@pytest.fixture(params=["newest", "oldest"])
 def airflow(
     request: pytest.FixtureRequest, tmp_path: Path, make_airflow: MakeAirflow
 ) -> AirflowHome:

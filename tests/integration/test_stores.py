@@ -34,6 +34,8 @@ from tests.support.airflow_task import task_context
 from tests.support.private_ca import PrivateCA, make_private_ca
 from tests.support.s3_relay import S3Relay, S3Request, s3_relay_to
 
+pytestmark = pytest.mark.slow
+
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 # All that the provider ever asks of a store.
 OPERATIONS = {

@@ -106,21 +106,3 @@ def expand(
                 yield Cell(*cell, ONCE, 1, outcome.once)
                 if outcome.always and (turn + place) % len(found) == 0:
                     yield Cell(*cell, ALWAYS, outcome.tries, outcome.always)
-
-
-def quick(cells: list[Cell]) -> list[Cell]:
-    """Return a part of the cells in which every fault, stage, format and mode occurs."""
-    wanted = {(kind, value) for cell in cells for kind, value in _facts(cell)}
-    chosen = []
-    for cell in sorted(cells, key=lambda each: -len(wanted & set(_facts(each)))):
-        if news := wanted & set(_facts(cell)):
-            wanted -= news
-            chosen.append(cell)
-    return chosen
-
-
-def _facts(cell: Cell) -> list[tuple[str, str]]:
-    return [
-        ("fault", cell.fault_name), ("stage", cell.stage.name), ("format", cell.file_format),
-        ("mode", cell.mode), ("expected", cell.expected),
-    ]  # fmt: skip

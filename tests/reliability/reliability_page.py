@@ -25,7 +25,7 @@ REPORT = _PROJECT / "build" / "test-slow.xml"
 FIGURES = "figures"
 # The name of a row of the figures, by the test's module.
 PARTS = {
-    "test_fault_matrix": "fault matrix, all cells but the quick ones",
+    "test_fault_matrix": "fault matrix",
     "test_crash_stages": "task killed with SIGKILL, at every stage",
     "test_crash_races": "16 attempts at once; an old attempt beside its retry",
     "test_crash_stack": "under a scheduler: supervisor killed, task marked as failed",

@@ -25,12 +25,10 @@ from tests.reliability.real_schedules import RealStore, replay
 from tests.reliability.repeatable import make_repeatable
 from tests.reliability.schedules import Step
 
+pytestmark = pytest.mark.slow
+
 # Their mistakes are in the client in memory alone.
 REPLAYED = [name for name in MISTAKES if not name.startswith("a condition dropped")]
-QUICK = (
-    "a late sweep deletes a newer object",
-    "a late item over another download's bytes",
-)
 
 
 @pytest.fixture(params=["SeaweedFS", "ministack"])
@@ -68,10 +66,7 @@ def is_kept(store: RealStore, name: str, path: Sequence[Step], folder: Path) -> 
     return not has_succeeded or item_of(content) is not None
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(each, marks=() if each in QUICK else pytest.mark.slow) for each in REPLAYED],
-)
+@pytest.mark.parametrize("name", REPLAYED)
 def test_a_schedule_that_breaks_the_promise_with_a_mistake_keeps_it_without(
     name: str, store: RealStore, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from airflow_provider.earthengine.emulator.server import Emulator
 from stack.seaweedfs import SeaweedFS
 from tests.reliability.forked_attempts import Attempt, wait_until_fired
 
+pytestmark = pytest.mark.slow
+
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 ATTEMPTS = 16
 
@@ -48,7 +50,6 @@ def run_all(fields: dict[str, Any], scratch: Path) -> None:
     assert {len(outcome.uris) for outcome in outcomes} == {2}
 
 
-@pytest.mark.slow
 def test_sixteen_attempts_at_once_succeed_with_one_item(
     fields: dict[str, Any], s3: SeaweedFS, bucket: str, tmp_path: Path
 ) -> None:
@@ -58,9 +59,7 @@ def test_sixteen_attempts_at_once_succeed_with_one_item(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "if_exists", ["replace_changed", pytest.param("replace", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("if_exists", ["replace_changed", "replace"])
 def test_an_old_attempt_that_lives_on_beside_its_retry_finds_its_download(
     fields: dict[str, Any], emulator: Emulator, s3: SeaweedFS, bucket: str, tmp_path: Path,
     if_exists: str,
@@ -97,7 +96,6 @@ def test_an_old_attempt_of_another_run_fails_harmlessly(
     assert not s3.client().list_multipart_uploads(Bucket=bucket).get("Uploads")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("if_exists", ["replace_changed", "replace"])
 def test_sixteen_attempts_at_once_replace_an_older_download(
     fields: dict[str, Any], s3: SeaweedFS, bucket: str, tmp_path: Path, if_exists: str

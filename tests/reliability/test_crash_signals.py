@@ -15,6 +15,8 @@ from airflow_provider.earthengine.emulator.server import Emulator
 from stack.seaweedfs import SeaweedFS
 from tests.reliability.forked_attempts import Attempt, wait_until_fired
 
+pytestmark = pytest.mark.slow
+
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 # Airflow kills (-9) five seconds after SIGTERM; sockets have to be closed long before.
 STOP_SECONDS = 2.0

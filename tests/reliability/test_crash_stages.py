@@ -19,8 +19,9 @@ from airflow_provider.earthengine.emulator.server import Emulator
 from stack.seaweedfs import SeaweedFS
 from tests.reliability.forked_attempts import Attempt, wait_until_fired
 
+pytestmark = pytest.mark.slow
+
 # One mode of if_exists shows the stages; the others take another minute.
-SLOW = pytest.mark.slow
 
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 BANDS = ["B1", "B2", "B3"]
@@ -71,18 +72,6 @@ REPLACING_STAGES: list[Stage] = [
     Stage("before the item", 4, s3=("PutObject", 2)),
     Stage(AFTER_THE_ITEM, 4, s3=("after-PutObject", 2)),
 ]
-QUICK_STAGES = (
-    "mid fetch", "between completes", "before the item", "after the claim",
-    "before the tombstone goes",
-)  # fmt: skip
-
-
-def quick_or_slow(stages: list[Stage]) -> list[Any]:
-    """Return the stages as pytest takes them, all but the quick ones marked slow."""
-    return [
-        pytest.param(stage, id=stage.name, marks=() if stage.name in QUICK_STAGES else SLOW)
-        for stage in stages
-    ]
 
 
 @pytest.fixture
@@ -148,9 +137,9 @@ def assert_whole(objects: dict[str, bytes], uris: list[str], bucket: str) -> Non
 
 @pytest.mark.parametrize(
     "if_exists",
-    ["replace_changed", *(pytest.param(name, marks=SLOW) for name in ("fail", "replace"))],
+    ["replace_changed", "fail", "replace"],
 )
-@pytest.mark.parametrize("stage", quick_or_slow(STAGES))
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_the_next_attempt_completes_what_a_killed_one_began(
     emulator: Emulator, fields: dict[str, Any], bucket: str, tmp_path: Path,
     contents: Callable[[], dict[str, bytes]], stage: Stage, if_exists: str,
@@ -175,8 +164,8 @@ def test_the_next_attempt_completes_what_a_killed_one_began(
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("if_exists", ["replace_changed", pytest.param("replace", marks=SLOW)])
-@pytest.mark.parametrize("stage", quick_or_slow(REPLACING_STAGES))
+@pytest.mark.parametrize("if_exists", ["replace_changed", "replace"])
+@pytest.mark.parametrize("stage", REPLACING_STAGES, ids=lambda stage: stage.name)
 def test_the_next_attempt_completes_a_replacement_that_a_killed_one_began(
     emulator: Emulator, fields: dict[str, Any], bucket: str, tmp_path: Path,
     contents: Callable[[], dict[str, bytes]], stage: Stage, if_exists: str,
@@ -200,7 +189,6 @@ def test_the_next_attempt_completes_a_replacement_that_a_killed_one_began(
     assert is_done or list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES[2:], ids=lambda stage: stage.name)
 def test_another_download_that_has_to_stay_meets_no_half_of_it(
     emulator: Emulator, fields: dict[str, Any], tmp_path: Path,

@@ -24,6 +24,8 @@ from tests.reliability.forked_attempts import Attempt
 from tests.support.airflow_task import task_context
 from tests.support.expected import SENTINEL2_ID
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["make_airflow"]  # a fixture
 
 LANDSAT = "projects/demo/assets/landsat7_olinda"
@@ -48,7 +50,6 @@ def is_empty(s3: SeaweedFS, bucket: str) -> bool:
     return bool(s3.client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0)
 
 
-@pytest.mark.slow
 def test_airflow_knows_the_option_and_its_default(make_airflow: MakeAirflow) -> None:
     home: AirflowHome = make_airflow(PROJECT_FOLDER / "dags")
     result = home.run("config", "get-value", "earthengine", "scratch_directory")
@@ -170,9 +171,7 @@ def test_a_disk_that_fills_up_meanwhile_is_told_in_one_sentence(
 
 
 @needs_namespaces
-@pytest.mark.parametrize(
-    "left", [400, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 200, 600, 800, 1000))]
-)
+@pytest.mark.parametrize("left", [0, 200, 400, 600, 800, 1000])
 def test_a_disk_that_fills_up_at_any_step_of_the_making_is_told_in_one_sentence(
     fields: dict[str, Any], s3: SeaweedFS, bucket: str, emulator: Emulator, tmp_path: Path,
     left: int,

@@ -1,7 +1,4 @@
-"""Every fault at every stage in every format ends as it shall, and leaves nothing behind.
-
-The quick half is a part of the matrix in which every fault, stage, format and outcome occurs.
-"""
+"""Every fault at every stage in every format ends as it shall, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import time
 
 import pytest
 
-from tests.reliability.cells import Cell, quick
+from tests.reliability.cells import Cell
 from tests.reliability.earthengine_cells import UNDETECTABLE, earthengine_cells
 from tests.reliability.s3_cells import left_uploads, s3_cells, writes_item
 from tests.reliability.workplace import (
@@ -19,22 +16,15 @@ from tests.reliability.workplace import (
     assert_right_bytes,
 )
 
+pytestmark = pytest.mark.slow
+
 # Of a machine that may be busy; each wait for what stays silent is a second here, minutes in use.
 CELL_SECONDS = 60.0
 EARTH_ENGINE = earthengine_cells()
 S3 = s3_cells()
-QUICK = {cell.id for cells in (EARTH_ENGINE, S3) for cell in quick(cells)}
 
 
-def parametrised(cells: list[Cell], quick_ids: set[str]) -> list[object]:
-    """Return the cells as pytest takes them; beyond the quick half they are slow."""
-    return [
-        pytest.param(cell, id=cell.id, marks=() if cell.id in quick_ids else pytest.mark.slow)
-        for cell in cells
-    ]
-
-
-@pytest.mark.parametrize("cell", parametrised(EARTH_ENGINE, QUICK))
+@pytest.mark.parametrize("cell", EARTH_ENGINE, ids=lambda cell: cell.id)
 def test_a_fault_of_earth_engine_ends_as_it_shall(workplace: Workplace, cell: Cell) -> None:
     before = workplace.begin()
     started = time.monotonic()
@@ -55,7 +45,7 @@ def test_a_fault_of_earth_engine_ends_as_it_shall(workplace: Workplace, cell: Ce
         assert_right_bytes(workplace.objects(), cell.file_format)
 
 
-@pytest.mark.parametrize("cell", parametrised(S3, QUICK))
+@pytest.mark.parametrize("cell", S3, ids=lambda cell: cell.id)
 def test_a_fault_of_the_store_ends_as_it_shall(workplace: Workplace, cell: Cell) -> None:
     if cell.stage.replaces:
         workplace.put_older_download(cell.file_format)

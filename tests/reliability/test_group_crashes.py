@@ -20,7 +20,8 @@ from stack.seaweedfs import SeaweedFS
 from tests.reliability.forked_attempts import Attempt, wait_until_fired
 from tests.support.expected import formula_values
 
-SLOW = pytest.mark.slow
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 520, 1500
 BANDS = ("b0", "b1")
 ITEM = "a/tall.bands.json"
@@ -71,17 +72,6 @@ REPLACING = [
     Stage("publish", "before the item", s3=("PutObject", 2)),
     Stage("publish", "after the item", s3=("after-PutObject", 2)),
 ]
-QUICK = ("before the register", "between the parts", "between completes", "after the claim")
-
-
-def quick_or_slow(stages: list[Stage]) -> list[Any]:
-    return [
-        pytest.param(
-            stage, id=f"{stage.task}, {stage.name}",
-            marks=() if stage.name in QUICK else SLOW,
-        )
-        for stage in stages
-    ]  # fmt: skip
 
 
 @pytest.fixture
@@ -178,7 +168,7 @@ def assert_published(uris: list[str], keys: list[str], s3: SeaweedFS, bucket: st
 Keys = Callable[[], list[str]]
 
 
-@pytest.mark.parametrize("stage", quick_or_slow(STAGES))
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: f"{stage.task}, {stage.name}")
 def test_the_next_try_completes_what_a_killed_task_began(
     tasks: Tasks, keys: Keys, s3: SeaweedFS, bucket: str, stage: Stage
 ) -> None:
@@ -196,7 +186,7 @@ def test_the_next_try_completes_what_a_killed_task_began(
     assert_published(tasks.publish(), keys(), s3, bucket)
 
 
-@pytest.mark.parametrize("stage", quick_or_slow(REPLACING))
+@pytest.mark.parametrize("stage", REPLACING, ids=lambda stage: f"{stage.task}, {stage.name}")
 def test_the_next_try_completes_a_replacement_that_a_killed_task_began(
     tasks: Tasks, keys: Keys, s3: SeaweedFS, bucket: str, stage: Stage
 ) -> None:

@@ -23,6 +23,8 @@ from stack.seaweedfs import SeaweedFS
 from tests.support.expected import formula_values
 from tests.support.group_tasks import Group, make_impatient
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 520, 1500
 ASSET = "projects/demo/assets/tall"
 SECTIONS = [0, 1, 2]
@@ -234,9 +236,6 @@ def altered(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], byt
     return alter
 
 
-# The others show the same of each field.
-SLOW = pytest.mark.slow
-QUICK_DAMAGES = ("lost", "of another format", "with a block less", "with other overviews")
 DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
     "lost": lambda _: None,
     "empty": lambda _: b"",
@@ -274,10 +273,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [pytest.param(each, marks=() if each in QUICK_DAMAGES else SLOW) for each in DAMAGES],
-)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_record_that_is_lost_or_damaged_is_named_and_its_section_alone_fetched(
     group: Group, asset: Emulator, client: Any, bucket: str, published: Published, damage: str
 ) -> None:

@@ -26,6 +26,8 @@ from tests.reliability.hostile_bodies import (
 from tests.reliability.judged_bodies import Verdict, judge_bodies, planned
 from tests.support.loopback_server import LoopbackServer, QuietHandler, serving
 
+pytestmark = pytest.mark.slow
+
 # On a free machine a right body takes a hundredth of a second.
 MAX_SECONDS = 3.0
 MAX_TEXT_LENGTH = 2000
@@ -65,9 +67,7 @@ def test_bodies_made_to_hurt_are_refused(tmp_path: Path) -> None:
     assert {verdict.error for verdict in verdicts} == {"TruncatedBodyError", "RasterMismatchError"}
 
 
-@pytest.mark.parametrize(
-    ("seed", "count"), [(1, 300), pytest.param(2, 5000, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("seed", "count"), [(1, 300), (2, 5000)])
 def test_bodies_damaged_at_random_meet_a_documented_error_or_are_right(
     tmp_path: Path, seed: int, count: int
 ) -> None:

@@ -6,7 +6,6 @@ import re
 
 from airflow_provider.earthengine.emulator.faults import DAMAGES, Damage
 from tests.reliability import earthengine_cells, s3_cells
-from tests.reliability.cells import Cell, quick
 from tests.reliability.reliability_page import PAGE, PARTS, filled
 from tests.reliability.s3_proxy import OPERATIONS
 from tests.reliability.workplace import FORMATS
@@ -24,22 +23,6 @@ def test_the_figures_are_of_a_run_of_every_part_in_which_all_passed() -> None:
     rows = re.findall(r"^\| (.+) \| (\d+) \| (\d+) \| [\d.]+ s \|$", table, re.MULTILINE)
     assert [name for name, _, _ in rows] == list(PARTS.values())
     assert [name for name, tests, passed in rows if tests != passed or tests == "0"] == []
-
-
-def facts(cells: list[Cell]) -> set[tuple[str, str]]:
-    return {
-        fact
-        for cell in cells
-        for fact in (
-            ("fault", cell.fault_name), ("stage", cell.stage.name), ("format", cell.file_format),
-            ("mode", cell.mode), ("expected", cell.expected),
-        )
-    }  # fmt: skip
-
-
-def test_the_quick_half_has_every_fault_stage_format_and_outcome() -> None:
-    for cells in (earthengine_cells.earthengine_cells(), s3_cells.s3_cells()):
-        assert facts(quick(cells)) == facts(cells)
 
 
 def test_no_two_cells_have_one_name() -> None:

@@ -7,6 +7,8 @@ import pytest
 from airflow_provider.earthengine.emulator.faults import Expire, Fault, Reset, Status
 from tests.reliability.workplace import STORED, Workplace
 
+pytestmark = pytest.mark.slow
+
 DISCOVERY, ALGORITHMS = "discovery", "algorithms"
 INFO, CREATE, PIXELS = "value:compute", "thumbnails.create", "thumbnails.getPixels"
 PASSING: dict[str, Fault] = {

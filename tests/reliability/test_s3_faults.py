@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator
 
 # One killable server for all of them, where tests run side by side.
-pytestmark = pytest.mark.xdist_group("store faults")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("store faults")]
 
 PER_BAND = "ZIPPED_GEO_TIFF_PER_BAND"
 # A server that is killed is back after about one.
@@ -48,8 +48,6 @@ WRITES = [
     ("CompleteMultipartUpload", 1),
     ("PutObject", 0),
 ]
-QUICK = ("CompleteMultipartUpload", 1)
-KILLS = [pytest.param(*each, marks=() if each == QUICK else pytest.mark.slow) for each in WRITES]
 
 
 class Killable(SeaweedFS):
@@ -88,7 +86,7 @@ def shaky(
     return server, place
 
 
-@pytest.mark.parametrize(("operation", "number"), KILLS)
+@pytest.mark.parametrize(("operation", "number"), WRITES)
 def test_a_store_that_is_killed_and_comes_back_does_not_show(
     shaky: tuple[Killable, Workplace], operation: str, number: int
 ) -> None:
@@ -103,7 +101,6 @@ def test_a_store_that_is_killed_and_comes_back_does_not_show(
     place.assert_nothing_is_left(before)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("operation", "number"), WRITES)
 def test_a_store_that_stays_away_is_named_and_the_next_attempt_completes(
     shaky: tuple[Killable, Workplace],

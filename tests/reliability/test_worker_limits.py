@@ -10,6 +10,8 @@ import pytest
 from tests.reliability.forked_attempts import Attempt
 from tests.support.expected import SENTINEL2_ID
 
+pytestmark = pytest.mark.slow
+
 OPTION = "AIRFLOW__EARTHENGINE__SCRATCH_DIRECTORY"
 PIXELS = {
     "crs": "EPSG:32610", "dimensions": [700, 600],
@@ -42,17 +44,17 @@ SENTENCES = {
     "RLIMIT_NOFILE": ("(Too many open files)",),
     "RLIMIT_AS": ("(Cannot allocate memory)", "(can't start new thread)"),
 }
-QUICK = {
+CERTAIN = {
     ("a COG in tiles", "RLIMIT_FSIZE", 60_000),
     ("a COG in tiles", "RLIMIT_NOFILE", 4),
     ("a zip", "RLIMIT_AS", 20 << 20),
 }
 CASES = [
-    pytest.param(kind, name, more, marks=[] if (kind, name, more) in QUICK else [pytest.mark.slow])
+    (kind, name, more)
     for kind in DOWNLOADS
     for name, mores in LIMITS.items()
     for more in mores
-    if name == "RLIMIT_FSIZE" or (kind, name, more) in QUICK
+    if name == "RLIMIT_FSIZE" or (kind, name, more) in CERTAIN
 ]
 
 
@@ -68,7 +70,7 @@ def test_what_the_worker_lacks_is_said_in_one_sentence_at_whatever_step(
     params = {**PIXELS, **download["download_params"]}
     fields = {"image": SENTINEL2_ID, "s3_bucket": bucket, **download, "download_params": params}
     outcome = Attempt(fields, tmp_path, limit=(name, more)).wait()
-    if not outcome.uris or (kind, name, more) in QUICK:
+    if not outcome.uris or (kind, name, more) in CERTAIN:
         assert outcome.error.startswith("ScratchError: ")
         assert any(sentence in outcome.error for sentence in SENTENCES[name]), outcome.error
         assert "\n" not in outcome.error

@@ -336,6 +336,7 @@ print(json.dumps([checked - unchecked, sorted(set(sys.modules) - before)]))
 """
 
 
+@pytest.mark.slow
 def test_checking_costs_little_and_loads_nothing(airflow_home: Path) -> None:
     """A task with a region of 200 points takes a millisecond or so more."""
     ran = subprocess.run(

@@ -74,6 +74,7 @@ def test_a_type_of_any_type_is_refused_by_the_test_button(
 FIELDS = ["private_key", "token_uri", "quota_project_id", "universe_domain", "client_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("of", ["service account", "user"])
 def test_a_field_of_any_type_is_used_or_refused_by_the_test_button(

@@ -133,6 +133,7 @@ def record(job: Job, info: Any) -> bytes:
     return build_item(job.destination, job.identity, source, Run({}), [file], [stored])
 
 
+@pytest.mark.slow
 def test_a_mutated_description_makes_a_plan_and_a_record_or_an_error_of_ours(
     server: ScriptedEarthEngine, session: EarthEngineHook
 ) -> None:
@@ -168,6 +169,7 @@ def an_image_query() -> ImageQuery:
 ROWS = [["one", 1_610_218_671_000, 1_641_990_767_055_141], ["two", None, None]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "ask"),
     [

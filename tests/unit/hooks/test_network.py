@@ -31,6 +31,8 @@ from tests.unit.hooks.scripted_earthengine import (
 )
 from tests.unit.hooks.service_account import make_key
 
+pytestmark = pytest.mark.slow
+
 Connect = Callable[..., EarthEngineHook]
 # A name that no name server knows: only the proxy leads there.
 HOST = "earthengine.test"

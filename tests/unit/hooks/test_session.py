@@ -227,6 +227,7 @@ def test_a_forked_child_opens_a_session_of_its_own(
 HEAVY = "ee google.auth googleapiclient requests httplib2 numpy rasterio boto3 botocore pystac"
 
 
+@pytest.mark.slow
 def test_importing_the_hook_imports_nothing_heavy() -> None:
     program = (
         "import sys, airflow_provider.earthengine.hooks.earthengine;"

@@ -340,6 +340,7 @@ def test_polls_keep_apart() -> None:
     assert 105 < max(pauses) <= 125
 
 
+@pytest.mark.slow
 def test_the_triggerer_never_imports_the_client(server: ScriptedEarthEngine) -> None:
     program = """
 import asyncio, json, sys

@@ -77,6 +77,7 @@ async def events_of(*triggers: BaseTrigger) -> list[Any]:
     return await asyncio.gather(*map(event_of, triggers))
 
 
+@pytest.mark.slow
 def test_500_waits_for_a_silent_server_end_in_time_and_others_do_not_wait_for_them(
     silent: SilentListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -227,6 +227,7 @@ def test_a_regions_file_holds_geojson() -> None:
         read_region_file("a.json", b"PK\x03\x04")
 
 
+@pytest.mark.slow
 def test_a_region_larger_than_a_request_is_refused_with_its_size() -> None:
     ring = [[number / 1e6, 43.123456] for number in range(600_000)]
     with pytest.raises(DownloadParamsError, match=r"region is [\d,]{10} bytes.*10,485,760"):

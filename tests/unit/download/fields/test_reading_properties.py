@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,6 +96,7 @@ mixed = st.builds(lambda known, odd: {**known, **odd}, tame, st.dictionaries(
     st.sampled_from(KEYS), anything, max_size=1))  # fmt: skip
 
 
+@pytest.mark.slow
 @examples(400)
 @given(st.one_of(wild, tame, mixed))
 def test_any_dict_is_read_or_refused_in_one_short_sentence(given: dict[str, Any]) -> None:

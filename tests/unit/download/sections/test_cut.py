@@ -73,6 +73,7 @@ def parts_of(plan: Any) -> int:
     return int(plan.head_part_counts[0] + sum(parts.count for _, parts in plan.of_raster(0)))
 
 
+@pytest.mark.slow
 def test_a_raster_near_the_limit_of_an_object_has_fewer_parts_than_an_upload_holds() -> None:
     # 4 x uint16 with overviews and a little for noise: 4.8 TiB.
     download = download_of(700_000, 700_000, 4)
@@ -81,6 +82,7 @@ def test_a_raster_near_the_limit_of_an_object_has_fewer_parts_than_an_upload_hol
     assert 5_000 < parts_of(plan) < 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("side", "requests", "named"),
     [
