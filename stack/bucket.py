@@ -33,7 +33,16 @@ class StoredRaster:
 
 
 def list_keys(client: S3Client, bucket: str) -> list[str]:
-    """Return the keys of a bucket, in order."""
+    """Return the keys of a bucket, in order, but for those of pictures: each is another one."""
+    return [key for key in _keys(client, bucket) if ".thumbnail." not in key]
+
+
+def list_pictures(client: S3Client, bucket: str) -> list[str]:
+    """Return the keys of the pictures in a bucket."""
+    return [key for key in _keys(client, bucket) if ".thumbnail." in key]
+
+
+def _keys(client: S3Client, bucket: str) -> list[str]:
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     return [found["Key"] for page in pages for found in page.get("Contents", [])]
 

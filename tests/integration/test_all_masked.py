@@ -17,7 +17,7 @@ from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.bucket import list_keys, read_item
 from stack.seaweedfs import SeaweedFS
-from tests.support.airflow_task import task_context
+from tests.support.airflow_task import remarks, task_context
 
 pytestmark = pytest.mark.usefixtures("connections")
 
@@ -67,7 +67,7 @@ def test_a_raster_without_a_valid_pixel_is_said_in_log_item_and_xcom(
     xcom = run(MASKED)
     sentences = [f"No pixel of band {band} is valid; all are masked." for band in TYPES]
     names = [f"x.{band}.tif" for band in TYPES]
-    assert xcom["summary"] == {"warnings": sentences, "all_masked": names}
+    assert remarks(xcom) == {"warnings": sentences, "all_masked": names}
     properties = read_item(s3.client(), bucket, "x.bands.json")["properties"]
     assert properties["earthengine:warnings"] == sentences
     assert properties["earthengine:all_masked"] == names
@@ -80,7 +80,7 @@ def test_a_raster_without_a_valid_pixel_is_said_in_log_item_and_xcom(
 @pytest.mark.parametrize("band", ["uint8", "float32"])
 def test_so_is_a_file_of_any_format(run: Run, file_format: str, band: str) -> None:
     xcom = run({**MASKED, "bands": [band], "format": file_format})
-    assert xcom["summary"] == {
+    assert remarks(xcom) == {
         "warnings": [f"No pixel of band {band} is valid; all are masked."],
         "all_masked": ["x.npy" if file_format == "NPY" else "x.tif"],
     }
@@ -92,7 +92,7 @@ def test_a_raster_with_valid_pixels_is_not_called_masked(
 ) -> None:
     assets.clear_requests()
     xcom = run({**VALID, **params})
-    assert xcom["summary"] == {"warnings": [], "all_masked": []}
+    assert remarks(xcom) == {"warnings": [], "all_masked": []}
     # That it is not masked is seen in what came; it is not asked.
     assert assets.counts()["value:compute"] == 1
 
@@ -127,7 +127,7 @@ def test_with_a_nodata_value_zeros_are_seen_to_be_valid_and_nothing_is_asked(
 ) -> None:
     assets.clear_requests()
     xcom = run({**VALID, "format": "GEO_TIFF"}, image=zeros, nodata=255)
-    assert xcom["summary"] == {"warnings": [], "all_masked": []}
+    assert remarks(xcom) == {"warnings": [], "all_masked": []}
     assert assets.counts()["value:compute"] == 1
 
 
@@ -148,7 +148,7 @@ def test_of_several_rasters_those_without_a_valid_pixel_are_named(run: Run) -> N
         return half.select(["float32"]).addBands(half.select(["uint8"]).unmask(5))
 
     xcom = run({**MASKED}, image=image, on_empty={"all_masked": "fail"})
-    assert xcom["summary"] == {
+    assert remarks(xcom) == {
         "warnings": ["No pixel of band float32 is valid; all are masked."],
         "all_masked": ["x.float32.tif"],
     }
@@ -194,7 +194,7 @@ def test_a_marker_of_masked_pixels_spares_questions_only_where_it_is_wanted(
 
 def test_what_is_published_already_says_so_again(run: Run) -> None:
     params = {**MASKED, "bands": ["uint8"], "format": "GEO_TIFF"}
-    assert run(params)["summary"] == run(params)["summary"]
+    assert remarks(run(params)) == remarks(run(params))
     assert run(params)["summary"]["all_masked"] == ["x.tif"]
 
 

@@ -125,7 +125,7 @@ def impatient(attempts: int = 4, **fields: Any) -> RetryPolicy:
 
 def keys(s3: SeaweedFS, bucket: str) -> list[str]:
     listed = s3.client().list_objects_v2(Bucket=bucket).get("Contents", [])
-    return [each["Key"] for each in listed]
+    return [each["Key"] for each in listed if ".thumbnail." not in each["Key"]]
 
 
 def read(uri: str, s3: SeaweedFS) -> bytes:

@@ -16,7 +16,7 @@ from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.bucket import list_keys, read_item
 from stack.seaweedfs import SeaweedFS
-from tests.support.airflow_task import task_context
+from tests.support.airflow_task import remarks, task_context
 from tests.support.expected import formula_values
 
 pytestmark = pytest.mark.usefixtures("connections")
@@ -85,7 +85,7 @@ def test_an_image_of_which_one_band_meets_the_region_is_delivered_with_all_bands
     assert item["properties"]["earthengine:warnings"] == [APART]
     valid = [band["statistics"]["valid_percent"] for band in item["assets"]["data"]["bands"]]
     assert valid == [100, 0]
-    assert xcom["summary"] == {"warnings": [APART], "all_masked": []}
+    assert remarks(xcom) == {"warnings": [APART], "all_masked": []}
 
 
 @pytest.mark.parametrize(

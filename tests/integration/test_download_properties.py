@@ -70,9 +70,9 @@ def download(
             )
             assert listed == []
             return str(refusal)
-        assert {f"s3://{bucket}/{each['Key']}" for each in listed} == {
-            *uris, context["ti"].xcom["item"]
-        }  # fmt: skip
+        kept = [each["Key"] for each in listed if ".thumbnail." not in each["Key"]]
+        assert len(kept) == len(listed) - 1
+        assert {f"s3://{bucket}/{key}" for key in kept} == {*uris, context["ti"].xcom["item"]}
         return {
             uri.removeprefix(f"s3://{bucket}/{prefix}/"): client.get_object(
                 Bucket=bucket, Key=uri.removeprefix(f"s3://{bucket}/")
@@ -99,10 +99,12 @@ def assert_holds(content: bytes, bands: list[str], grid: Grid) -> None:
 def assert_is_what_its_item_says(published: dict[str, bytes]) -> None:
     *names, item_name = published
     item = json.loads(published[item_name])
-    assert [asset["href"].rsplit("/", 1)[-1] for asset in item["assets"].values()] == names
+    *assets, picture = item["assets"].values()
+    assert [asset["href"].rsplit("/", 1)[-1] for asset in assets] == names
+    assert picture["roles"] == ["thumbnail"]
     for warning in item["properties"].get("earthengine:warnings", []):
         assert "pixel" in warning  # Of a region that is smaller than one, say.
-    for name, asset in zip(names, item["assets"].values(), strict=True):
+    for name, asset in zip(names, assets, strict=True):
         if name.endswith(".tif"):
             with MemoryFile(published[name]) as file, file.open() as raster:
                 assert asset["proj:shape"] == [raster.height, raster.width]

@@ -107,7 +107,9 @@ def assert_items_name_the_objects(client: Any, bucket: str) -> None:
     keys = list_keys(client, bucket)
     items = [read_item(client, bucket, key) for key in keys if key.endswith(".json")]
     assert len(items) == 5
-    named = [asset for item in items for asset in item["assets"].values()]
+    named = [
+        asset for item in items for asset in item["assets"].values() if asset["roles"] == ["data"]
+    ]
     assert {asset["href"] for asset in named} == {
         f"s3://{bucket}/{key}" for key in keys if not key.endswith(".json")
     }

@@ -23,7 +23,8 @@ ATTEMPTS = 16
 @pytest.fixture
 def fields(connections: object, bucket: str) -> dict[str, Any]:
     params = {"bands": ["B1", "B2"], "name": "scene", "scale": 114}
-    return {"image": LANDSAT, "download_params": params, "s3_bucket": bucket}
+    return {"image": LANDSAT, "download_params": params, "s3_bucket": bucket,
+            "quicklook": False}  # fmt: skip
 
 
 def contents(s3: SeaweedFS, bucket: str) -> dict[str, bytes]:

@@ -35,6 +35,7 @@ SILENCES = [
 def fields(connections: object, bucket: str) -> dict[str, Any]:
     return {
         "image": LANDSAT, "download_params": {"bands": ["B1", "B2"]}, "s3_bucket": bucket,
+        "quicklook": False,
     }  # fmt: skip
 
 

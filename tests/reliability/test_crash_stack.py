@@ -67,6 +67,7 @@ with DAG(
         download_params={{"bands": ["B1", "B2", "B3"], "name": "scene"}},
         s3_bucket="{{{{ params.bucket }}}}",
         s3_prefix="{{{{ params.prefix }}}}",
+        quicklook=False,
         retries=1,
         retry_delay=timedelta(seconds=1),
     )

@@ -79,6 +79,7 @@ def fields(connections: object, bucket: str) -> dict[str, Any]:
     params = {"bands": BANDS, "name": "scene", "scale": 57}
     return {
         "image": LANDSAT, "download_params": params, "s3_bucket": bucket, "s3_prefix": "a/b",
+        "quicklook": False,
     }  # fmt: skip
 
 

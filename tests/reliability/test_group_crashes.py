@@ -97,7 +97,8 @@ class Tasks:
         self.fields = {
             "image": "projects/demo/assets/tall", "s3_bucket": bucket, "s3_prefix": "a",
             "download_params": {"bands": list(BANDS), "filePerBand": True},
-            "section_requests": 1, "limits": {"tile_byte_count": WIDTH * 512 * 6}, **changes,
+            "section_requests": 1, "limits": {"tile_byte_count": WIDTH * 512 * 6},
+            "quicklook": False, **changes,
         }  # fmt: skip
         self.sections: list[dict[str, Any]] = []
 

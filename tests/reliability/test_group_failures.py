@@ -54,6 +54,7 @@ def fields(connections: object, asset: Emulator, bucket: str) -> dict[str, Any]:
     return {
         "image": ASSET, "download_params": {"format": "GEO_TIFF"}, "s3_bucket": bucket,
         "s3_prefix": "a", "section_requests": 1, "limits": {"tile_byte_count": WIDTH * 512 * 3},
+        "quicklook": False,
     }  # fmt: skip
 
 

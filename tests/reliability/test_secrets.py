@@ -175,7 +175,7 @@ def test_a_run_writes_no_secrets_anywhere(
     assert any(name.endswith(".db") for name in written)
     client = s3.client()
     listed = client.list_objects_v2(Bucket=bucket)["Contents"]
-    assert len(listed) == 6
+    assert len(listed) == 8
     for each in listed:
         answer = client.get_object(Bucket=bucket, Key=each["Key"])
         written[each["Key"]] = answer["Body"].read() + json.dumps(answer["Metadata"]).encode()

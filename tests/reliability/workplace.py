@@ -80,7 +80,9 @@ class Workplace:
 
     def attempt(self, file_format: str, **changes: Any) -> str:
         """Return "stored", or the name of the class of error that the download ended with."""
-        fields = {"image": SENTINEL2_ID, "s3_bucket": self.bucket, "s3_prefix": "a"}
+        fields: dict[str, Any] = {
+            "image": SENTINEL2_ID, "s3_bucket": self.bucket, "s3_prefix": "a", "quicklook": False
+        }  # fmt: skip
         params = {**WINDOW, "format": file_format, **changes.pop("download_params", {})}
         operator = EarthEngineToS3Operator(
             task_id="download", download_params=params, **{**fields, **changes}

@@ -33,6 +33,11 @@ class Dag:
     dag_id: str
 
 
+def remarks(xcom: dict[str, Any]) -> dict[str, Any]:
+    """Return what a task's summary remarks, without what it describes."""
+    return {name: xcom["summary"][name] for name in ("warnings", "all_masked")}
+
+
 def task_context(clear_number: int = 0, **facts: Any) -> dict[str, Any]:
     """Return a context as Airflow gives it to ``execute``, with a data interval of one day.
 

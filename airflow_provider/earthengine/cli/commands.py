@@ -81,6 +81,12 @@ def plan(as_json: bool, earthengine_conn_id: str, **options: Any) -> None:
     show_default=True,
     help="What to do if another download is there.",
 )
+@click.option(
+    "--quicklook/--no-quicklook",
+    default=True,
+    show_default=True,
+    help="Store a small picture beside the item.",
+)
 @click.option("--aws-conn-id", default="aws_default", show_default=True)
 def download(as_json: bool, earthengine_conn_id: str, aws_conn_id: str, **options: Any) -> None:
     """Download IMAGE, verify it, and publish it to S3 with its STAC item."""

@@ -197,7 +197,8 @@ class Downloader:
                 unchanged = checker.submit(plan.check_unchanged, self.hook)
             files = assemble_files(fetched, canvases)
             confirm = unchanged.result if unchanged else None
-            return self.publish(plan, files, target, standing, confirm)
+            done = dataclasses.replace(plan, download=fetched.download)
+            return self.publish(done, files, target, standing, confirm)
 
     def publish(
         self,
@@ -209,12 +210,15 @@ class Downloader:
     ) -> CommitRecord:
         """Return the record of the files.
 
+        :param plan: as it was done.
         :param confirm: called before anything becomes visible; raises to stop publishing.
         """
         from airflow_provider.earthengine.download.publish.commit import publish_files
         from airflow_provider.earthengine.download.publish.item import Source, build_item
+        from airflow_provider.earthengine.download.publish.thumbnails import draw_files
 
         job = plan.job
+        quicklook = draw_files(files, job.image.asset_id) if job.quicklook else None
         target.bucket.find_out_conditions(job.destination.prefix)
         describe = partial(
             build_item,
@@ -224,7 +228,8 @@ class Downloader:
             self.describe_run(job.source, is_conditional=target.bucket.is_conditional),
             files,
         )
-        return publish_files(target, standing, files, describe, confirm)
+        record = publish_files(target, standing, files, describe, confirm, quicklook)
+        return dataclasses.replace(record, request_count=len(plan.download.tiles) or 1)
 
 
 def form_of(plan: Plan) -> CogForm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property, partial
@@ -28,6 +29,7 @@ from airflow_provider.earthengine.task.run import (
     run_of,
     workload_tag_of,
 )
+from airflow_provider.earthengine.task.summary import summary_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -45,7 +47,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     ``name``, else the last part of the image's id, else "download".
 
     Returns the ``s3://`` URIs of the rasters; the item's URI is under the XCom key ``item``, and
-    under ``summary`` are its warnings and the rasters that have no valid pixel.
+    under ``summary`` is what the task's page shows: picture, footprint, files, bands, warnings.
 
     :param image: an asset id; the output of ``ee.Image.serialize()``, as JSON text or parsed; or a
         function that returns an ``ee.Image``. (templated)
@@ -80,6 +82,8 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         max_byte_count, max_concurrent_requests, attempt_seconds, total_seconds, resume,
         staging_prefix and tile_byte_count; the page "Rasters of any size" describes each.
         (templated)
+    :param quicklook: whether to store a picture beside the item, and to show it on the task's page;
+        it has at most 36 KiB, and is made of the smallest overview. (templated)
     :param plan_only: only log the requests, bytes and files of the download and push them under the
         XCom key ``plan``; fetch and publish nothing. (templated)
     :param earthengine_conn_id: the Earth Engine connection. (templated)
@@ -101,6 +105,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         "record",
         "s3_extra_args",
         "limits",
+        "quicklook",
         "plan_only",
         "earthengine_conn_id",
         "aws_conn_id",
@@ -147,6 +152,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         record: Mapping[str, str] | str | None = None,
         s3_extra_args: Mapping[str, Any] | str | None = None,
         limits: Mapping[str, Any] | str | None = None,
+        quicklook: bool | str = True,
         plan_only: bool | str = False,
         earthengine_conn_id: str = EarthEngineHook.default_conn_name,
         aws_conn_id: str = "aws_default",
@@ -168,6 +174,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         self.record = record
         self.s3_extra_args = s3_extra_args
         self.limits = limits
+        self.quicklook = quicklook
         self.plan_only = plan_only
         self.earthengine_conn_id = earthengine_conn_id
         self.aws_conn_id = aws_conn_id
@@ -193,16 +200,18 @@ class EarthEngineToS3Operator(ParseTimeChecks):
 
     def execute(self, context: Context) -> list[str]:
         """Publish the download, unless it already exists, and return the URIs."""
+        started = time.monotonic()
         with self._failing_for_good(), self._hook(context) as hook:
             job = self._read_job(hook, context)
             if read_boolean("plan_only", self.plan_only):
                 return self._push_plan(job, hook, context)
             with self._open_target(job, context) as target:
                 record, was_there = self._publish(hook, job, target, context)
+                summary = summary_of(job, target, record, was_there=was_there, started=started)
         if was_there:
             self.log.info("Already published: %s", record.item_uri)
         context["ti"].xcom_push(key="item", value=record.item_uri)
-        context["ti"].xcom_push(key="summary", value=record.to_summary())
+        context["ti"].xcom_push(key="summary", value=summary)
         return list(record.uris)
 
     def _failing_for_good(self) -> AbstractContextManager[None]:

@@ -56,6 +56,7 @@ _READERS: dict[str, Callable[[Any], object]] = {
     "s3_extra_args": read_extra_args,
     "limits": read_download_limits,
     "image_kwargs": read_image_kwargs,
+    "quicklook": lambda value: read_boolean("quicklook", value),
     "plan_only": lambda value: read_boolean("plan_only", value),
 }
 

@@ -52,6 +52,7 @@ from airflow_provider.earthengine.download.fields.region_file import (
 from airflow_provider.earthengine.download.fields.source import KnownSource, read_source
 from airflow_provider.earthengine.download.fields.values import (
     is_unset,
+    read_boolean,
     read_json,
     shown,
 )
@@ -80,6 +81,7 @@ class DownloadFields:
     record: Any = None
     s3_extra_args: Any = None
     limits: Any = None
+    quicklook: Any = True
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Job:
     :param record: what the user adds to the item, under STAC's names.
     :param source: what a listing reported about the image.
     :param extra_args: the S3 client's arguments for every object written.
+    :param quicklook: whether a picture is stored beside the item.
     """
 
     image: ImageSource
@@ -124,6 +127,7 @@ class Job:
     on_empty: OnEmpty
     recheck_days: float
     extra_args: Mapping[str, Any]
+    quicklook: bool
     destination: Destination
     identity: Identity
 
@@ -148,6 +152,7 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
         "on_empty": read_on_empty(fields.on_empty),
         "recheck_days": read_recheck_days(fields.recheck_days),
         "extra_args": read_extra_args(fields.s3_extra_args),
+        "quicklook": read_boolean("quicklook", fields.quicklook),
     }
     bucket = read_bucket_name(fields.s3_bucket)
     # Last, because it may call the user's code and open a session.

@@ -12,7 +12,8 @@ conditional on the state in which it was decided:
 3. If an object is to be overwritten or deleted, the item's key is claimed first, in the state in
    which that was decided. A claim names the uploads that its attempt may complete; an attempt that
    takes its place aborts them first. So an attempt that has lost its claim can change nothing.
-4. The item is written last, if its key is still empty or claimed by this attempt.
+4. The item is written last, if its key is still empty or claimed by this attempt. If it is to name
+   a picture, that is written immediately before, under a key that no other attempt has.
 
 No attempt deletes an object of the download that it publishes. A failing attempt aborts only its
 own open uploads, and restores the item that it replaces if everything that this names still exists.
@@ -27,6 +28,8 @@ from airflow_provider.earthengine.download.publish.check_item import BuildItem
 from airflow_provider.earthengine.download.publish.files import LocalFile
 from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
 from airflow_provider.earthengine.download.publish.standing import Standing
+from airflow_provider.earthengine.download.publish.thumbnails import Thumbnails
+from airflow_provider.earthengine.download.raster.quicklook import Quicklook
 
 
 def publish_files(
@@ -35,14 +38,17 @@ def publish_files(
     files: Sequence[LocalFile],
     build_item: BuildItem,
     confirm: Callable[[], object] | None = None,
+    quicklook: Quicklook | None = None,
 ) -> CommitRecord:
     """Return the record of the published download, whichever attempt published it.
 
     :param standing: what existed when this was decided; nothing newer is overwritten.
     :param confirm: called once all is uploaded and nothing visible; raises to stop publishing.
+    :param quicklook: the picture for the item; None for none.
     :raises ObjectExistsError: if a key holds an object that must not be replaced.
     """
     attempt = Attempt(target, standing, files)
+    thumbnails = Thumbnails(target, standing, quicklook)
     with attempt.cleaning_up():
         attempt.upload()
         if confirm is not None:
@@ -52,6 +58,8 @@ def publish_files(
             attempt.claim()
             attempt.complete()
             attempt.sweep()
-            return attempt.commit(build_item)
+            record = attempt.commit(thumbnails.added_to(build_item))
         except OvertakenError as overtaken:
             return overtaken.record
+    thumbnails.sweep(record)
+    return record

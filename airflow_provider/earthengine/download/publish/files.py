@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import rasterio
 from rasterio.errors import RasterioError
 
@@ -18,6 +19,7 @@ from airflow_provider.earthengine.download.fetch.body import FetchedBody
 from airflow_provider.earthengine.download.fields.params import NPY
 from airflow_provider.earthengine.download.raster.cog_canvas import CogCanvas
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
+from airflow_provider.earthengine.download.raster.small_band import read_small_band
 from airflow_provider.earthengine.download.worker_limits import find_refusal
 from airflow_provider.earthengine.exceptions import SectionsOutdatedError
 
@@ -47,6 +49,14 @@ class LocalFile:
         """Send all of it."""
         upload.send_file(self.path)
 
+    def read_small(self, raster: RasterFacts, band: int) -> npt.NDArray[np.generic] | None:
+        """Return the pixels of a band, at most some hundreds a side; None if they are not here.
+
+        :param raster: one of this file's.
+        :param band: counts from 0.
+        """
+        return read_small_band(raster, band)
+
 
 @dataclass(frozen=True)
 class CogFile(LocalFile):
@@ -63,6 +73,10 @@ class CogFile(LocalFile):
         """Send all of it again."""
         self.canvas.send_again(upload)
 
+    def read_small(self, _: RasterFacts, band: int) -> npt.NDArray[np.generic] | None:
+        """Return the pixels of a band in the smallest overview."""
+        return self.canvas.read_smallest(band)
+
 
 @dataclass(frozen=True)
 class SharedFile(LocalFile):
@@ -70,9 +84,11 @@ class SharedFile(LocalFile):
 
     :param take: sends what is left, and returns the upload with all parts; raises
         UploadConflictError if the upload was completed or aborted.
+    :param read_smallest: see :meth:`CogBlocks.read_smallest`.
     """
 
     take: Callable[[], OpenUpload]
+    read_smallest: Callable[[int], npt.NDArray[np.generic] | None]
 
     def send(self, upload: PartUpload) -> None:
         """Refuse: what was sent is gone with its upload.
@@ -80,6 +96,10 @@ class SharedFile(LocalFile):
         :raises SectionsOutdatedError: always.
         """
         raise self.lost(self.suffix)
+
+    def read_small(self, _: RasterFacts, band: int) -> npt.NDArray[np.generic] | None:
+        """Return the pixels of a band in the smallest overview."""
+        return self.read_smallest(band)
 
     def lost(self, name: str) -> SectionsOutdatedError:
         """Return the error for an upload that is gone, and no object came of it.

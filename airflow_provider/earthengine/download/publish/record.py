@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ TIME_SOURCE = "earthengine:time_source"
 WARNINGS = "earthengine:warnings"
 ALL_MASKED = "earthengine:all_masked"
 """The names of the rasters that have no valid pixel."""
+THUMBNAIL = "thumbnail"
+"""The name and the role of the asset that is a picture."""
 SHA256_MULTIHASH = "1220"
 """The prefix of a sha256 in a multihash. Source:
 https://github.com/stac-extensions/file#checksums, read 2026-11."""
@@ -51,12 +53,24 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
+class StoredThumbnail:
+    """The picture that an item names."""
+
+    key: str
+    media_type: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class CommitRecord:
     """A published download, as its item records it.
 
     :param task_id: of the task that published it; "" if the item does not say.
     :param map_index: -1 for a task that is not mapped.
     :param collections: those in which a listing found the images.
+    :param thumbnail: its picture; None if it has none.
+    :param item: all of the item, as whoever wrote it left it.
+    :param request_count: how many requests fetched the pixels; None if others did.
     """
 
     item_uri: str
@@ -70,6 +84,9 @@ class CommitRecord:
     collections: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
     all_masked: tuple[str, ...] = ()
+    thumbnail: StoredThumbnail | None = field(default=None, compare=False)
+    item: Foreign = field(default=Foreign(None), compare=False, repr=False)
+    request_count: int | None = field(default=None, compare=False)
 
     @property
     def writer(self) -> Writer:
@@ -113,7 +130,8 @@ def read_item(destination: Destination, item: Foreign, etag: str) -> CommitRecor
     :raises ForeignValueError: if this package did not write the item.
     """
     properties = item.at("properties")
-    assets = [Foreign(asset, "an asset") for asset in item.at("assets").fields().values()]
+    described = [Foreign(asset, "an asset") for asset in item.at("assets").fields().values()]
+    assets = [asset for asset in described if not _is_thumbnail(asset)]
     map_index = properties.at("airflow:map_index")
     return CommitRecord(
         item_uri=destination.item_uri,
@@ -129,6 +147,8 @@ def read_item(destination: Destination, item: Foreign, etag: str) -> CommitRecor
         ),
         warnings=tuple(each.text() for each in _listed(properties.at(WARNINGS))),
         all_masked=tuple(each.text() for each in _listed(properties.at(ALL_MASKED))),
+        thumbnail=_read_thumbnail(destination, described),
+        item=item,
     )
 
 
@@ -148,6 +168,22 @@ def _read_asset(destination: Destination, asset: Foreign) -> StoredObject:
         etag=asset.at(ETAG).text(),
         sha256=asset.at("file:checksum").text().removeprefix(SHA256_MULTIHASH),
     )
+
+
+def _is_thumbnail(asset: Foreign) -> bool:
+    return THUMBNAIL in [role.value for role in _listed(asset.at("roles"))]
+
+
+def _read_thumbnail(destination: Destination, assets: Sequence[Foreign]) -> StoredThumbnail | None:
+    """Return the picture beside the item; one elsewhere, or that cannot be read, is none."""
+    for asset in filter(_is_thumbnail, assets):
+        try:
+            stored = _read_asset(destination, asset)
+            if stored.key.startswith(destination.key(".")):
+                return StoredThumbnail(stored.key, asset.at("type").text(100), stored.sha256)
+        except ForeignValueError:
+            continue
+    return None
 
 
 def _listed(value: Foreign) -> list[Foreign]:

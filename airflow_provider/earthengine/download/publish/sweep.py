@@ -16,6 +16,7 @@ from airflow_provider.earthengine.download.publish.object_metadata import is_of_
 from airflow_provider.earthengine.download.publish.open_uploads import OpenUploads
 from airflow_provider.earthengine.download.publish.record import Target
 from airflow_provider.earthengine.download.publish.standing import Standing
+from airflow_provider.earthengine.download.publish.thumbnails import is_thumbnail_key
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +38,10 @@ class Sweep:
         self._bucket = target.bucket
         self._uploads = uploads
         self._etags: dict[str, str] = {}
+        item_key = target.destination.item_key
         for key in standing.listed:
-            # The keys of items and markers end so, and of no object.
-            if key in kept or key.endswith(".json"):
+            # The keys of items and markers end so, and of no object; pictures are deleted later.
+            if key in kept or key.endswith(".json") or is_thumbnail_key(key, item_key):
                 continue
             head = self._bucket.head_object(key)
             if head and is_of_item(target, head):

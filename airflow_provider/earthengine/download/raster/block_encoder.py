@@ -24,7 +24,8 @@ else:
 # TIFF's numbers.
 # Source: https://gdal.org/en/stable/drivers/raster/gtiff.html, and libtiff's tiff.h; read 2026-11.
 NO_PREDICTOR, HORIZONTAL_PREDICTOR, FLOAT_PREDICTOR = 1, 2, 3
-_COMPRESSION_CODES = {NONE: 1, DEFLATE: 8, ZSTD: 50000}
+NONE_CODE, DEFLATE_CODE, ZSTD_CODE = 1, 8, 50000
+_COMPRESSION_CODES = {NONE: NONE_CODE, DEFLATE: DEFLATE_CODE, ZSTD: ZSTD_CODE}
 
 # Measured on noise, Landsat pixels and elevation: higher levels take longer and gain nothing.
 # ISA-L's level 2 makes elevation 2 % shorter for 10 % more time.

@@ -16,10 +16,15 @@ from typing import Any
 import numpy.typing as npt
 
 from airflow_provider.earthengine.download.plan.tiles import BLOCK_SIDE
+from airflow_provider.earthengine.download.raster.block_decoder import decode_block
 from airflow_provider.earthengine.download.raster.block_encoder import BlockEncoder
 from airflow_provider.earthengine.download.raster.block_spool import BlockSpool
 from airflow_provider.earthengine.download.raster.cog_header import CogHeader
-from airflow_provider.earthengine.download.raster.cog_layout import CogLayout
+from airflow_provider.earthengine.download.raster.cog_layout import (
+    LEADER_BYTE_COUNT,
+    TRAILER_BYTE_COUNT,
+    CogLayout,
+)
 from airflow_provider.earthengine.download.raster.cog_tags import CogDescription, tags_of
 from airflow_provider.earthengine.download.raster.facts import mismatch
 from airflow_provider.earthengine.download.raster.masked_pixels import (
@@ -98,6 +103,22 @@ class CogBlocks:
     def left_over(self) -> Iterator[tuple[BlockPlace, Pieces]]:
         """Yield the pieces of each block that lacks pixels."""
         return self._pending.left_over()
+
+    def read_smallest(self, band: int) -> npt.NDArray[Any] | None:
+        """Return a band of the smallest level, which is one block; None if it is not here.
+
+        :param band: counts from 0.
+        """
+        level = len(self.layout.levels) - 1
+        number = self.spool.number_of(level, 0, 0, band)
+        if not self.spool.has(level, number):
+            return None
+        (record,) = self.spool.records(level, number, number + 1)
+        rows, columns = self.layout.levels[level].block_shape(0, 0)
+        content = record[LEADER_BYTE_COUNT:-TRAILER_BYTE_COUNT]
+        encoder = self._encoder
+        pixels = decode_block(content, self.layout.dtype, encoder.compression, encoder.predictor)
+        return pixels[:rows, :columns]
 
     def finish(self) -> None:
         """Remove what only incomplete blocks need."""

@@ -51,6 +51,10 @@ class CogCanvas(BlockCanvas):
         """Send the finished file once more."""
         self._open_writer.send_again(sink)
 
+    def read_smallest(self, band: int) -> npt.NDArray[np.generic] | None:
+        """Return a band of the smallest level, see :meth:`CogBlocks.read_smallest`."""
+        return self._open_writer.read_smallest(band)
+
     @property
     def _open_writer(self) -> CogWriter:
         if self._writer is None:

@@ -76,6 +76,10 @@ class CogWriter:
         """Send the finished COG once more, to another sink."""
         self._parts.send_again(self._written_header, sink)
 
+    def read_smallest(self, band: int) -> npt.NDArray[Any] | None:
+        """Return a band of the smallest level, see :meth:`CogBlocks.read_smallest`."""
+        return self._blocks.read_smallest(band)
+
     def close(self) -> None:
         """Remove the files."""
         self._blocks.close()

@@ -159,7 +159,14 @@ class SectionedCog:
 
         byte_count = self._open_head.byte_count + sum(part.byte_count for part in sent)
         return SharedFile(
-            self._plan.suffix, self._canvas.path, byte_count, "", COG_MEDIA_TYPE, (raster,), take
+            self._plan.suffix,
+            self._canvas.path,
+            byte_count,
+            "",
+            COG_MEDIA_TYPE,
+            (raster,),
+            take,
+            self._canvas.blocks.read_smallest,
         )
 
     @property
