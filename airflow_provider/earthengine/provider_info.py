@@ -175,6 +175,10 @@ def get_provider_info() -> dict[str, Any]:
                 "class-name": f"{_PACKAGE}.decorators.earthengine_to_s3.earthengine_to_s3_task",
             }
         ],
+        "extra-links": [
+            f"{_PACKAGE}.links.download.{name}"
+            for name in ("ItemLink", "ObjectLink", "CatalogLink")
+        ],
         "connection-types": [
             {
                 "connection-type": "earthengine",

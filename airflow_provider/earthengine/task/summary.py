@@ -18,8 +18,10 @@ def summary_of(
     :param was_there: whether it was published before.
     :param started: when the task began, by the monotonic clock.
     """
+    from airflow_provider.earthengine.download.publish.pages import pages_of
     from airflow_provider.earthengine.download.publish.summary import Work, summarize
     from airflow_provider.earthengine.download.publish.thumbnails import read_thumbnail
 
     picture = read_thumbnail(target, record) if job.quicklook else None
-    return summarize(record, picture, Work(was_there, time.monotonic() - started))
+    work = Work(was_there, time.monotonic() - started)
+    return summarize(record, picture, work, pages_of(record, target, job.image.asset_id))

@@ -19,6 +19,7 @@ from airflow_provider.earthengine.download.plan.plan import plan_job
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
+from airflow_provider.earthengine.links.download import CatalogLink, ItemLink, ObjectLink
 from airflow_provider.earthengine.task.download import Downloader, log_plan
 from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
@@ -121,6 +122,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         "s3_extra_args": "json",
         "limits": "json",
     }
+    operator_extra_links = (ItemLink(), ObjectLink(), CatalogLink())
     ui_color = "#dff0d8"
     checked_fields = (*(each.name for each in dataclasses.fields(DownloadFields)), "plan_only")
     required_fields: ClassVar[Sequence[str]] = ("image", "download_params", "s3_bucket")
@@ -263,11 +265,12 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     @contextmanager
     def _open_target(self, job: Job, context: Context) -> Iterator[Target]:
         from airflow_provider.earthengine.download.bucket.bucket import Bucket
-        from airflow_provider.earthengine.download.publish.record import Target
+        from airflow_provider.earthengine.download.publish.record import Endpoint, Target
 
-        bucket = Bucket(self._s3_client(), job.destination.bucket, job.extra_args)
-        with closing(bucket):
-            yield Target(bucket, job.destination, job.identity, facts_of(context))
+        client = self._s3_client()
+        endpoint = Endpoint(client.meta.endpoint_url, client.meta.region_name or "")
+        with closing(Bucket(client, job.destination.bucket, job.extra_args)) as bucket:
+            yield Target(bucket, job.destination, job.identity, facts_of(context), endpoint)
 
     def _s3_client(self) -> Any:
         return open_client(self.aws_conn_id, self._cancellation.check)

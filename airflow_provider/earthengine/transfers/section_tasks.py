@@ -36,6 +36,8 @@ class SectionTask(EarthEngineToS3Operator):
 
     template_fields: Sequence[str] = (*EarthEngineToS3Operator.template_fields, "section_requests")
     checked_fields = (*EarthEngineToS3Operator.checked_fields, "section_requests")
+    # Only the task that publishes has anything to show.
+    operator_extra_links = ()
 
     def __init__(self, *, section_requests: int | str, **kwargs: Any) -> None:
         # Before the base, which checks it.
@@ -126,6 +128,7 @@ class PublishSectionsOperator(SectionTask):
     """
 
     template_fields: Sequence[str] = (*SectionTask.template_fields, "sections")
+    operator_extra_links = EarthEngineToS3Operator.operator_extra_links
 
     def __init__(self, *, sections: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -30,6 +30,14 @@ _MOST_WARNINGS = 20
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """Where the object store is, for people; "" if nobody has to know."""
+
+    url: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True)
 class Target:
     """The bucket and destination of a download, and which download it is.
 
@@ -40,6 +48,7 @@ class Target:
     destination: Destination
     identity: Identity
     run: Mapping[str, Any] = field(default_factory=dict)
+    endpoint: Endpoint = Endpoint()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ _MOST_WARNINGS = 20
 _TEXT_LENGTH = 500
 _STATISTICS = ("minimum", "maximum", "mean", "valid_percent")
 # Most of each part, in bytes; files and bands share what is left.
-_WARNINGS, _MASKED, _FOOTPRINT, _ASKED = 4_000, 1_000, 3_000, 2_000
+_WARNINGS, _MASKED, _FOOTPRINT, _ASKED, _LINKS = 4_000, 1_000, 3_000, 2_000, 2_000
 _SPARE = 1_500
 _DECIMALS = 6
 
@@ -71,11 +71,15 @@ class _Budget:
 
 
 def summarize(
-    record: CommitRecord, picture: tuple[bytes, str] | None, work: Work
+    record: CommitRecord,
+    picture: tuple[bytes, str] | None,
+    work: Work,
+    pages: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the summary.
 
     :param picture: content and media type; None if there is none.
+    :param pages: addresses of what a person may look at, by name.
     """
     picture_uri = None if picture is None else _data_uri(*picture)
     budget = _Budget(MAX_BYTE_COUNT - _byte_count(picture_uri) - _SPARE)
@@ -89,6 +93,7 @@ def summarize(
         "all_masked": budget.take("all_masked", record.all_masked, _MASKED),
         "picture": picture_uri,
         "bbox": _numbers(_part(record.item, "bbox"), 6),
+        "links": budget.take_one("links", dict(pages or {}), _LINKS) or {},
         "footprint": budget.take_one("footprint", _footprint(record.item), _FOOTPRINT),
         "datetime": {
             name: _text(properties.get(name))

@@ -84,6 +84,7 @@ def test_a_short_summary_is_complete() -> None:
         "datetime": {
             "datetime": "2021-01-09T18:57:51Z", "start_datetime": None, "end_datetime": None
         },
+        "links": {},
         "asked": {
             "asset_id": "A/scene",
             "asset_version": "1610218671000123",
