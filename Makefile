@@ -40,7 +40,7 @@ STALE := $(shell [ -x $(BIN)/python ] || exit 0; \
   [ "$$("$(PYTHON)" -c "$$version" 2>&1)" = "$$($(BIN)/python -c "$$version")" ] || \
   echo "it is not $(PYTHON)'s but $$($(BIN)/python --version)'s")
 
-.PHONY: FORCE help install demo test lint docs picture oldest-airflow wheel test-slow fuzz mutants reliability-page live bench bench-starting bench-compressions up down lock clean
+.PHONY: FORCE help install demo test lint docs picture screenshots oldest-airflow wheel test-slow fuzz mutants reliability-page live bench bench-starting bench-compressions up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-20s%s\n", name, $$0 }'
@@ -86,6 +86,10 @@ docs: $(STAMP) ## build the documentation into build/docs; a warning is an error
 
 picture: $(STAMP) ## draw the README's download into docs/santa_cruz.png
 	$(BIN)/python -m stack.picture
+
+# With the browser that the machine has: apt-get install chromium fonts-dejavu-core.
+screenshots: $(STAMP) ## photograph the tabs of Airflow's pages for docs/
+	$(BIN)/python -m stack.screenshots
 
 oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest Airflow
 	$(BIN)/python -m stack.oldest

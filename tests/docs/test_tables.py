@@ -74,7 +74,7 @@ def test_the_catalog_has_every_error_in_the_branch_where_it_belongs(
 def fields_of_items(items: list[dict[str, Any]]) -> tuple[set[str], set[str], set[str]]:
     """Return the names of the properties, of the assets' fields and of the bands' fields."""
     assets = [asset for item in items for asset in item["assets"].values()]
-    bands = [band for asset in assets for band in asset["bands"]]
+    bands = [band for asset in assets for band in asset.get("bands", [])]
     return (
         {name for item in items for name in item["properties"]},
         {name for asset in assets for name in asset} - {"href", "type", "roles"},

@@ -66,7 +66,7 @@ PUBLIC = {
 PROGRAMS = {"demo", "emulator", "plan"}
 # Their pages are the catalog of errors and the page of the emulator.
 NOT_IN_REFERENCE = {"emulator.faults", "emulator.pytest_plugin", "emulator.server", "exceptions"}
-PRIVATE_ROOMS = ("catalog", "download", "task")
+PRIVATE_ROOMS = ("catalog", "download", "links", "plugins", "task")
 
 
 def documented() -> list[tuple[str, str]]:

@@ -129,6 +129,13 @@ def test_whether_only_a_plan_is_wanted_is_what_was_meant(native: bool) -> None:
 
 
 @pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("it", [False, True])
+def test_whether_a_picture_is_wanted_is_what_was_meant(native: bool, it: bool) -> None:
+    _, job = job_of(native, {"it": it}, quicklook="{{ params.it }}")
+    assert job.quicklook is it
+
+
+@pytest.mark.parametrize("native", [False, True])
 def test_the_days_until_a_marker_is_due_are_what_was_meant(native: bool) -> None:
     operator, _ = job_of(native, {"it": 3}, recheck_days="{{ params.it }}")
     assert read_recheck_days(operator.recheck_days) == 3
@@ -169,7 +176,7 @@ def test_a_function_is_not_called_while_the_fields_are_rendered(native: bool) ->
 def test_every_field_is_covered() -> None:
     tested = {
         *("download_params", "nodata", "image", "image_kwargs", "s3_bucket", "s3_prefix"),
-        *("layout", "compression", "limits", "plan_only", "if_exists", "on_empty"),
+        *("layout", "compression", "limits", "plan_only", "if_exists", "on_empty", "quicklook"),
         *("recheck_days", "record", "s3_extra_args", "earthengine_conn_id", "aws_conn_id"),
     }
     assert set(EarthEngineToS3Operator.template_fields) == tested

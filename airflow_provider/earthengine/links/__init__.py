@@ -1,1 +1,1 @@
-"""Buttons on a task's page that lead elsewhere."""
+"""Private, may change in any release: the buttons on a task's page that lead elsewhere."""

@@ -1,1 +1,1 @@
-"""What Airflow's pages show of downloads: a tab for tasks, and a contact sheet for DAG runs."""
+"""Private, may change in any release: what Airflow's pages of tasks and runs show of downloads."""

@@ -4,6 +4,7 @@ import { FG, PANEL, list, number, object } from "./parts.js";
 
 const { createElement: h } = globalThis.React;
 const RED = "#e5484d";
+const isNumber = Number.isFinite;
 
 // Polygons as rings of [longitude, latitude]; those west of a crossed antimeridian are moved east.
 function ringsOf(footprint, bbox) {
@@ -12,7 +13,7 @@ function ringsOf(footprint, bbox) {
   const crosses = bbox[0] > bbox[2];
   const rings = list(polygons)
     .flatMap(list)
-    .map((ring) => list(ring).filter((place) => list(place).slice(0, 2).every(Number.isFinite)))
+    .map((ring) => list(ring).filter((place) => isNumber(list(place)[0]) && isNumber(place[1])))
     .filter((ring) => ring.length > 2)
     .map((ring) => ring.map(([x, y]) => [crosses && x < 0 ? x + 360 : x, y]));
   if (rings.length || bbox.length !== 4) return rings;

@@ -48,7 +48,9 @@ function Files({ summary }) {
     file.width ? `${count(file.width)} × ${count(file.height)} px` : text(null),
     text(file.crs),
   ]);
-  const heads = [["File", CELL], ["URI", CELL], ["Size", NUMBER], ["Pixels", NUMBER], ["CRS", CELL]];
+  const heads = [
+    ["URI", CELL], ["Copy", CELL], ["Size", NUMBER], ["Pixels", NUMBER], ["CRS", CELL],
+  ];
   return h(
     Section,
     { title: "Files" },
@@ -93,7 +95,12 @@ function Asked({ summary }) {
   const rows = [
     ["Image", asked.asset_id ? text(asked.asset_id) : "a computed image"],
     ...(asked.asset_version ? [["Version", text(asked.asset_version)]] : []),
-    ["Time", time.datetime ? text(time.datetime) : `${text(time.start_datetime)} to ${text(time.end_datetime)}`],
+    [
+      "Time",
+      time.datetime
+        ? text(time.datetime)
+        : `${text(time.start_datetime)} to ${text(time.end_datetime)}`,
+    ],
     ...params.map(([name, value]) => [name, text(value)]),
   ];
   return h(
@@ -143,21 +150,37 @@ function TaskTab({ dagId, runId, taskId, mapIndex }) {
   if (!answer) return h(Note, null, refusal(status));
   const { summary } = answer;
   if (!summary)
-    return h(Note, null, "This task has left no download to show, or not yet: only those that download from Earth Engine do.");
+    return h(
+      Note,
+      null,
+      "This task has left no download to show, or not yet: only tasks that download from Earth " +
+        "Engine do.",
+    );
   const name = text(summary.item ?? taskId);
   const isOld = summary.version < 1;
   return h(
     "div",
-    { style: { color: FG, maxWidth: 1200, padding: 16 } },
+    { "data-tab": "earthengine", style: { color: FG, maxWidth: 1200, padding: 16 } },
     summary.is_newer &&
-      h("p", { role: "status" }, "A newer version of the provider wrote this; what is not known here is not shown."),
+      h(
+        "p",
+        { role: "status" },
+        "A newer version of the provider wrote this; what is not known here is not shown.",
+      ),
     isOld &&
-      h("p", { role: "status" }, "An older version of the provider wrote this; it kept only warnings."),
+      h(
+        "p",
+        { role: "status" },
+        "An older version of the provider wrote this; it kept only warnings.",
+      ),
     h(Warnings, { summary }),
     !isOld && [
       h(
         "div",
-        { key: "looks", style: { alignItems: "flex-start", columnGap: 32, display: "flex", flexWrap: "wrap" } },
+        {
+          key: "looks",
+          style: { alignItems: "flex-start", columnGap: 32, display: "flex", flexWrap: "wrap" },
+        },
         h(
           Section,
           { title: "Quick-look" },
@@ -181,7 +204,8 @@ function pageOf(dagId, runId, each) {
 }
 
 function Card({ dagId, runId, each }) {
-  const task = each.map_index < 0 ? text(each.task_id) : `${text(each.task_id)} [${each.map_index}]`;
+  const mapped = each.map_index < 0 ? "" : ` [${each.map_index}]`;
+  const task = `${text(each.task_id)}${mapped}`;
   const name = each.item ? text(each.item).split("/").pop().replace(/\.[a-z]+\.json$/, "") : task;
   return h(
     "li",
@@ -195,7 +219,7 @@ function Card({ dagId, runId, each }) {
     ),
     each.all_masked && h("p", { style: { fontSize: 13 } }, "no valid pixel"),
     each.warnings > 0 &&
-      h("p", { style: { fontSize: 13 } }, `${each.warnings} ${each.warnings > 1 ? "warnings" : "warning"}`),
+      h("p", { style: { fontSize: 13 } }, `${each.warnings} warning${each.warnings > 1 ? "s" : ""}`),
   );
 }
 
@@ -212,13 +236,22 @@ function RunTab({ dagId, runId }) {
   const button = (label, to, disabled) =>
     h(
       "button",
-      { disabled, onClick: () => setOffset(to), style: { ...BUTTON, opacity: disabled ? 0.5 : 1 }, type: "button" },
+      {
+        disabled,
+        onClick: () => setOffset(to),
+        style: { ...BUTTON, opacity: disabled ? 0.5 : 1 },
+        type: "button",
+      },
       label,
     );
   return h(
     "div",
-    { style: { color: FG, padding: 16 } },
-    h("h2", { style: { fontSize: 16, fontWeight: 600, marginBottom: 8 } }, `Downloads of this run: ${count(answer.count)}`),
+    { "data-tab": "earthengine", style: { color: FG, padding: 16 } },
+    h(
+      "h2",
+      { style: { fontSize: 16, fontWeight: 600, marginBottom: 8 } },
+      `Downloads of this run: ${count(answer.count)}`,
+    ),
     h(
       "ul",
       { style: { display: "flex", flexWrap: "wrap", gap: 12, listStyle: "none", padding: 0 } },

@@ -34,6 +34,7 @@ TEMPLATE = "{{ ds }}"
         ({"limits": {"max_request": 1}}, "did you mean max_requests"),
         ({"image_kwargs": [1]}, "image_kwargs is"),
         ({"plan_only": "perhaps"}, "plan_only"),
+        ({"quicklook": "perhaps"}, "quicklook"),
         ({"source": {"images": ["x"]}}, "source is"),
         ({"limits": {"staging_prefix": "a/b"}, "s3_prefix": "a"}, "inside s3_prefix"),
         ({"download_params": {"scales": 1}}, "scale"),
