@@ -47,7 +47,7 @@ with DAG({DAG_ID!r}, schedule=None, start_date=datetime(2021, 1, 1)):
     EarthEngineToS3Operator(
         task_id={ELEVATION!r},
         image="projects/demo/assets/dem_olinda",
-        download_params={{"name": "olinda"}},
+        download_params={{"name": "olinda", "format": "GEO_TIFF"}},
         s3_bucket="demo",
     )
 """

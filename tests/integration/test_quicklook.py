@@ -39,11 +39,14 @@ Run = Callable[..., dict[str, Any]]
 
 TRUE_COLOR = ["B4", "B3", "B2"]
 GRID = {"crs": "EPSG:32610", "crs_transform": [10, 0, 499980, 0, -10, 4200000]}
-SMALL = {**GRID, "bands": TRUE_COLOR, "dimensions": [60, 40], "name": "x"}
+SMALL = {
+    **GRID, "bands": TRUE_COLOR, "dimensions": [60, 40], "name": "x", "format": "GEO_TIFF"
+}  # fmt: skip
 WIDTH, HEIGHT = 600, 1300
-LARGE = {**GRID, "bands": TRUE_COLOR, "dimensions": [WIDTH, HEIGHT], "name": "x"}
+LARGE = {**SMALL, "dimensions": [WIDTH, HEIGHT]}
 ROW = {"tile_byte_count": WIDTH * 512 * 9}
 ODD = "projects/demo/assets/odd"
+WHOLE = {"name": "x", "format": "GEO_TIFF"}
 MOST_PICTURE, MOST_XCOM = 48 << 10, 64 << 10
 
 
@@ -234,7 +237,10 @@ def is_of_picture(request: S3Request) -> bool:
 
 @pytest.fixture
 def relay(
-    request: pytest.FixtureRequest, s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    connections: object,
+    s3: SeaweedFS,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[S3Relay]:
     """A relay that refuses some of the requests about pictures."""
     method, answer = getattr(request, "param", (None, None))
@@ -326,14 +332,14 @@ def test_sixty_four_bands_are_shown_by_the_first_and_listed(
     run: Run, put_odd: Callable[..., None]
 ) -> None:
     put_odd(*(f"x{number}" for number in range(64)))
-    summary = run({"name": "x"}, image=ODD)["summary"]
+    summary = run(WHOLE, image=ODD)["summary"]
     assert [each["name"] for each in summary["bands"]] == [f"x{number}" for number in range(64)]
     assert summary["left_out"] == {}
 
 
 def test_one_pixel_is_a_picture(run: Run, put_odd: Callable[..., None]) -> None:
     put_odd("x", width=1, height=1)
-    picture = picture_of(run({"name": "x"}, image=ODD))
+    picture = picture_of(run(WHOLE, image=ODD))
     assert picture[:, 0, 0].tolist() == [33, 145, 140, 255]  # The middle of viridis.
 
 
@@ -343,7 +349,7 @@ def test_where_all_is_masked_the_picture_is_transparent(
 ) -> None:
     everything = [{"left": 0, "top": 0, "width": 30, "height": 20}]
     put_odd("x", dtype=dtype, masked=everything)
-    assert not picture_of(run({"name": "x"}, image=ODD)).any()
+    assert not picture_of(run(WHOLE, image=ODD)).any()
 
 
 def test_masked_pixels_and_nan_are_transparent_and_the_others_stretched(
@@ -352,7 +358,7 @@ def test_masked_pixels_and_nan_are_transparent_and_the_others_stretched(
     put_odd("red", "green", "blue", dtype="float32",
             masked=[{"left": 0, "top": 0, "width": 5, "height": 4}],
             nan=[{"left": 10, "top": 10, "width": 3, "height": 2}])  # fmt: skip
-    picture = picture_of(run({"name": "x"}, image=ODD))
+    picture = picture_of(run(WHOLE, image=ODD))
     valid = np.ones((20, 30), bool)
     valid[:4, :5] = valid[10:12, 10:13] = False
     np.testing.assert_array_equal(picture[3], np.where(valid, 255, 0))
@@ -366,13 +372,13 @@ def test_masked_pixels_and_nan_are_transparent_and_the_others_stretched(
 
 def test_a_strip_keeps_its_proportions(run: Run, put_odd: Callable[..., None]) -> None:
     put_odd("x", width=2000, height=100)
-    picture = picture_of(run({"name": "x"}, image=ODD))
+    picture = picture_of(run(WHOLE, image=ODD))
     assert picture.shape == (4, 25, 500)
 
 
 def test_names_with_markup_are_names(run: Run, put_odd: Callable[..., None]) -> None:
     put_odd("B<script>alert(1)</script>", '"><img src=x onerror=alert(1)>')
-    summary = run({"name": "x"}, image=ODD)["summary"]
+    summary = run(WHOLE, image=ODD)["summary"]
     assert [each["name"] for each in summary["bands"]] == [
         "B<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'
     ]  # fmt: skip

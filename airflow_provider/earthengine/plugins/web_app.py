@@ -16,10 +16,9 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 
 from airflow_provider.earthengine.plugins.summaries import find_summary, list_summaries
-from airflow_provider.earthengine.plugins.task_page import BUNDLE
 
 _STATIC = Path(__file__).parent / "static"
-_MODULES = (BUNDLE, "footprint.js", "land.js", "parts.js")
+_MODULES = frozenset(path.name for path in _STATIC.glob("*.js"))
 # A page of a contact sheet has at most 5 MB.
 _PAGE, _MOST = 48, 96
 
