@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowPlugin, conf
@@ -58,10 +58,11 @@ class EarthEnginePlugin(AirflowPlugin):
     """A tab for tasks and one for DAG runs, and what they ask."""
 
     name = "earthengine"
-    fastapi_apps: ClassVar[list[Any]] = [
+    # Airflow declares them as attributes of instances.
+    fastapi_apps: list[Any] = [  # noqa: RUF012
         {"app": LazyApp(), "url_prefix": URL_PREFIX, "name": "Earth Engine downloads"}
     ]
-    react_apps: ClassVar[list[Any]] = [
+    react_apps: list[Any] = [  # noqa: RUF012
         _tab(TASK_TAB, "task_instance", "earth_engine"),
         _tab(RUN_TAB, "dag_run", "earth_engine_pictures"),
     ]

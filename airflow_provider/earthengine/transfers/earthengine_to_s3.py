@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,7 +33,7 @@ from airflow_provider.earthengine.task.run import (
 from airflow_provider.earthengine.task.summary import summary_of
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
 
     from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
     from airflow_provider.earthengine.download.transport.connections import Cancellation
@@ -122,7 +122,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         "s3_extra_args": "json",
         "limits": "json",
     }
-    operator_extra_links = (ItemLink(), ObjectLink(), CatalogLink())
+    operator_extra_links: Collection[BaseOperatorLink] = (ItemLink(), ObjectLink(), CatalogLink())
     ui_color = "#dff0d8"
     checked_fields = (*(each.name for each in dataclasses.fields(DownloadFields)), "plan_only")
     required_fields: ClassVar[Sequence[str]] = ("image", "download_params", "s3_bucket")

@@ -6,7 +6,7 @@ process, and any of them can be cleared alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from airflow_provider.earthengine.task.sections import SectionTasks
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
 
     from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
 
@@ -37,7 +37,7 @@ class SectionTask(EarthEngineToS3Operator):
     template_fields: Sequence[str] = (*EarthEngineToS3Operator.template_fields, "section_requests")
     checked_fields = (*EarthEngineToS3Operator.checked_fields, "section_requests")
     # Only the task that publishes has anything to show.
-    operator_extra_links = ()
+    operator_extra_links: Collection[BaseOperatorLink] = ()
 
     def __init__(self, *, section_requests: int | str, **kwargs: Any) -> None:
         # Before the base, which checks it.
