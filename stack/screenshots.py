@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 _FOLDER = PROJECT_FOLDER / "docs"
-_WIDTH, _HEIGHT = 1400, 1250
+_WIDTH, _HEIGHT = 1700, 1250
 
 
 def main() -> int:
@@ -46,7 +46,7 @@ def main() -> int:
 def take_screenshots(pages: TaskPages, browser: Browser, folder: Path) -> None:
     """Write ``task-page.png`` and ``contact-sheet.png`` into a folder."""
     shots = [
-        ("task-page.png", pages.task(MAPPED, 0), "Quick-look", _HEIGHT),
+        ("task-page.png", pages.task(MAPPED, 1), "Quick-look", _HEIGHT),
         ("contact-sheet.png", pages.contact_sheet, "Downloads of this run", 760),
     ]
     for name, address, heading, height in shots:

@@ -137,7 +137,7 @@ export function Footprint({ footprint, bbox }) {
   const box = { east, north, south, west };
   return h(
     "div",
-    { style: { display: "flex", flexWrap: "wrap", gap: 16 } },
+    { style: { alignItems: "flex-start", display: "flex", flexWrap: "wrap", gap: 16 } },
     h(Near, { box, rings }),
     h(World, { box, rings }),
   );

@@ -12,7 +12,11 @@ export const WARNING = color("border-warning", "#b45309");
 const CHECKS =
   "repeating-conic-gradient(rgba(128, 128, 128, .35) 0% 25%, transparent 0% 50%) 0 / 16px 16px";
 
-export const CELL = { borderBottom: `1px solid ${LINE}`, padding: "4px 12px 4px 0", textAlign: "start" };
+export const CELL = {
+  borderBottom: `1px solid ${LINE}`,
+  padding: "4px 12px 4px 0",
+  textAlign: "start",
+};
 export const NUMBER = { ...CELL, fontVariantNumeric: "tabular-nums", textAlign: "end" };
 export const LINK = { color: "inherit", textDecoration: "underline" };
 export const BUTTON = {
@@ -95,7 +99,11 @@ export function Copy({ value, what }) {
   return h(
     "span",
     { style: { whiteSpace: "nowrap" } },
-    h("button", { "aria-label": `Copy ${what}`, onClick: copy, style: BUTTON, type: "button" }, "Copy"),
+    h(
+      "button",
+      { "aria-label": `Copy ${what}`, onClick: copy, style: BUTTON, type: "button" },
+      "Copy",
+    ),
     h("span", { role: "status", style: { color: MUTED, marginInlineStart: 8 } }, said),
   );
 }
@@ -135,6 +143,7 @@ export function Table({ caption, heads, rows }) {
 }
 
 export function Picture({ source, name, side }) {
+  const [size, setSize] = useState(null);
   if (!source) {
     const style = {
       alignItems: "center",
@@ -149,16 +158,19 @@ export function Picture({ source, name, side }) {
     };
     return h("div", { style }, "No picture");
   }
+  const scale = size ? side / Math.max(size.width, size.height) : 0;
   const style = {
     background: CHECKS,
-    height: side,
+    height: "auto",
     // Few pixels are shown as pixels.
-    imageRendering: "pixelated",
+    imageRendering: scale > 1.5 ? "pixelated" : "auto",
     maxWidth: "100%",
-    objectFit: "contain",
-    width: side,
+    minHeight: 1,
+    width: size ? Math.max(1, size.width * scale) : side,
   };
-  return h("img", { alt: `Quick-look of ${name}`, src: source, style });
+  const measure = ({ currentTarget: image }) =>
+    setSize({ height: image.naturalHeight, width: image.naturalWidth });
+  return h("img", { alt: `Quick-look of ${name}`, onLoad: measure, src: source, style });
 }
 
 export function Facts({ rows }) {
