@@ -99,7 +99,7 @@ def test_without_a_scale_each_band_has_its_file_and_the_one_apart_is_masked(
     names = bands or ["B4", "MSK"]
     if layout == "zip":
         item = read_item(s3.client(), bucket, "scene.zip.json")
-        (asset,) = item["assets"].values()
+        asset = item["assets"]["data"]
         assert [band["name"] for band in asset["bands"]] == names
     else:
         item = read_item(s3.client(), bucket, "scene.bands.json")
