@@ -184,7 +184,7 @@ def test_a_cog_that_was_uploaded_while_it_was_written_is_whole_and_recorded(
             np.testing.assert_array_equal(got.read(index), sentinel2_values(band, 0, 0, 2000, 2500))
     content = stored(s3, bucket, "a/scene.tif")
     assert len(content) > 2 * PART_BYTE_COUNT
-    (asset,) = json.loads(stored(s3, bucket, "a/scene.tif.json"))["assets"].values()
+    asset = json.loads(stored(s3, bucket, "a/scene.tif.json"))["assets"]["data"]
     assert asset["file:checksum"] == f"1220{hashlib.sha256(content).hexdigest()}"
     assert asset["file:size"] == len(content)
     metadata = s3.client().head_object(Bucket=bucket, Key="a/scene.tif")["Metadata"]
@@ -251,7 +251,7 @@ def test_a_cog_whose_upload_is_lost_is_sent_again_without_fetching_anything(
     with open_raster(uri) as got:
         np.testing.assert_array_equal(got.read(1), sentinel2_values("B3", 0, 0, 2000, 2500))
     content = stored(s3, bucket, "a/scene.tif")
-    (asset,) = json.loads(stored(s3, bucket, "a/scene.tif.json"))["assets"].values()
+    asset = json.loads(stored(s3, bucket, "a/scene.tif.json"))["assets"]["data"]
     assert asset["file:checksum"] == f"1220{hashlib.sha256(content).hexdigest()}"
     assert open_uploads(s3, bucket) == []
 
@@ -282,7 +282,7 @@ def test_a_cog_of_which_the_store_lost_a_part_is_sent_again_without_fetching_any
     asked = [each.operation for each in emulator.requests]
     assert asked.count("thumbnails.getPixels") == asked.count("thumbnails.create") < 10
     content = stored(s3, bucket, "a/scene.tif")
-    (asset,) = json.loads(stored(s3, bucket, "a/scene.tif.json"))["assets"].values()
+    asset = json.loads(stored(s3, bucket, "a/scene.tif.json"))["assets"]["data"]
     assert asset["file:checksum"] == f"1220{hashlib.sha256(content).hexdigest()}"
     assert open_uploads(s3, bucket) == []
 
@@ -329,7 +329,7 @@ def test_a_cog_that_a_killed_try_left_is_adopted_with_its_digest(
     s3.client().delete_object(Bucket=bucket, Key="a/scene.tif.json")
     run()
     assert s3.client().head_object(Bucket=bucket, Key="a/scene.tif")["ETag"] == before
-    (asset,) = json.loads(stored(s3, bucket, "a/scene.tif.json"))["assets"].values()
+    asset = json.loads(stored(s3, bucket, "a/scene.tif.json"))["assets"]["data"]
     assert asset["file:checksum"] == f"1220{hashlib.sha256(content).hexdigest()}"
 
 

@@ -41,6 +41,7 @@ def test_every_prediction_of_a_download_comes_true(
         image=SENTINEL2_ID,
         download_params={**PARAMS, "format": file_format},
         s3_bucket=bucket,
+        quicklook=False,
         aws_conn_id=aws_default,
     )
     operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in
