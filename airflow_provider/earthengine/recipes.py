@@ -1,13 +1,14 @@
-"""Functions for your own image functions: cloud masks, Landsat's scales, composites, many regions.
+"""Functions for your own image functions: cloud masks, Landsat's scales, composites; and for DAGs.
 
 Import them, or copy what you need: each is a few lines of Earth Engine's own client. All but
-:func:`downloads_of_regions` run where Earth Engine is initialised, which is so in a function that
-is passed as ``image`` or decorated with ``@task.earthengine_to_s3``.
+:func:`downloads_of_regions` and :func:`downloads_of_events` run where Earth Engine is initialised,
+which is so in a function that is passed as ``image`` or decorated with
+``@task.earthengine_to_s3``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -142,3 +143,21 @@ def downloads_of_regions(
         {**fields, "download_params": {**shared, "name": name, "region": region}}
         for name, region in regions.items()
     ]
+
+
+def downloads_of_events(events: Mapping[Any, Iterable[Any]]) -> list[dict[str, Any]]:
+    """Return a download for each image that a watcher announced, to expand a task over.
+
+    An image that was announced more than once is downloaded once, as of its newest version. Events
+    of other origins, such as one that a person made, are passed over.
+
+    :param events: ``triggering_asset_events`` of the run.
+    """
+    newest: dict[str, Mapping[str, Any]] = {}
+    for event in (each for of_asset in events.values() for each in of_asset):
+        payload = (event.extra or {}).get("payload")
+        if isinstance(payload, Mapping) and {"asset_id", "download"} <= set(payload):
+            known = newest.setdefault(payload["asset_id"], payload)
+            if (payload.get("version") or 0) > (known.get("version") or 0):
+                newest[payload["asset_id"]] = payload
+    return [dict(payload["download"]) for payload in newest.values()]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider.earthengine.download.fields.check_fields import check_literals
 from airflow_provider.earthengine.download.fields.image import ImageFunction
 from airflow_provider.earthengine.download.fields.job import DownloadFields, Job, Worker, read_job
+from airflow_provider.earthengine.download.fields.literals import is_literal
 from airflow_provider.earthengine.download.fields.on_empty import FAIL, read_on_empty
 from airflow_provider.earthengine.download.fields.region_file import MAX_BYTE_COUNT
 from airflow_provider.earthengine.download.fields.values import read_boolean
@@ -18,6 +19,15 @@ from airflow_provider.earthengine.download.plan.plan import plan_job
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
+from airflow_provider.earthengine.task.asset_events import (
+    CHANGED,
+    EVENT,
+    announce,
+    describe_published,
+    is_of_this_task,
+    read_asset_events,
+    without_assets,
+)
 from airflow_provider.earthengine.task.download import Downloader, log_plan
 from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
@@ -45,7 +55,8 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     ``name``, else the last part of the image's id, else "download".
 
     Returns the ``s3://`` URIs of the rasters; the item's URI is under the XCom key ``item``, and
-    under ``summary`` are its warnings and the rasters that have no valid pixel.
+    under ``summary`` are its warnings and the rasters that have no valid pixel, and under
+    ``event`` is what an event of an asset among the ``outlets`` says.
 
     :param image: an asset id; the output of ``ee.Image.serialize()``, as JSON text or parsed; or a
         function that returns an ``ee.Image``. (templated)
@@ -82,6 +93,10 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         (templated)
     :param plan_only: only log the requests, bytes and files of the download and push them under the
         XCom key ``plan``; fetch and publish nothing. (templated)
+    :param asset_events: when the assets among the ``outlets`` have an event: "changed", only if
+        this run published the item; or "always", also if it was there. A dict also says what its
+        partition is: ``{"when": "always", "partition_key": "none"}``; by default "date", that of
+        the data. (templated)
     :param earthengine_conn_id: the Earth Engine connection. (templated)
     :param aws_conn_id: the AWS connection; its endpoint and role are used. (templated)
     """
@@ -102,6 +117,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         "s3_extra_args",
         "limits",
         "plan_only",
+        "asset_events",
         "earthengine_conn_id",
         "aws_conn_id",
     )
@@ -115,9 +131,12 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         "record": "json",
         "s3_extra_args": "json",
         "limits": "json",
+        "asset_events": "json",
     }
     ui_color = "#dff0d8"
-    checked_fields = (*(each.name for each in dataclasses.fields(DownloadFields)), "plan_only")
+    checked_fields = (
+        *(each.name for each in dataclasses.fields(DownloadFields)), "plan_only", "asset_events"
+    )  # fmt: skip
     required_fields: ClassVar[Sequence[str]] = ("image", "download_params", "s3_bucket")
     # The name of the download, else the asset's, else the number. Each of the fields may be text
     # that is only read later, and what is not defined fails.
@@ -148,6 +167,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         s3_extra_args: Mapping[str, Any] | str | None = None,
         limits: Mapping[str, Any] | str | None = None,
         plan_only: bool | str = False,
+        asset_events: str | Mapping[str, str] = CHANGED,
         earthengine_conn_id: str = EarthEngineHook.default_conn_name,
         aws_conn_id: str = "aws_default",
         **kwargs: Any,
@@ -169,6 +189,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         self.s3_extra_args = s3_extra_args
         self.limits = limits
         self.plan_only = plan_only
+        self.asset_events = asset_events
         self.earthengine_conn_id = earthengine_conn_id
         self.aws_conn_id = aws_conn_id
         self.check_literals()
@@ -179,6 +200,8 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         image = fields.get("image")
         # A mapped task has the function itself until it is made.
         check_literals({**fields, "image": ImageFunction(image)} if callable(image) else fields)
+        if "asset_events" in fields and is_literal(fields["asset_events"]):
+            read_asset_events(fields["asset_events"])
 
     @cached_property
     def _cancellation(self) -> Cancellation:
@@ -194,6 +217,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     def execute(self, context: Context) -> list[str]:
         """Publish the download, unless it already exists, and return the URIs."""
         with self._failing_for_good(), self._hook(context) as hook:
+            events = read_asset_events(self.asset_events)
             job = self._read_job(hook, context)
             if read_boolean("plan_only", self.plan_only):
                 return self._push_plan(job, hook, context)
@@ -201,8 +225,13 @@ class EarthEngineToS3Operator(ParseTimeChecks):
                 record, was_there = self._publish(hook, job, target, context)
         if was_there:
             self.log.info("Already published: %s", record.item_uri)
+        is_changed = not was_there or is_of_this_task(record, generation_of(context), context)
+        event = describe_published(record, is_changed=is_changed)
         context["ti"].xcom_push(key="item", value=record.item_uri)
         context["ti"].xcom_push(key="summary", value=record.to_summary())
+        context["ti"].xcom_push(key=EVENT, value=event)
+        # Airflow offers no other way to have no event of an asset.
+        self.outlets = announce(self.outlets, events, event, context)
         return list(record.uris)
 
     def _failing_for_good(self) -> AbstractContextManager[None]:
@@ -248,6 +277,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     def _push_plan(self, job: Job, hook: EarthEngineHook, context: Context) -> list[str]:
         plan = plan_job(job, hook)
         log_plan(plan)
+        self.outlets = without_assets(self.outlets)
         context["ti"].xcom_push(key="plan", value=plan.to_dict())
         return []
 

@@ -11,13 +11,16 @@ from airflow_provider.earthengine.download.bucket.objects import ListedObject
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.source import SOURCE_IMAGES, collections_of
 from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError, parse_json
+from airflow_provider.earthengine.download.publish.published_data import (
+    PublishedData,
+    read_published_data,
+)
 from airflow_provider.earthengine.download.publish.writers import Writer
 from airflow_provider.earthengine.exceptions import ObjectExistsError
 
 FINGERPRINT = "earthengine:fingerprint"
 GENERATION = "earthengine:generation"
 ETAG = "earthengine:etag"
-TIME_SOURCE = "earthengine:time_source"
 WARNINGS = "earthengine:warnings"
 ALL_MASKED = "earthengine:all_masked"
 """The names of the rasters that have no valid pixel."""
@@ -70,6 +73,7 @@ class CommitRecord:
     collections: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
     all_masked: tuple[str, ...] = ()
+    data: PublishedData = field(default_factory=PublishedData)
 
     @property
     def writer(self) -> Writer:
@@ -129,6 +133,7 @@ def read_item(destination: Destination, item: Foreign, etag: str) -> CommitRecor
         ),
         warnings=tuple(each.text() for each in _listed(properties.at(WARNINGS))),
         all_masked=tuple(each.text() for each in _listed(properties.at(ALL_MASKED))),
+        data=read_published_data(item),
     )
 
 
