@@ -85,4 +85,5 @@ class EarthEngineAssetEventOperator(ParseTimeChecks):
             )
         # Of mapped tasks, it pulls from each.
         pulled = context["ti"].xcom_pull(task_ids=sorted(self.upstream_task_ids), key=EVENT)
-        return [each for each in pulled or () if isinstance(each, Mapping) and each.get("item")]
+        given = (each for each in pulled or () if isinstance(each, Mapping))
+        return [each for each in given if isinstance(each.get("item"), str)]

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 from airflow.sdk.definitions.asset import AssetRef
 
 from airflow_provider.earthengine.download.fields.values import read_choice, read_json, shown
+from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider.earthengine.download.publish.record import CommitRecord
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 EVENT = "event"
 """The XCom key of what an event says, which every download has, with or without outlets."""
@@ -86,20 +87,13 @@ def describe_published(record: CommitRecord, *, is_changed: bool) -> dict[str, A
     :param is_changed: whether this run of the task published it.
     """
     data = record.data
-    times = {
-        "datetime": data.moment,
-        "start_datetime": data.start,
-        "end_datetime": data.end,
-    }
+    times = {"datetime": data.moment, "start_datetime": data.start, "end_datetime": data.end}
     described: dict[str, Any] = {
         "item": record.item_uri,
         "fingerprint": record.fingerprint,
         "changed": is_changed,
         "date": data.date,
-        **{
-            key: None if moment is None else moment.isoformat().replace("+00:00", "Z")
-            for key, moment in times.items()
-        },
+        **{key: _text_of(moment) for key, moment in times.items()},
         "bbox": None if data.bbox is None else list(data.bbox),
         "image_count": len(data.images),
     }
@@ -110,22 +104,40 @@ def describe_published(record: CommitRecord, *, is_changed: bool) -> dict[str, A
 def describe_together(described: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what one event says of several downloads: JSON, at most 16 KiB.
 
-    :param described: what an event of each would say; at least one.
+    :param described: what an event of each would say, from XCom; at least one. What another version
+        of this package wrote differently is left out.
     """
-    dates = {each.get("date") for each in described}
-    starts = [each.get("start_datetime") or each.get("datetime") for each in described]
-    ends = [each.get("end_datetime") or each.get("datetime") for each in described]
+    dates = {_known(partial(Foreign(each.get("date")).text, 10)) for each in described}
+    starts = [_first_time(each, "start_datetime", "datetime") for each in described]
+    ends = [_first_time(each, "end_datetime", "datetime") for each in described]
+    boxes = [_known(partial(_read_box, each)) for each in described]
     together: dict[str, Any] = {
-        "changed": any(each.get("changed") for each in described),
+        "changed": any(each.get("changed") is True for each in described),
         # The date of all of them, if they have the same.
         "date": dates.pop() if len(dates) == 1 else None,
-        "start_datetime": min(filter(None, starts), key=datetime.fromisoformat, default=None),
-        "end_datetime": max(filter(None, ends), key=datetime.fromisoformat, default=None),
-        "bbox": _bbox_around([each["bbox"] for each in described if each.get("bbox")]),
+        "start_datetime": _text_of(min((each for each in starts if each), default=None)),
+        "end_datetime": _text_of(max((each for each in ends if each), default=None)),
+        "bbox": _bbox_around([each for each in boxes if each]),
         "item_count": len(described),
     }
     items = first_that_fit([each["item"] for each in described], together)
     return {**together, "items": items}
+
+
+def _first_time(described: Mapping[str, Any], *names: str) -> datetime | None:
+    times = (_known(Foreign(described.get(name)).time) for name in names)
+    return next((each for each in times if each), None)
+
+
+def _read_box(described: Mapping[str, Any]) -> list[float]:
+    return [each.finite() for each in Foreign(described.get("bbox")).items(4)]
+
+
+def _known(read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except ForeignValueError:
+        return None
 
 
 def _bbox_around(boxes: Sequence[Sequence[float]]) -> list[float] | None:
@@ -136,6 +148,10 @@ def _bbox_around(boxes: Sequence[Sequence[float]]) -> list[float] | None:
         # One crosses the antimeridian, and what lies between it and the others is anybody's guess.
         west, east = (-180.0,), (180.0,)
     return [min(west), min(south), max(east), max(north)]
+
+
+def _text_of(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
 def first_that_fit(values: Sequence[Any], beside: Mapping[str, Any]) -> list[Any]:

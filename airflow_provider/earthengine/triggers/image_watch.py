@@ -139,7 +139,7 @@ async def watch(what: Watch, store: MemoryStore) -> AsyncIterator[dict[str, Any]
             )
             if memory is None:
                 # Saved at once: what comes next is new, even to another triggerer.
-                memory = unsaved = _start(what, store, images)
+                memory = unsaved = await asyncio.to_thread(_start, what, store, images)
                 continue
         except (EarthEngineProviderError, AirflowRuntimeError, OSError) as error:
             if str(error) != failure:
@@ -148,7 +148,8 @@ async def watch(what: Watch, store: MemoryStore) -> AsyncIterator[dict[str, Any]
             await asyncio.sleep(min(what.poll_seconds, _RETRY_SECONDS))
             continue
         failure = ""
-        new, after = compare(images, memory)
+        # Of a hundred thousand images, this takes longer than other triggers may be held up.
+        new, after = await asyncio.to_thread(compare, images, memory)
         for image in new:
             yield describe_image(image)
         if new:

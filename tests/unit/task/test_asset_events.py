@@ -260,8 +260,8 @@ def test_one_event_of_many_spans_them() -> None:
     assert together == {
         "changed": True,
         "date": None,
-        "start_datetime": "2021-01-09T12:00:00+00:00",
-        "end_datetime": "2021-01-11T12:00:00+00:00",
+        "start_datetime": "2021-01-09T12:00:00Z",
+        "end_datetime": "2021-01-11T12:00:00Z",
         "bbox": [0, 0, 3, 1],
         "item_count": 3,
         "items": [f"s3://demo/a/scene{number}.tif.json" for number in (2, 0, 1)],
@@ -288,3 +288,15 @@ def test_one_event_of_downloads_without_time_or_place_says_neither() -> None:
     bare = download(0, date=None, datetime=None, bbox=None)
     together = describe_together([bare])
     assert (together["bbox"], together["start_datetime"], together["date"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("name", ["date", "datetime", "bbox", "changed"])
+@pytest.mark.parametrize("odd", [7, [], {}, "text", [1, 2, 3, "4"], {"a": []}])
+def test_what_another_version_wrote_into_xcom_differently_breaks_nothing(
+    name: str, odd: Any
+) -> None:
+    together = describe_together([download(0, **{name: odd}), download(1)])
+    assert together == json.loads(json.dumps(together))
+    assert (together["item_count"], together["changed"]) == (2, True)
+    assert together["end_datetime"] == "2021-01-10T12:00:00Z"
+    assert together["bbox"][1:] == [0, 2, 1]
