@@ -81,8 +81,6 @@ def _geometry(region: Region) -> dict[str, Any]:
         members = {"coordinates": _constant(region["coordinates"])}
         if "crs" in region:
             members["crs"] = _projection(region["crs"]["properties"]["name"])
-        if "evenOdd" in region:
-            members["evenOdd"] = _constant(region["evenOdd"])
         function = f"GeometryConstructors.{region['type']}"
         return function_call(function, **members, geodesic=_constant(value=False))
     if isinstance(region[0], Sequence):

@@ -76,7 +76,7 @@ def written_out(expression: dict[str, Any]) -> Any:
         {"region": POLYGON},
         {"region": {"type": "Feature", "geometry": POLYGON, "properties": {}}},
         {"region": {"type": "MultiPolygon", "coordinates": [[RING], FAR]}},
-        {"region": {**POLYGON, "evenOdd": False}},
+        {"region": {**POLYGON, "evenOdd": True, "geodesic": False}},
         {"region": METRES},
         {"region": "projects/demo/assets/table"},
         {"filters": {"CLOUDS": {"lt": 20}}},
