@@ -11,7 +11,7 @@ from typing import Any
 import ee
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException
-from airflow.sdk import Asset
+from airflow.sdk import DAG, Asset
 
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
@@ -137,7 +137,8 @@ def test_only_the_last_task_of_a_group_has_the_outlets() -> None:
     fields = Task("bucket").fields
     del fields["task_id"]
     for given in (fields, {**fields, "outlets": [], "task_args": {"outlets": [SCENE]}}):
-        group = earthengine_to_s3_group("scene", **given)
+        with DAG("a_dag"):
+            group = earthengine_to_s3_group("scene", **given)
         outlets = {label: task.outlets for label, task in group.children.items()}  # type: ignore[attr-defined]  # they are tasks
         assert outlets == {"scene.plan": [], "scene.fetch": [], "scene.publish": [SCENE]}
 
