@@ -1,8 +1,8 @@
 """Each image of an area, as soon as Earth Engine has it: a DAG that an asset watcher starts.
 
 The triggerer looks every five minutes for images of the last thirty days that are new or were
-reprocessed, and each is an event of the asset. A run downloads the images of its events; an image
-that comes twice is downloaded once. A run that a person starts has no event, and nothing to do.
+reprocessed, and announces them as an event of the asset. A run downloads the images of its events,
+one that comes twice only once. A run that a person starts has no event, and nothing to do.
 """
 
 from __future__ import annotations

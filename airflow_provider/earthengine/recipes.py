@@ -154,10 +154,20 @@ def downloads_of_events(events: Mapping[Any, Iterable[Any]]) -> list[dict[str, A
     :param events: ``triggering_asset_events`` of the run.
     """
     newest: dict[str, Mapping[str, Any]] = {}
-    for event in (each for of_asset in events.values() for each in of_asset):
-        payload = (event.extra or {}).get("payload")
-        if isinstance(payload, Mapping) and {"asset_id", "download"} <= set(payload):
-            known = newest.setdefault(payload["asset_id"], payload)
-            if (payload.get("version") or 0) > (known.get("version") or 0):
-                newest[payload["asset_id"]] = payload
-    return [dict(payload["download"]) for payload in newest.values()]
+    announced = (event for of_asset in events.values() for event in of_asset)
+    for image in (image for event in announced for image in _images(event)):
+        known = newest.setdefault(image["asset_id"], image)
+        if (image.get("version") or 0) > (known.get("version") or 0):
+            newest[image["asset_id"]] = image
+    return [dict(image["download"]) for image in newest.values()]
+
+
+def _images(event: Any) -> list[Mapping[str, Any]]:
+    """Return the images that a watcher's event names; none for any other event."""
+    payload = (event.extra or {}).get("payload")
+    images = payload.get("images") if isinstance(payload, Mapping) else None
+    return [
+        image
+        for image in (images if isinstance(images, list) else [])
+        if isinstance(image, Mapping) and {"asset_id", "download"} <= set(image)
+    ]

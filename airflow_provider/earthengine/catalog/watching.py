@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,6 +36,8 @@ MOST_REMEMBERED = 4_000
 """Digests of 15 bytes in JSON: Airflow warns of a value above 64 KiB. Source:
 https://airflow.apache.org/docs/apache-airflow/stable/configurations-ref.html, ``[state_store]
 max_value_storage_bytes``, read 2026-11."""
+MOST_EVENT_BYTES = 32 << 10
+"""Of the images of one event, which the metadata database keeps, and each run that it starts reads."""
 _DIGEST_BYTES = 8
 # An image without a version sorts below all others, and above no floor at all.
 _NO_VERSION, _NO_FLOOR = -1, -2
@@ -147,7 +150,10 @@ def first_memory(images: Sequence[ListedImage], since: datetime | None) -> Memor
 def compare(
     images: Sequence[ListedImage], before: Memory
 ) -> tuple[tuple[ListedImage, ...], Memory]:
-    """Return the images that were not seen before, oldest ingestion first, and what is seen now."""
+    """Return the images to announce, oldest ingestion first, and what is seen then.
+
+    They were not seen before. If one event has no room for all, the others are left for the next.
+    """
     seen = frozenset(before.seen)
     new = [
         image
@@ -155,11 +161,18 @@ def compare(
         if _version_of(image) > before.floor and _digest(image) not in seen
     ]
     new.sort(key=_version_of)
-    return tuple(new), _remember(images, before)
+    announced = tuple(_first_that_fit(new))
+    left = set(new[len(announced) :])
+    return announced, _remember([each for each in images if each not in left], before)
+
+
+def describe_images(images: Sequence[ListedImage]) -> dict[str, Any]:
+    """Return what the event of a look says, as plain JSON values."""
+    return {"images": [describe_image(image) for image in images]}
 
 
 def describe_image(image: ListedImage) -> dict[str, Any]:
-    """Return what an event says of an image, as plain JSON values.
+    """Return what an event says of one of its images.
 
     ``key`` is the same for the same version of the same image; ``download`` are the fields of
     ``EarthEngineToS3Operator``.
@@ -175,6 +188,16 @@ def describe_image(image: ListedImage) -> dict[str, Any]:
         "start_time": None if image.start is None else _text_of(image.start),
         "download": fields,
     }
+
+
+def _first_that_fit(images: Sequence[ListedImage]) -> Iterator[ListedImage]:
+    """Yield the images that one event has room for; at least one."""
+    left = MOST_EVENT_BYTES
+    for number, image in enumerate(images):
+        left -= len(json.dumps(describe_image(image))) + len(", ")
+        if left < 0 and number:
+            return
+        yield image
 
 
 def _remember(images: Iterable[ListedImage], before: Memory) -> Memory:

@@ -33,7 +33,7 @@ class WatchFieldError(DownloadParamsError, TypeError):
 
 
 class EarthEngineImageCollectionTrigger(BaseEventTrigger):
-    """Watch a collection for an asset: an event for each image that is new or reprocessed.
+    """Watch a collection for an asset: an event whenever images are new or reprocessed.
 
     ::
 
@@ -44,9 +44,10 @@ class EarthEngineImageCollectionTrigger(BaseEventTrigger):
         )
         scenes = Asset("scenes", watchers=[AssetWatcher(name="earthengine", trigger=trigger)])
 
-    The extra of an event has a ``payload`` with the image's ``key``, ``asset_id``, ``version``,
-    ``update_time`` and ``start_time``, and ``download``, the fields of ``EarthEngineToS3Operator``.
-    An event comes at least once; if it comes again, its ``key`` is the same. No field is rendered.
+    The extra of an event has a ``payload`` with ``images``, each with its ``key``, ``asset_id``,
+    ``version``, ``update_time`` and ``start_time``, and ``download``, the fields of
+    ``EarthEngineToS3Operator``. An image is announced at least once; if it is announced again, its
+    ``key`` is the same. No field is rendered.
 
     With the sensor's own arguments it is the sensor's, and has a single event.
 
@@ -108,7 +109,7 @@ class EarthEngineImageCollectionTrigger(BaseEventTrigger):
         return path, json.loads(json.dumps(given, default=str))
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield an event for each image; for the sensor, a single one."""
+        """Yield an event for each look that finds images; for the sensor, a single one."""
         if self._wait is not None:
             yield _event(await self._wait.end())
             return

@@ -28,7 +28,7 @@ from airflow_provider.earthengine.catalog.watching import (
     Memory,
     Window,
     compare,
-    describe_image,
+    describe_images,
     first_memory,
     query_of,
     read_memory,
@@ -120,7 +120,7 @@ class MemoryStore:
 
 
 async def watch(what: Watch, store: MemoryStore) -> AsyncIterator[dict[str, Any]]:
-    """Yield what the event of each new or reprocessed image says; never ends.
+    """Yield what the event of each look that finds new or reprocessed images says; never ends.
 
     Failures of any kind are logged, and the look is repeated: a trigger that ends is started again
     at once by Airflow, and would fail again.
@@ -150,9 +150,11 @@ async def watch(what: Watch, store: MemoryStore) -> AsyncIterator[dict[str, Any]
         failure = ""
         # Of a hundred thousand images, this takes longer than other triggers may be held up.
         new, after = await asyncio.to_thread(compare, images, memory)
-        for image in new:
-            yield describe_image(image)
         if new:
+            # One event for all. Of several at once, Airflow's scheduler takes the first, and leaves
+            # the others until there is another. Source: https://github.com/apache/airflow,
+            # ``airflow-core/src/airflow/jobs/scheduler_job_runner.py``, release 3.3.2.
+            yield describe_images(new)
             log.info("%d images of %s are new", len(new), what.fields["collection"])
         if after != memory:
             memory = unsaved = after

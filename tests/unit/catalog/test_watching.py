@@ -16,6 +16,7 @@ from airflow_provider.earthengine.catalog.watching import (
     check_watched,
     compare,
     describe_image,
+    describe_images,
     first_memory,
     query_of,
     read_memory,
@@ -120,6 +121,27 @@ def test_over_any_looks_each_version_of_an_image_is_announced_once(
 )  # fmt: skip
 def test_what_is_no_memory_is_none(stored: Any) -> None:
     assert read_memory(stored) is None
+
+
+def test_images_that_an_event_has_no_room_for_are_left_for_the_next() -> None:
+    many = [image(f"{number:0100d}", number) for number in range(200)]
+    memory, events = Memory(), []
+    while True:
+        new, memory = compare(many, memory)
+        if not new:
+            break
+        events.append(new)
+        assert len(json.dumps(describe_images(new))) <= 33_000
+    assert 2 < len(events) < 20
+    assert [each.version for new in events for each in new] == list(range(200))
+
+
+def test_an_image_that_alone_has_no_room_is_announced_all_the_same() -> None:
+    long = [image("x" * 40_000, 1), image("y" * 40_000, 2)]
+    first, memory = compare(long, Memory())
+    second, memory = compare(long, memory)
+    assert (first, second) == ((long[0],), (long[1],))
+    assert compare(long, memory)[0] == ()
 
 
 def test_an_event_says_which_image_and_how_to_download_it() -> None:

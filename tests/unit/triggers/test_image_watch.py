@@ -70,7 +70,8 @@ def watcher(*stores: Accessor, **changes: Any) -> AsyncIterator[str]:
 
     async def names() -> AsyncIterator[str]:
         async for event in trigger.run():
-            yield event.payload["asset_id"].rpartition("/")[2][:8]
+            for image in event.payload["images"]:
+                yield image["asset_id"].rpartition("/")[2][:8]
 
     return names()
 
@@ -132,11 +133,12 @@ def test_the_extra_is_json_with_a_key_that_is_the_same_each_time() -> None:
             event = await asyncio.wait_for(anext(trigger.run()), 30)
             payloads.append(json.loads(json.dumps(event.payload)))
         assert payloads[0] == payloads[1]
-        payload = payloads[0]
-        assert payload["key"] == f"{payload['asset_id']}@{payload['version']}"
-        assert payload["download"]["source"]["images"] == [
-            [payload["asset_id"], payload["version"]]
-        ]
+        # One event for all images of a look.
+        assert len(payloads[0]["images"]) == 2
+        for image in payloads[0]["images"]:
+            assert image["key"] == f"{image['asset_id']}@{image['version']}"
+            pair = [image["asset_id"], image["version"]]
+            assert image["download"]["source"]["images"] == [pair]
 
     run(test)
 
@@ -360,7 +362,7 @@ async def first(arguments):
     return await anext(trigger.run())
 
 event = asyncio.run(first(json.loads(sys.stdin.read())))
-print(event.payload["asset_id"], "ee" in sys.modules, "rasterio" in sys.modules)
+print(event.payload["images"][0]["asset_id"], "ee" in sys.modules, "rasterio" in sys.modules)
 """
     ring = {"type": "Polygon", "coordinates": [[REGION[:2], REGION[2:], [REGION[0], REGION[3]],
                                                 REGION[:2]]]}  # fmt: skip
