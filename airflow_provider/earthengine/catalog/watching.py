@@ -37,7 +37,7 @@ MOST_REMEMBERED = 4_000
 https://airflow.apache.org/docs/apache-airflow/stable/configurations-ref.html, ``[state_store]
 max_value_storage_bytes``, read 2026-11."""
 MOST_EVENT_BYTES = 32 << 10
-"""Of the images of one event, which the metadata database keeps, and each run that it starts reads."""
+"""Of the images of one event: Airflow's database keeps it, and each run that it starts reads it."""
 _DIGEST_BYTES = 8
 # An image without a version sorts below all others, and above no floor at all.
 _NO_VERSION, _NO_FLOOR = -1, -2
