@@ -14,7 +14,7 @@ import pytest
 from airflow.sdk import Asset, AssetWatcher
 from airflow.triggers.base import BaseEventTrigger
 
-from airflow_provider.earthengine.emulator.faults import Latency, Status
+from airflow_provider.earthengine.emulator.faults import ArmedFault, Latency, Status
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.exceptions import DownloadParamsError
 from airflow_provider.earthengine.triggers import image_watch, shared_polls
@@ -249,18 +249,19 @@ def test_watchers_of_the_same_images_share_each_request(series: Emulator) -> Non
 
 
 def test_a_watcher_that_is_removed_leaves_the_others_their_request(series: Emulator) -> None:
-    async def test() -> None:
+    async def test(armed: ArmedFault) -> None:
         stores = [Accessor(), Accessor()]
         first, second = (asyncio.create_task(next_of(watcher(each))) for each in stores)
-        await until(lambda: series.counts().get(COMPUTE, 0) == 1)
+        await until(lambda: not armed.remaining)
         first.cancel()
         await until(lambda: bool(stores[1].kept))
         assert not stores[0].kept
+        assert series.counts()[COMPUTE] == 1
         second.cancel()
         await asyncio.gather(first, second, return_exceptions=True)
 
-    with series.fault(COMPUTE, Latency(1.0)):
-        run(test)
+    with series.fault(COMPUTE, Latency(1.0)) as armed:
+        run(lambda: test(armed))
 
 
 def test_refusals_are_not_answered_with_more_requests_and_nothing_is_lost(
