@@ -1,7 +1,8 @@
 """One Sentinel-2 mosaic per day, cropped to a region: image and prefix follow the logical date.
 
 A day without an image is skipped. A scheduled run takes the day that has just ended, a manual run
-the day of its date, which is today if it has none. Run it for another day with
+the day of its date, which is today if it has none. Each mosaic that is published is an event of the
+asset ``sentinel2_daily``, which starts the DAG ``sentinel2_statistics``. Run it for a day with
 
     airflow dags test sentinel2_daily 2021-01-09 --conf '{"s3_bucket": "my-bucket"}'
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk import Param, dag
+from airflow.sdk import Asset, Param, dag
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
@@ -67,6 +68,7 @@ def sentinel2_daily() -> None:
         on_empty="skip",
         s3_bucket="{{ params.s3_bucket }}",
         s3_prefix=f"sentinel2/{DAY}",
+        outlets=[Asset("sentinel2_daily")],
     )
 
 

@@ -49,7 +49,9 @@ LANES = (
 
 NOT_RUN = {
     "country_mosaic": "it is a download for many workers; trigger it after `make up`",
+    "on_new_image": "new images start it; unpause it after `make up`",
     "sentinel2_ingestion": "it downloads a month, day by day; trigger it after `make up`",
+    "sentinel2_statistics": "sentinel2_daily starts it; unpause both after `make up`",
 }
 
 

@@ -1,13 +1,14 @@
-"""Functions for your own image functions: cloud masks, Landsat's scales, composites, many regions.
+"""Functions for your own image functions: cloud masks, Landsat's scales, composites; and for DAGs.
 
 Import them, or copy what you need: each is a few lines of Earth Engine's own client. All but
-:func:`downloads_of_regions` run where Earth Engine is initialised, which is so in a function that
-is passed as ``image`` or decorated with ``@task.earthengine_to_s3``.
+:func:`downloads_of_regions` and :func:`downloads_of_events` run where Earth Engine is initialised,
+which is so in a function that is passed as ``image`` or decorated with
+``@task.earthengine_to_s3``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -141,4 +142,32 @@ def downloads_of_regions(
     return [
         {**fields, "download_params": {**shared, "name": name, "region": region}}
         for name, region in regions.items()
+    ]
+
+
+def downloads_of_events(events: Mapping[Any, Iterable[Any]]) -> list[dict[str, Any]]:
+    """Return a download for each image that a watcher announced, to expand a task over.
+
+    An image that was announced more than once is downloaded once, as of its newest version. Events
+    of other origins, such as one that a person made, are passed over.
+
+    :param events: ``triggering_asset_events`` of the run.
+    """
+    newest: dict[str, Mapping[str, Any]] = {}
+    announced = (event for of_asset in events.values() for event in of_asset)
+    for image in (image for event in announced for image in _images(event)):
+        known = newest.setdefault(image["asset_id"], image)
+        if (image.get("version") or 0) > (known.get("version") or 0):
+            newest[image["asset_id"]] = image
+    return [dict(image["download"]) for image in newest.values()]
+
+
+def _images(event: Any) -> list[Mapping[str, Any]]:
+    """Return the images that a watcher's event names; none for any other event."""
+    payload = (event.extra or {}).get("payload")
+    images = payload.get("images") if isinstance(payload, Mapping) else None
+    return [
+        image
+        for image in (images if isinstance(images, list) else [])
+        if isinstance(image, Mapping) and {"asset_id", "download"} <= set(image)
     ]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.sdk.execution_time.context import OutletEventAccessors
+
 
 @dataclass
 class TaskInstance:
@@ -48,6 +50,7 @@ def task_context(clear_number: int = 0, **facts: Any) -> dict[str, Any]:
         "ti": ti,
         "dag": Dag(ti.dag_id),
         "dag_run": DagRun(ti.run_id, clear_number),
+        "outlet_events": OutletEventAccessors(),
         "data_interval_start": datetime(2026, 1, 1, tzinfo=UTC),
         "data_interval_end": datetime(2026, 1, 2, tzinfo=UTC),
     }

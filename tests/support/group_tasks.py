@@ -31,6 +31,7 @@ class Group:
     """The three tasks of a group in one run.
 
     :param clear_number: how often the run was cleared.
+    :param outlets: what Airflow sees of them once a task is done.
     """
 
     def __init__(self, run_id: str = "run", section_requests: int = 2, **fields: Any) -> None:
@@ -38,16 +39,19 @@ class Group:
         self.fields = {**fields, "section_requests": section_requests}
         self.clear_number = 0
         self.context: dict[str, Any] = {}
+        self.outlets: list[Any] = []
 
-    def _context(self, task: str, map_index: int = -1) -> Any:
+    def _execute(self, operator: Any, task: str, map_index: int = -1) -> Any:
         self.context = task_context(
             self.clear_number, run_id=self.run_id, task_id=f"group.{task}", map_index=map_index
         )
-        return self.context
+        result = operator.execute(self.context)
+        self.outlets = operator.outlets
+        return result
 
     def plan(self) -> list[dict[str, Any]]:
         operator = PlanSectionsOperator(task_id="plan", **self.fields)
-        sections: list[dict[str, Any]] = operator.execute(self._context("plan"))
+        sections: list[dict[str, Any]] = self._execute(operator, "plan")
         # What goes through XCom is JSON.
         return list(json.loads(json.dumps(sections)))
 
@@ -55,11 +59,11 @@ class Group:
         operator = FetchSectionOperator(
             task_id="fetch", section=section, **{**self.fields, **fields}
         )
-        operator.execute(self._context("fetch", section["section"]))
+        self._execute(operator, "fetch", section["section"])
 
     def publish(self, sections: Sequence[dict[str, Any]]) -> list[str]:
         operator = PublishSectionsOperator(task_id="publish", sections=sections, **self.fields)
-        uris: list[str] = operator.execute(self._context("publish"))
+        uris: list[str] = self._execute(operator, "publish")
         return uris
 
     def run(self) -> list[str]:

@@ -45,11 +45,13 @@ PUBLIC = {
         "TruncatedBodyError",
     },
     "hooks.earthengine": {"DownloadId", "EarthEngineHook", "RetryPolicy"},
+    "operators.asset_event": {"EarthEngineAssetEventOperator"},
     "operators.drift": {"EarthEngineDriftOperator"},
     "operators.list_due_markers": {"EarthEngineListDueMarkersOperator"},
     "operators.list_images": {"EarthEngineListImagesOperator"},
     "rasters": {"open_raster"},
     "recipes": {
+        "downloads_of_events",
         "downloads_of_regions",
         "mask_by_cloud_score",
         "mask_by_scene_class",

@@ -22,7 +22,8 @@ from airflow_provider.earthengine.download.fields.layout import ITEM_SUFFIXES
 from airflow_provider.earthengine.download.fields.source import SOURCE_IMAGES, ListedImage
 from airflow_provider.earthengine.download.foreign import Foreign
 from airflow_provider.earthengine.download.publish.below_prefix import Place, read_below
-from airflow_provider.earthengine.download.publish.record import FINGERPRINT, TIME_SOURCE
+from airflow_provider.earthengine.download.publish.published_data import TIME_SOURCE
+from airflow_provider.earthengine.download.publish.record import FINGERPRINT
 
 Versions = Mapping[str, int | None]
 """The current version of each asset by its id; vanished assets are not in it."""

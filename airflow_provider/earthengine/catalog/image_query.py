@@ -31,7 +31,7 @@ from airflow_provider.earthengine.exceptions import (
 
 TIME_START = "system:time_start"
 VERSION = "system:version"
-_COLUMNS = ("system:index", TIME_START, VERSION)
+LISTED_COLUMNS = ("system:index", TIME_START, VERSION)
 _COVERAGE = "earthengine:coverage_percent"
 # The error of outlines in metres; and the tolerance that it needs, so that 100 % can be reached.
 _MAX_ERROR_METRES = 1
@@ -102,8 +102,8 @@ class ImageQuery:
         if self.limit is not None:
             images = images.limit(self.limit)
         # Only the index is required: an image without a time is still listed.
-        columns = ee.Reducer.toList(len(_COLUMNS), len(_COLUMNS) - 1)
-        rows = images.reduceColumns(columns, list(_COLUMNS)).get("list")
+        columns = ee.Reducer.toList(len(LISTED_COLUMNS), len(LISTED_COLUMNS) - 1)
+        rows = images.reduceColumns(columns, list(LISTED_COLUMNS)).get("list")
         return ee.List([rows, *self._known_properties()])
 
     def _candidates(self) -> Any:
@@ -170,8 +170,17 @@ def read_listing(query: ImageQuery, answer: Any) -> Listing:
     """
     with reading_answer("a collection"):
         rows, names, counts = Foreign(answer).items(3)
-        images = tuple(_read_row(query.collection, *row.items(3)) for row in rows.items())
+        images = _read_rows(query.collection, rows)
         return Listing(images, tuple(_odd_conditions(query, names, counts)))
+
+
+def read_rows(query: ImageQuery, answer: Any) -> tuple[ListedImage, ...]:
+    """Return the images in the rows of a listing.
+
+    :raises ServiceUnavailableError: if they are no such rows.
+    """
+    with reading_answer("a collection"):
+        return _read_rows(query.collection, Foreign(answer))
 
 
 def read_version(version: Foreign) -> int | None:
@@ -180,6 +189,10 @@ def read_version(version: Foreign) -> int | None:
     :raises ForeignValueError: if it is not a version.
     """
     return None if version.is_absent else version.whole(least=0)
+
+
+def _read_rows(collection: str, rows: Foreign) -> tuple[ListedImage, ...]:
+    return tuple(_read_row(collection, *row.items(3)) for row in rows.items())
 
 
 def _read_row(collection: str, index: Foreign, start: Foreign, version: Foreign) -> ListedImage:

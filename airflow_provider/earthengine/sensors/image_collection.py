@@ -38,11 +38,9 @@ from airflow_provider.earthengine.one_line import one_line
 from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.query_fields import QueryFields
 from airflow_provider.earthengine.triggers.image_collection import (
-    FAILED,
-    FOUND,
-    TIMED_OUT,
     EarthEngineImageCollectionTrigger,
 )
+from airflow_provider.earthengine.triggers.image_wait import FAILED, FOUND, TIMED_OUT
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

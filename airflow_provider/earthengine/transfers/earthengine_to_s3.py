@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider.earthengine.download.fields.check_fields import check_literals
 from airflow_provider.earthengine.download.fields.image import ImageFunction
 from airflow_provider.earthengine.download.fields.job import DownloadFields, Job, Worker, read_job
+from airflow_provider.earthengine.download.fields.literals import is_literal
 from airflow_provider.earthengine.download.fields.on_empty import FAIL, read_on_empty
 from airflow_provider.earthengine.download.fields.region_file import MAX_BYTE_COUNT
 from airflow_provider.earthengine.download.fields.values import read_boolean
@@ -20,6 +21,15 @@ from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
 from airflow_provider.earthengine.links.download import CatalogLink, ItemLink, ObjectLink
+from airflow_provider.earthengine.task.asset_events import (
+    CHANGED,
+    EVENT,
+    announce,
+    describe_published,
+    is_of_this_task,
+    read_asset_events,
+    without_assets,
+)
 from airflow_provider.earthengine.task.download import Downloader, log_plan
 from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
@@ -49,6 +59,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
 
     Returns the ``s3://`` URIs of the rasters; the item's URI is under the XCom key ``item``, and
     under ``summary`` is what the task's page shows: picture, footprint, files, bands, warnings.
+    Under ``event`` is what an event of an asset among the ``outlets`` says.
 
     :param image: an asset id; the output of ``ee.Image.serialize()``, as JSON text or parsed; or a
         function that returns an ``ee.Image``. (templated)
@@ -87,6 +98,10 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         it has at most 36 KiB, and is made of the smallest overview. (templated)
     :param plan_only: only log the requests, bytes and files of the download and push them under the
         XCom key ``plan``; fetch and publish nothing. (templated)
+    :param asset_events: when the assets among the ``outlets`` have an event: "changed", only if
+        this run published the item; or "always", also if it was there. A dict also says what its
+        partition is: ``{"when": "always", "partition_key": "none"}``; by default "date", that of
+        the data. (templated)
     :param earthengine_conn_id: the Earth Engine connection. (templated)
     :param aws_conn_id: the AWS connection; its endpoint and role are used. (templated)
     """
@@ -108,6 +123,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         "limits",
         "quicklook",
         "plan_only",
+        "asset_events",
         "earthengine_conn_id",
         "aws_conn_id",
     )
@@ -121,10 +137,13 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         "record": "json",
         "s3_extra_args": "json",
         "limits": "json",
+        "asset_events": "json",
     }
     operator_extra_links: Collection[BaseOperatorLink] = (ItemLink(), ObjectLink(), CatalogLink())
     ui_color = "#dff0d8"
-    checked_fields = (*(each.name for each in dataclasses.fields(DownloadFields)), "plan_only")
+    checked_fields = (
+        *(each.name for each in dataclasses.fields(DownloadFields)), "plan_only", "asset_events"
+    )  # fmt: skip
     required_fields: ClassVar[Sequence[str]] = ("image", "download_params", "s3_bucket")
     # The name of the download, else the asset's, else the number. Each of the fields may be text
     # that is only read later, and what is not defined fails.
@@ -156,6 +175,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         limits: Mapping[str, Any] | str | None = None,
         quicklook: bool | str = True,
         plan_only: bool | str = False,
+        asset_events: str | Mapping[str, str] = CHANGED,
         earthengine_conn_id: str = EarthEngineHook.default_conn_name,
         aws_conn_id: str = "aws_default",
         **kwargs: Any,
@@ -178,6 +198,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         self.limits = limits
         self.quicklook = quicklook
         self.plan_only = plan_only
+        self.asset_events = asset_events
         self.earthengine_conn_id = earthengine_conn_id
         self.aws_conn_id = aws_conn_id
         self.check_literals()
@@ -188,6 +209,8 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         image = fields.get("image")
         # A mapped task has the function itself until it is made.
         check_literals({**fields, "image": ImageFunction(image)} if callable(image) else fields)
+        if "asset_events" in fields and is_literal(fields["asset_events"]):
+            read_asset_events(fields["asset_events"])
 
     @cached_property
     def _cancellation(self) -> Cancellation:
@@ -204,6 +227,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         """Publish the download, unless it already exists, and return the URIs."""
         started = time.monotonic()
         with self._failing_for_good(), self._hook(context) as hook:
+            events = read_asset_events(self.asset_events)
             job = self._read_job(hook, context)
             if read_boolean("plan_only", self.plan_only):
                 return self._push_plan(job, hook, context)
@@ -212,8 +236,13 @@ class EarthEngineToS3Operator(ParseTimeChecks):
                 summary = summary_of(job, target, record, was_there=was_there, started=started)
         if was_there:
             self.log.info("Already published: %s", record.item_uri)
+        is_changed = not was_there or is_of_this_task(record, generation_of(context), context)
+        event = describe_published(record, is_changed=is_changed)
         context["ti"].xcom_push(key="item", value=record.item_uri)
         context["ti"].xcom_push(key="summary", value=summary)
+        context["ti"].xcom_push(key=EVENT, value=event)
+        # Airflow offers no other way to have no event of an asset.
+        self.outlets = announce(self.outlets, events, event, context)
         return list(record.uris)
 
     def _failing_for_good(self) -> AbstractContextManager[None]:
@@ -259,6 +288,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     def _push_plan(self, job: Job, hook: EarthEngineHook, context: Context) -> list[str]:
         plan = plan_job(job, hook)
         log_plan(plan)
+        self.outlets = without_assets(self.outlets)
         context["ti"].xcom_push(key="plan", value=plan.to_dict())
         return []
 

@@ -43,9 +43,11 @@ def earthengine_to_s3_group(
     :param task_args: arguments of all three tasks, for example ``{"retries": 3}``.
     :param fetch_args: arguments of the tasks that fetch, for example ``{"pool": "earthengine"}``.
     :param fields: those of :class:`EarthEngineToS3Operator`. Limits apply to each section, but for
-        ``max_requests`` and ``max_byte_count``, which apply to all of them.
+        ``max_requests`` and ``max_byte_count``, which apply to all of them. The ``outlets`` are
+        those of the task ``publish``: a group has one event of each.
     """
     fields = {**fields, "section_requests": section_requests, **(task_args or {})}
+    only_publish = {name: fields.pop(name) for name in ("outlets",) if name in fields}
     with TaskGroup(group_id=group_id) as group:
         plan = PlanSectionsOperator(task_id=PLAN, **fields)
         fetch = FetchSectionOperator.partial(
@@ -56,6 +58,7 @@ def earthengine_to_s3_group(
             sections=plan.output,
             # Nothing is fetched if the download is published, or small.
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+            **only_publish,
             **fields,
         )
         fetch >> publish

@@ -15,6 +15,7 @@ from airflow_provider.earthengine.download.fields.layout import check_cog
 from airflow_provider.earthengine.download.fields.literals import is_literal
 from airflow_provider.earthengine.download.fields.values import read_boolean, read_count
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
+from airflow_provider.earthengine.task.asset_events import without_assets
 from airflow_provider.earthengine.task.given_section import GivenSection, read_given
 from airflow_provider.earthengine.task.run import generation_of
 from airflow_provider.earthengine.task.sections import SectionTasks
@@ -83,6 +84,8 @@ class PlanSectionsOperator(SectionTask):
         """Return what to expand the fetching task over."""
         from airflow_provider.earthengine.download.publish import empty_dates
 
+        # An event is the task publish's alone, whatever outlets a DAG has by default.
+        self.outlets = without_assets(self.outlets)
         with self._failing_for_good(), self._hook(context) as hook:
             job = self._read_section_job(hook, context, None)
             if read_boolean("plan_only", self.plan_only):
@@ -114,6 +117,7 @@ class FetchSectionOperator(SectionTask):
 
     def execute(self, context: Context) -> None:  # type: ignore[override]  # It returns nothing.
         """Fetch the section."""
+        self.outlets = without_assets(self.outlets)
         with self._failing_for_good(), self._hook(context) as hook:
             given = read_given(self.section)
             job = self._read_section_job(hook, context, given)
@@ -142,6 +146,7 @@ class PublishSectionsOperator(SectionTask):
         return self._read_section_job(hook, context, given[0] if given else None)
 
     def _push_plan(self, *_: object) -> list[str]:
+        self.outlets = without_assets(self.outlets)
         return []
 
     def _publish(

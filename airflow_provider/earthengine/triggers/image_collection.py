@@ -1,211 +1,146 @@
-"""A trigger that waits until an image collection holds enough images: one request per poll.
+"""The trigger of image collections: it watches one for an asset, or waits for the sensor.
 
-It posts an expression that the sensor prepared, with google-auth and in a thread; it never opens a
-session of ``ee``, of which a process can have only one.
+It sends expressions with google-auth and in threads; it never opens a session of ``ee``, of which a
+process can have only one.
 """
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import json
-import random
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider.earthengine import limits
-from airflow_provider.earthengine.catalog.waiting import Sighting, Wait, read_sighting
-from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.exceptions import (
-    ConnectionConfigError,
-    PermanentError,
-    RequestRejectedError,
-    TransientError,
+from airflow_provider.earthengine.catalog.watching import check_watched, read_window
+from airflow_provider.earthengine.download.fields.values import (
+    is_unset,
+    read_number,
+    read_text,
+    read_time,
+    shown,
 )
-from airflow_provider.earthengine.hooks.computation import ExpressionClient
-from airflow_provider.earthengine.hooks.connection_config import read_connection
-from airflow_provider.earthengine.hooks.keys import secrets_of
-from airflow_provider.earthengine.triggers.request_threads import run_request
-
-FOUND, TIMED_OUT, FAILED = "found", "timed_out", "failed"
-"""The ``status`` of an event."""
-
-# Incremented when the meaning of a keyword argument changes; see _read_arguments.
-VERSION = 1
-DEADLINE_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
-# The wait's last request, when its time is up, may take so long; a poll is answered in a second.
-_LAST_LOOK_SECONDS = 5.0
-# And so long with the wait for a thread, as many waits may end together: enough for 600 of them.
-# Airflow itself ends a wait two minutes after its deadline.
-_LAST_TURN_SECONDS = 30.0
-# Sensors of one DAG start in the same second, and should not keep polling together.
-_JITTER = 0.25
-_POLICY = RetryPolicy()
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+from airflow_provider.earthengine.triggers.image_wait import ImageCollectionWait
+from airflow_provider.earthengine.triggers.image_watch import MemoryStore, Watch, watch
 
 
-class EarthEngineImageCollectionTrigger(BaseTrigger):
-    """Fire when a collection holds enough images, optionally unchanged for a while, or time is up.
+class WatchFieldError(DownloadParamsError, TypeError):
+    """A watcher's field can never be right: the import error of its DAG file.
 
-    The event is a dict: ``status`` ("found", "timed_out", "failed"), ``image_count`` (None if it
-    was never seen), ``message``, and ``error``, the name of the exception if it failed.
+    It is also a TypeError: Airflow's triggerer outlives no other error of a trigger that it makes.
+    """
 
-    All its state is in these arguments. A triggerer that takes over continues where the sensor
-    ended: a quiet period continues if the images are still those of ``seen``, else it restarts.
 
-    :param expression: ``ImageQuery.availability()``, serialised to JSON text.
-    :param wait: what the sensor waits for: ``collection``, ``min_images``, ``quiet_seconds``.
-    :param poll_seconds: the interval between requests, plus or minus a quarter.
-    :param deadline: when the wait ends at the latest, in seconds since 1970.
-    :param seen: the fields of the Sighting of the sensor's first check; None: there was none.
+class EarthEngineImageCollectionTrigger(BaseEventTrigger):
+    """Watch a collection for an asset: an event whenever images are new or reprocessed.
+
+    ::
+
+        trigger = EarthEngineImageCollectionTrigger(
+            collection="COPERNICUS/S2_SR_HARMONIZED",
+            region=[-122.0859, 37.0436, -122.0626, 37.0586],
+            filters={"CLOUDY_PIXEL_PERCENTAGE": {"lt": 20}},
+        )
+        scenes = Asset("scenes", watchers=[AssetWatcher(name="earthengine", trigger=trigger)])
+
+    The extra of an event has a ``payload`` with ``images``, each with its ``key``, ``asset_id``,
+    ``version``, ``update_time`` and ``start_time``, and ``download``, the fields of
+    ``EarthEngineToS3Operator``. An image is announced at least once; if it is announced again, its
+    ``key`` is the same. No field is rendered.
+
+    With the sensor's own arguments it is the sensor's, and has a single event.
+
+    :param collection: the asset id of an image collection.
+    :param region: images intersect it: GeoJSON, ``[west, south, east, north]``, a ring, or the
+        asset id of a table; None: everywhere.
+    :param filters: conditions on properties, as of ``EarthEngineListImagesOperator``.
+    :param start: images start at or after it; None: the window moves.
+    :param end: images start before it; None: the window has no end.
+    :param days: how long before the present a window without start begins.
+    :param since: at the first look, images that were ingested since then count as new; None: what
+        is there is not new.
+    :param poll_seconds: the interval between requests, which watchers of the same images share.
     :param earthengine_conn_id: the Earth Engine connection.
-    :param version: of these arguments.
-    :param unknown: arguments of another version of this package.
+    :param wait: the sensor's arguments.
     """
 
     def __init__(
         self,
         *,
-        expression: str = "",
-        wait: dict[str, Any] | None = None,
-        poll_seconds: float = 60.0,
-        deadline: float = 0.0,
-        seen: dict[str, Any] | None = None,
+        collection: str | None = None,
+        region: Any = None,
+        filters: Mapping[str, Any] | None = None,
+        start: Any = None,
+        end: Any = None,
+        days: float = 30.0,
+        since: Any = None,
+        poll_seconds: float = 300.0,
         earthengine_conn_id: str = "earthengine_default",
-        version: int = VERSION,
-        **unknown: Any,
+        **wait: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow annotates little here
-        self.expression = expression
-        self.wait = wait
-        self.poll_seconds = poll_seconds
-        self.deadline = deadline
-        self.seen = seen
-        self.earthengine_conn_id = earthengine_conn_id
-        self.version = version
-        self.unknown = unknown
+        self._wait: ImageCollectionWait | None = None
+        if collection is None and wait:
+            self._wait = ImageCollectionWait(
+                poll_seconds=poll_seconds, earthengine_conn_id=earthengine_conn_id, **wait
+            )
+            # As any trigger of a task, and unlike those of assets.
+            self.supports_triggerer_queue = True
+            return
+        if wait:
+            raise WatchFieldError(
+                f"A watcher has no field {', '.join(map(shown, wait))}.", field=next(iter(wait))
+            )
+        self._fields = {"collection": collection, "region": region, "filters": filters}
+        self._times = {"start": start, "end": end, "days": days, "since": since}
+        self._polling = {"poll_seconds": poll_seconds, "earthengine_conn_id": earthengine_conn_id}
+        try:
+            self._watch = self._read()
+        except DownloadParamsError as error:
+            raise WatchFieldError(error.message, **error.facts) from None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and its arguments: no secrets, and about the size of the expression."""
-        return f"{type(self).__module__}.{type(self).__qualname__}", {
-            "expression": self.expression,
-            "wait": self.wait,
-            "poll_seconds": self.poll_seconds,
-            "deadline": self.deadline,
-            "seen": self.seen,
-            "earthengine_conn_id": self.earthengine_conn_id,
-            "version": self.version,
-            **self.unknown,
-        }
+        """Return the class and its arguments, without secrets, as JSON holds them."""
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        if self._wait is not None:
+            return path, self._wait.arguments()
+        given = {**self._fields, **self._times, **self._polling}
+        return path, json.loads(json.dumps(given, default=str))
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield a single event."""
-        try:
-            event = await self._poll(*self._read_arguments(), await self._open_client())
-        except PermanentError as error:
-            event = _event(FAILED, None, str(error), error=type(error).__name__)
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # likewise
+        """Yield an event for each look that finds images; for the sensor, a single one."""
+        if self._wait is not None:
+            yield _event(await self._wait.end())
+            return
+        # Airflow sets it before; older ones have none.
+        store = MemoryStore(getattr(self, "asset_state_store", None), self._watch.memory_key)
+        async for payload in watch(self._watch, store):
+            yield _event(payload)
 
-    def _read_arguments(self) -> tuple[Wait, Sighting | None]:
-        """Return the wait, and what was seen so far.
+    def _read(self) -> Watch:
+        """Return what to watch.
 
-        :raises RequestRejectedError: if another version of this package wrote them differently.
+        :raises DownloadParamsError: if a field is invalid.
         """
-        problem = f"unknown: {', '.join(sorted(self.unknown))}" if self.unknown else ""
-        try:
-            if not problem and self.version == VERSION and self.expression and self.deadline:
-                return Wait(**(self.wait or {})), Sighting(**self.seen) if self.seen else None
-        except TypeError as error:
-            problem = str(error)
-        raise RequestRejectedError(
-            "This wait was started by another version of airflow-provider-earthengine, whose "
-            f"arguments this one does not understand ({problem or f'version {self.version}'}); "
-            "install the same version on workers and triggerer, and clear the task to start the "
-            "wait again."
+        window = read_window(self._times["start"], self._times["end"], self._times["days"])
+        check_watched(self._fields, window)
+        since, seconds = (
+            self._times["since"],
+            read_number("poll_seconds", self._polling["poll_seconds"]),
+        )
+        if seconds <= 0:
+            raise DownloadParamsError(
+                f"poll_seconds is {seconds}; write a number above 0.", field="poll_seconds"
+            )
+        return Watch(
+            fields=self._fields,
+            window=window,
+            since=None if is_unset(since) else read_time("since", since),
+            poll_seconds=seconds,
+            conn_id=read_text("earthengine_conn_id", self._polling["earthengine_conn_id"]),
         )
 
-    async def _open_client(self) -> ExpressionClient:
-        try:
-            connection = await BaseHook.aget_connection(self.earthengine_conn_id)
-        except AirflowNotFoundException:
-            raise ConnectionConfigError(
-                f"The connection {self.earthengine_conn_id!r} does not exist; create it."
-            ) from None
-        config = read_connection(self.earthengine_conn_id, connection)
-        if config.key_text:
-            await _mask(secrets_of(json.loads(config.key_text, strict=False)))
-        return ExpressionClient(config)
 
-    async def _poll(
-        self, wait: Wait, seen: Sighting | None, client: ExpressionClient
-    ) -> dict[str, Any]:
-        """Return the event, once the wait is over.
-
-        :raises PermanentError: if retrying will not help.
-        """
-        failures, failure, pause = 0, "", self._pause(wait, seen)
-        while True:
-            left = self.deadline - time.time()
-            is_last = pause >= left
-            await asyncio.sleep(max(0.0, min(pause, left)))
-            try:
-                answer = await self._ask(client, wait.action, is_last=is_last)
-                now = time.time()
-                before, seen = seen, read_sighting(answer, now).after(seen)
-            except TransientError as error:
-                failures, failure = failures + 1, str(error)
-                pause = _POLICY.wait_seconds(failures, error)
-                self.log.warning("Request %d in a row failed: %s", failures, error)
-            else:
-                if seen.ends(wait, now):
-                    return _event(FOUND, seen, f"Found {seen.describe(wait)}.")
-                if not seen.is_like(before):
-                    self.log.info("Found %s", seen.describe(wait))
-                failures, failure, pause = 0, "", self._pause(wait, seen)
-            if is_last or time.time() >= self.deadline:
-                return _event(TIMED_OUT, seen, _timed_out(wait, seen, failure))
-
-    async def _ask(self, client: ExpressionClient, action: str, *, is_last: bool) -> Any:
-        """Return the answer to one request, which does not outlive the wait."""
-        left = max(self.deadline - time.time(), _LAST_LOOK_SECONDS)
-        most = min(left, DEADLINE_SECONDS)
-
-        def send(seconds_left: float) -> Any:
-            return client.compute(self.expression, action, min(most, seconds_left))
-
-        within = _LAST_TURN_SECONDS if is_last else most
-        return await run_request(self.earthengine_conn_id, action, within, send, client.interrupt)
-
-    def _pause(self, wait: Wait, seen: Sighting | None) -> float:
-        """Return the seconds until the next request: a poll, or the end of a quiet period."""
-        pause = self.poll_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
-        if seen is None or seen.image_count < wait.min_images:
-            return pause
-        return min(pause, max(0.0, seen.quiet_at(wait) - time.time()))
-
-
-async def _mask(secrets: Iterator[str]) -> None:
-    # Airflow 3.1 has no such function; there, only its own masking of the extra applies.
-    mask: Any = getattr(importlib.import_module("airflow.sdk.log"), "amask_secret", None)
-    for secret in secrets if mask else ():
-        await mask(secret)
-
-
-def _event(status: str, seen: Sighting | None, message: str, *, error: str = "") -> dict[str, Any]:
-    return {
-        "status": status,
-        "image_count": seen.image_count if seen else None,
-        "message": message,
-        "error": error,
-    }
-
-
-def _timed_out(wait: Wait, seen: Sighting | None, failure: str) -> str:
-    found = (
-        f"found {seen.describe(wait)}" if seen else f"no answer about images of {wait.collection}"
-    )
-    last = f" The last request failed: {failure}" if failure else ""
-    return f"The wait timed out: {found}.{last}"
+def _event(payload: dict[str, Any]) -> TriggerEvent:
+    return TriggerEvent(payload)  # type: ignore[no-untyped-call]  # likewise

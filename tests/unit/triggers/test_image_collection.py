@@ -17,10 +17,11 @@ from airflow.serialization.serialized_objects import BaseSerialization
 
 from airflow_provider.earthengine.catalog.waiting import Wait, read_sighting
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.triggers import image_collection
+from airflow_provider.earthengine.triggers import image_wait
 from airflow_provider.earthengine.triggers.image_collection import (
     EarthEngineImageCollectionTrigger,
 )
+from airflow_provider.earthengine.triggers.image_wait import ImageCollectionWait
 from tests.unit.hooks.scripted_earthengine import (
     COMPUTE,
     TOKEN,
@@ -178,7 +179,7 @@ def without_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         bounds.append(high)
         return 0.0
 
-    monkeypatch.setattr(image_collection, "_POLICY", RetryPolicy(uniform=uniform))
+    monkeypatch.setattr(image_wait, "_POLICY", RetryPolicy(uniform=uniform))
     return bounds
 
 
@@ -333,8 +334,8 @@ def test_a_triggerer_that_stops_is_not_held_up_by_a_question(server: ScriptedEar
 
 
 def test_polls_keep_apart() -> None:
-    trigger = make_trigger(poll_seconds=100)
-    pauses = {trigger._pause(Wait("A/B", 1), None) for _ in range(50)}
+    wait = ImageCollectionWait(poll_seconds=100)
+    pauses = {wait._pause(Wait("A/B", 1), None) for _ in range(50)}
     assert len(pauses) == 50
     assert 75 <= min(pauses) < 95
     assert 105 < max(pauses) <= 125

@@ -14,7 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider.earthengine.catalog.waiting import Sighting
 from airflow_provider.earthengine.exceptions import FetchTimeoutError
-from airflow_provider.earthengine.triggers import image_collection
+from airflow_provider.earthengine.triggers import image_wait
 from airflow_provider.earthengine.triggers.image_collection import (
     EarthEngineImageCollectionTrigger,
 )
@@ -124,8 +124,8 @@ def comes_true(condition: Any) -> bool:
 
 def test_a_last_look_is_short(silent: SilentListener, monkeypatch: pytest.MonkeyPatch) -> None:
     """The triggerer was away at the deadline; what the sensor saw is still told."""
-    assert 0 < image_collection._LAST_LOOK_SECONDS < image_collection._LAST_TURN_SECONDS <= 60
-    monkeypatch.setattr(image_collection, "_LAST_LOOK_SECONDS", 0.3)
+    assert 0 < image_wait._LAST_LOOK_SECONDS < image_wait._LAST_TURN_SECONDS <= 60
+    monkeypatch.setattr(image_wait, "_LAST_LOOK_SECONDS", 0.3)
     trigger = make_trigger("silent", -3600.0)
     trigger.seen = vars(Sighting(1, None, 5.0))
     started = time.monotonic()

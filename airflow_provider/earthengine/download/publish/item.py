@@ -31,13 +31,13 @@ from airflow_provider.earthengine.download.plan.crs import resolve_crs
 from airflow_provider.earthengine.download.plan.image_info import ImageInfo
 from airflow_provider.earthengine.download.publish.files import LocalFile
 from airflow_provider.earthengine.download.publish.footprint import footprint
+from airflow_provider.earthengine.download.publish.published_data import TIME_SOURCE
 from airflow_provider.earthengine.download.publish.record import (
     ALL_MASKED,
     ETAG,
     FINGERPRINT,
     GENERATION,
     SHA256_MULTIHASH,
-    TIME_SOURCE,
     WARNINGS,
     StoredObject,
 )

@@ -11,13 +11,16 @@ from airflow_provider.earthengine.download.bucket.objects import ListedObject
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.source import SOURCE_IMAGES, collections_of
 from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError, parse_json
+from airflow_provider.earthengine.download.publish.published_data import (
+    PublishedData,
+    read_published_data,
+)
 from airflow_provider.earthengine.download.publish.writers import Writer
 from airflow_provider.earthengine.exceptions import ObjectExistsError
 
 FINGERPRINT = "earthengine:fingerprint"
 GENERATION = "earthengine:generation"
 ETAG = "earthengine:etag"
-TIME_SOURCE = "earthengine:time_source"
 WARNINGS = "earthengine:warnings"
 ALL_MASKED = "earthengine:all_masked"
 """The names of the rasters that have no valid pixel."""
@@ -96,6 +99,7 @@ class CommitRecord:
     thumbnail: StoredThumbnail | None = field(default=None, compare=False)
     item: Foreign = field(default=Foreign(None), compare=False, repr=False)
     request_count: int | None = field(default=None, compare=False)
+    data: PublishedData = field(default_factory=PublishedData)
 
     @property
     def writer(self) -> Writer:
@@ -158,6 +162,7 @@ def read_item(destination: Destination, item: Foreign, etag: str) -> CommitRecor
         all_masked=tuple(each.text() for each in _listed(properties.at(ALL_MASKED))),
         thumbnail=_read_thumbnail(destination, described),
         item=item,
+        data=read_published_data(item),
     )
 
 

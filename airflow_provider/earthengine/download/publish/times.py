@@ -17,6 +17,7 @@ from airflow_provider.earthengine.download.fields.record import RECORD_TIMES
 from airflow_provider.earthengine.download.fields.source import KnownSource
 from airflow_provider.earthengine.download.fields.values import shown
 
+UNKNOWN_SOURCE = "unknown"
 TIME_START, TIME_END = "system:time_start", "system:time_end"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,7 +70,7 @@ def choose_times(
         return DataTimes("record", *moments)
     if data_interval and data_interval[0] < data_interval[1]:
         return DataTimes("data_interval", None, *data_interval)
-    return DataTimes("unknown", None, *_ANY_TIME)
+    return DataTimes(UNKNOWN_SOURCE, None, *_ANY_TIME)
 
 
 def remarks_on_times(
