@@ -175,6 +175,15 @@ def get_provider_info() -> dict[str, Any]:
                 "class-name": f"{_PACKAGE}.decorators.earthengine_to_s3.earthengine_to_s3_task",
             }
         ],
+        "asset-uris": [
+            {
+                "schemes": ["earthengine"],
+                "handler": f"{_PACKAGE}.hooks.lineage.sanitize_uri",
+                "factory": f"{_PACKAGE}.hooks.lineage.create_asset",
+                "to_openlineage_converter": f"{_PACKAGE}.hooks.lineage"
+                ".convert_asset_to_openlineage",
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": "earthengine",
