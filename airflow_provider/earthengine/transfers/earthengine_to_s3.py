@@ -19,6 +19,7 @@ from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
 from airflow_provider.earthengine.task.download import Downloader, log_plan
+from airflow_provider.earthengine.task.lineage_method import LineageOfDownload
 from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
 from airflow_provider.earthengine.task.run import (
@@ -28,6 +29,7 @@ from airflow_provider.earthengine.task.run import (
     run_of,
     workload_tag_of,
 )
+from airflow_provider.earthengine.task.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 
-class EarthEngineToS3Operator(ParseTimeChecks):
+class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
     """Download an Earth Engine image and publish it, verified and recorded, in S3.
 
     The objects are ``<s3_prefix>/<base>.tif``, ``<base>.<band>.tif``, ``<base>.npy`` or
@@ -78,7 +80,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
     :param limits: hard limits, and how large downloads are split and resumed: max_requests,
         max_byte_count, max_concurrent_requests, attempt_seconds, total_seconds, resume,
-        staging_prefix and tile_byte_count; the page "Rasters of any size" describes each.
+        staging_prefix, tile_byte_count and profile; the page "Rasters of any size" describes each.
         (templated)
     :param plan_only: only log the requests, bytes and files of the download and push them under the
         XCom key ``plan``; fetch and publish nothing. (templated)
@@ -194,11 +196,12 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     def execute(self, context: Context) -> list[str]:
         """Publish the download, unless it already exists, and return the URIs."""
         with self._failing_for_good(), self._hook(context) as hook:
-            job = self._read_job(hook, context)
+            job = self._lineage.job = self._read_job(hook, context)
             if read_boolean("plan_only", self.plan_only):
                 return self._push_plan(job, hook, context)
             with self._open_target(job, context) as target:
                 record, was_there = self._publish(hook, job, target, context)
+            self._lineage.publish(record, was_there=was_there, hook=hook)
         if was_there:
             self.log.info("Already published: %s", record.item_uri)
         context["ti"].xcom_push(key="item", value=record.item_uri)
@@ -218,7 +221,8 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         return self._downloader(hook, context).publish_once(job, target)
 
     def _downloader(self, hook: EarthEngineHook, context: Context) -> Downloader:
-        return Downloader(hook, self._cancellation, partial(run_of, context))
+        telemetry = Telemetry(hook.meter, context)
+        return Downloader(hook, self._cancellation, partial(run_of, context), telemetry)
 
     def _hook(self, context: Context) -> EarthEngineHook:
         hook = EarthEngineHook(
@@ -226,6 +230,8 @@ class EarthEngineToS3Operator(ParseTimeChecks):
             retry_policy=RetryPolicy(sleep=self._cancellation.sleep),
             workload_tag=workload_tag_of(context),
         )
+        # The task reports what it reads, once.
+        hook.reports_lineage = False
         self._cancellation.call_when_cancelled(hook.interrupt)
         return hook
 

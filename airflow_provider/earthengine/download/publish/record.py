@@ -11,7 +11,12 @@ from airflow_provider.earthengine.download.bucket.objects import ListedObject
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.source import SOURCE_IMAGES, collections_of
 from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError, parse_json
+from airflow_provider.earthengine.download.publish.recorded_lineage import (
+    RecordedLineage,
+    read_lineage,
+)
 from airflow_provider.earthengine.download.publish.writers import Writer
+from airflow_provider.earthengine.download.usage import Usage
 from airflow_provider.earthengine.exceptions import ObjectExistsError
 
 FINGERPRINT = "earthengine:fingerprint"
@@ -21,6 +26,8 @@ TIME_SOURCE = "earthengine:time_source"
 WARNINGS = "earthengine:warnings"
 ALL_MASKED = "earthengine:all_masked"
 """The names of the rasters that have no valid pixel."""
+USAGE = "earthengine:usage"
+"""What it took to make the download: requests, refusals, bytes and tiles."""
 SHA256_MULTIHASH = "1220"
 """The prefix of a sha256 in a multihash. Source:
 https://github.com/stac-extensions/file#checksums, read 2026-11."""
@@ -70,6 +77,7 @@ class CommitRecord:
     collections: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
     all_masked: tuple[str, ...] = ()
+    lineage: RecordedLineage = field(default_factory=RecordedLineage, compare=False)
 
     @property
     def writer(self) -> Writer:
@@ -84,6 +92,14 @@ class CommitRecord:
             "warnings": list(self.warnings[:_MOST_WARNINGS]),
             "all_masked": list(self.all_masked),
         }
+
+
+def facts_of_usage(usage: Usage | None) -> dict[str, Any]:
+    """Return what an item records of the cost; nothing if it is not known."""
+    if usage is None:
+        return {}
+    profiles = {"profiles": list(usage.profiles)} if usage.profiles else {}
+    return {USAGE: {**usage.to_dict(), **profiles}}
 
 
 def is_listed(stored: StoredObject, listed: Mapping[str, ListedObject]) -> bool:
@@ -129,6 +145,7 @@ def read_item(destination: Destination, item: Foreign, etag: str) -> CommitRecor
         ),
         warnings=tuple(each.text() for each in _listed(properties.at(WARNINGS))),
         all_masked=tuple(each.text() for each in _listed(properties.at(ALL_MASKED))),
+        lineage=read_lineage(item),
     )
 
 

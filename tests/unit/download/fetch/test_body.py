@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import threading
@@ -17,6 +18,7 @@ from airflow_provider.earthengine.download.fetch import body as fetch
 from airflow_provider.earthengine.download.fetch.body import BodyRequest, FetchedBody, fetch_body
 from airflow_provider.earthengine.download.transport.connections import Cancellation
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
+from airflow_provider.earthengine.download.usage import Meter, Usage
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     DownloadCancelledError,
@@ -275,3 +277,20 @@ def test_progress_is_told(
     earth_engine.script = [answer(200, BODY)]
     run()
     assert "scene: 1,048,576 of 5120000 bytes" in caplog.text
+
+
+def test_every_try_is_counted_with_what_it_sent(earth_engine: EarthEngine, tmp_path: Path) -> None:
+    packed = gzip.compress(bytes(500_000))
+    earth_engine.script = [
+        google_error(429, "Too Many Requests"),
+        cut,
+        google_error(503, "Unavailable"),
+        answer(200, packed, Content_Encoding="gzip"),
+    ]
+    request = BodyRequest({}, "scene", tmp_path / "body", 2 * len(BODY), lambda _: None)
+    meter = Meter()
+    body = fetch_body(earth_engine, request, RetryPolicy(sleep=lambda _: None), meter=meter)
+    assert body.byte_count == 500_000
+    # As sent: half a body that was cut, and the packed one.
+    sent = len(BODY) // 2 + len(packed)
+    assert meter.usage == Usage(requests=4, refusals=1, byte_count=sent)
