@@ -182,10 +182,10 @@ class BodyFetcher:
             self._adapter.limit_silence(BODY_SILENCE_SECONDS)
             if response.status_code != 200:
                 raise_for_answer(response, request.what)
-            try:
-                return _write_body(response, request, self._count)
-            finally:
-                self._meter.count(Usage(byte_count=response.raw.tell()))
+            return _write_body(response, request, self._count, self._count_received)
+
+    def _count_received(self, byte_count: int) -> None:
+        self._meter.count(Usage(byte_count=byte_count))
 
 
 def fetch_body(
@@ -217,12 +217,13 @@ def _write_body(
     response: requests.Response,
     request: BodyRequest,
     count: Callable[[int], None] | None,
+    count_received: Callable[[int], None],
 ) -> int:
     byte_count = 0
     announced = response.headers.get("Content-Length", "")
     next_progress = time.monotonic() + PROGRESS_SECONDS
     with _part_of(request.path).open("wb") as file:
-        for chunk in decoded(response, CHUNK_BYTE_COUNT):
+        for chunk in decoded(response, CHUNK_BYTE_COUNT, count_received):
             byte_count += len(chunk)
             if byte_count > request.max_byte_count:
                 raise RasterMismatchError(

@@ -60,6 +60,26 @@ def cut(handler: BaseHTTPRequestHandler) -> None:
     answer(200, BODY[: len(BODY) // 2], Content_Length=str(len(BODY)))(handler)
 
 
+def in_chunks(content: bytes, *, cut: bool = False) -> Answer:
+    """Return an answer of gzip in two chunks, whose length nobody announces.
+
+    :param cut: whether the connection ends after the first one.
+    """
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.protocol_version = "HTTP/1.1"
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        for chunk in (content[:100],) if cut else (content[:100], content[100:], b""):
+            handler.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        handler.close_connection = True
+
+    return send
+
+
 def reset(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
@@ -285,12 +305,13 @@ def test_every_try_is_counted_with_what_it_sent(earth_engine: EarthEngine, tmp_p
         google_error(429, "Too Many Requests"),
         cut,
         google_error(503, "Unavailable"),
-        answer(200, packed, Content_Encoding="gzip"),
+        in_chunks(packed, cut=True),
+        in_chunks(packed),
     ]
     request = BodyRequest({}, "scene", tmp_path / "body", 2 * len(BODY), lambda _: None)
     meter = Meter()
     body = fetch_body(earth_engine, request, RetryPolicy(sleep=lambda _: None), meter=meter)
     assert body.byte_count == 500_000
-    # As sent: half a body that was cut, and the packed one.
-    sent = len(BODY) // 2 + len(packed)
-    assert meter.usage == Usage(requests=4, refusals=1, byte_count=sent)
+    # As sent: half a body that was cut, and the packed one, once in part and once whole.
+    sent = len(BODY) // 2 + 100 + len(packed)
+    assert meter.usage == Usage(requests=5, refusals=1, byte_count=sent)
