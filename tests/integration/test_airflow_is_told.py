@@ -29,6 +29,9 @@ from stack.emulator import earthengine_connection
 from stack.seaweedfs import SeaweedFS
 from tests.support.expected import SENTINEL2_ID
 
+# All look at one run.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("Airflow is told")]
+
 BUCKET = "observed-downloads"
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 
