@@ -180,6 +180,15 @@ def get_provider_info() -> dict[str, Any]:
             f"{_PACKAGE}.links.download.{name}"
             for name in ("ItemLink", "ObjectLink", "CatalogLink")
         ],
+        "asset-uris": [
+            {
+                "schemes": ["earthengine"],
+                "handler": f"{_PACKAGE}.hooks.lineage.sanitize_uri",
+                "factory": f"{_PACKAGE}.hooks.lineage.create_asset",
+                "to_openlineage_converter": f"{_PACKAGE}.hooks.lineage"
+                ".convert_asset_to_openlineage",
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": "earthengine",

@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.client import DownloadId, read_download_id
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
+from airflow_provider.earthengine.download.usage import Meter
 from airflow_provider.earthengine.exceptions import (
     DownloadCancelledError,
     DownloadParamsError,
@@ -33,6 +34,7 @@ from airflow_provider.earthengine.hooks.connection_config import (
 from airflow_provider.earthengine.hooks.connection_form import form_behaviour, form_widgets
 from airflow_provider.earthengine.hooks.connection_trial import advice, compute_one
 from airflow_provider.earthengine.hooks.keys import secrets_of
+from airflow_provider.earthengine.hooks.lineage import report_computation
 from airflow_provider.earthengine.hooks.session import SESSION, SessionSettings, run_in_session
 from airflow_provider.earthengine.hooks.translation import translated
 
@@ -71,6 +73,8 @@ class EarthEngineHook(BaseHook):
     default_conn_name = "earthengine_default"
     conn_type = "earthengine"
     hook_name = "Google Earth Engine"
+    reports_lineage = True
+    """Whether what is read through this hook is an input of the task that uses it."""
 
     def __init__(
         self,
@@ -85,6 +89,7 @@ class EarthEngineHook(BaseHook):
         self.retry_policy = retry_policy
         self.deadline_seconds = deadline_seconds
         self.workload_tag = workload_tag
+        self.meter = Meter()
         self._pool: ThreadPoolExecutor | None = None
         self._pool_lock = threading.Lock()
         self._is_interrupted = False
@@ -129,13 +134,14 @@ class EarthEngineHook(BaseHook):
 
         It is for callers that retry themselves.
         """
-        once = dataclasses.replace(self.retry_policy, attempts=1)
-        return EarthEngineHook(
+        once = EarthEngineHook(
             self.earthengine_conn_id,
-            retry_policy=once,
+            retry_policy=dataclasses.replace(self.retry_policy, attempts=1),
             deadline_seconds=self.deadline_seconds,
             workload_tag=self.workload_tag,
         )
+        once.meter, once.reports_lineage = self.meter, False
+        return once
 
     def interrupt(self) -> None:
         """Interrupt the requests in flight, and send no more for this hook.
@@ -203,14 +209,21 @@ class EarthEngineHook(BaseHook):
             with translated("compute a value", refused=RequestRejectedError):
                 return client.data.computeValue(obj)
 
-        return self._run(compute)
+        value = self._run(compute)
+        self._report(obj)
+        return value
+
+    def _report(self, computed: Any) -> None:
+        """Report the assets that a computation has read to Airflow's hook lineage."""
+        if self.reports_lineage:
+            report_computation(self, computed)
 
     def test_connection(self) -> tuple[bool, str]:
         """Return whether Earth Engine computes a value; if not, what is wrong and what to do."""
         once = dataclasses.replace(self.retry_policy, attempts=1)
         try:
             # Only a computation shows whether the project can be used.
-            self._run(compute_one, policy=once, deadline_seconds=TEST_SECONDS)
+            self._run(compute_one, policy=once, settings=self._settings(TEST_SECONDS))
         except AirflowNotFoundException:
             return False, f"The connection {self.earthengine_conn_id!r} does not exist; create it."
         except EarthEngineProviderError as error:
@@ -235,15 +248,15 @@ class EarthEngineHook(BaseHook):
         operation: Callable[[Any], T],
         *,
         policy: RetryPolicy | None = None,
-        deadline_seconds: float | None = None,
+        settings: SessionSettings | None = None,
     ) -> T:
         """Return the operation's result for the ``ee`` module; open, hold and retry as needed."""
-        policy = policy or self.retry_policy
         return run_in_session(
             self._tagged(operation),
-            self._settings(deadline_seconds),
-            policy,
+            settings or self._settings(),
+            policy or self.retry_policy,
             self._check_interruption,
+            self.meter,
         )
 
     def _tagged(self, operation: Callable[[Any], T]) -> Callable[[Any], T]:
@@ -262,9 +275,9 @@ class EarthEngineHook(BaseHook):
                 answer = client.data.getDownloadId(dict(params))
             return read_download_id(answer)
 
-        return run_in_session(
-            self._tagged(create), settings, self.retry_policy, self._check_interruption
-        )
+        created = self._run(create, settings=settings)
+        self._report(params.get("image"))
+        return created
 
     def _call_back(
         self,

@@ -16,11 +16,12 @@ from airflow_provider.earthengine.download.foreign import Foreign
 from airflow_provider.earthengine.download.transport.answers import reading_answer
 from airflow_provider.earthengine.download.transport.redaction import install_secrets_filter
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
+from airflow_provider.earthengine.download.usage import Meter
 from airflow_provider.earthengine.exceptions import ConnectionConfigError
 from airflow_provider.earthengine.hooks.connection_config import ConnectionConfig
 from airflow_provider.earthengine.hooks.credentials import load_login
 from airflow_provider.earthengine.hooks.translation import translated
-from airflow_provider.earthengine.hooks.transport import BEFORE_REQUEST, Transport
+from airflow_provider.earthengine.hooks.transport import BEFORE_REQUEST, METER, Transport
 
 T = TypeVar("T")
 
@@ -170,19 +171,22 @@ def run_in_session(
     settings: SessionSettings,
     policy: RetryPolicy,
     before_request: Callable[[], None],
+    meter: Meter,
 ) -> T:
     """Return the operation's result for the ``ee`` module; open, hold and retry as needed.
 
     :param before_request: called before each request; may raise.
+    :param meter: counts the requests.
     """
 
     def attempt() -> T:
         # Held per try, not during waits, when a hook of another connection may take it.
-        with SESSION.hold(settings) as client:
+        with meter.counting_refusals(), SESSION.hold(settings) as client:
             return operation(client)
 
-    token = BEFORE_REQUEST.set(before_request)
+    token, counting = BEFORE_REQUEST.set(before_request), METER.set(meter)
     try:
         return policy.run(attempt)
     finally:
         BEFORE_REQUEST.reset(token)
+        METER.reset(counting)

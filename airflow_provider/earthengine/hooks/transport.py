@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from airflow_provider.earthengine.download.foreign import has_many_containers
+from airflow_provider.earthengine.download.transport.profiles import ASKING, read_profiles
+from airflow_provider.earthengine.download.usage import Meter, Usage
 from airflow_provider.earthengine.download.worker_limits import find_refusal
 from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 
@@ -27,6 +29,7 @@ MAX_REFUSAL_BYTE_COUNT = 1 << 20
 POOL_CONNECTIONS = 64
 
 _DESCRIPTION = "/$discovery/rest"
+_API_PATHS = (_DESCRIPTION, "/v1")
 _OK = 200
 
 
@@ -36,6 +39,8 @@ def _let_pass() -> None:
 
 # Called before each request; raises if the work was cancelled.
 BEFORE_REQUEST: ContextVar[Callable[[], None]] = ContextVar("before_request", default=_let_pass)
+# Counts the requests to Earth Engine; None: nobody asks.
+METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
 
 class _Answers(threading.local):
@@ -105,7 +110,15 @@ class Transport:
         BEFORE_REQUEST.get()()
         if described := self._described.pop(uri, None):
             return described
-        response, content = self._send(uri, method, body, headers)
+        meter = self._meter_for(uri)
+        if meter is None:
+            response, content = self._send(uri, method, body, headers)
+        else:
+            meter.count(Usage(requests=1))
+            asking = ASKING if meter.asks_profiles else {}
+            response, content = self._send(uri, method, body, {**(headers or {}), **asking})
+            if asking:
+                meter.count(Usage(profiles=read_profiles(response.headers)))
         ANSWERS.count += 1
         ANSWERS.last_status = response.status_code
         answer = _as_httplib2(response)
@@ -139,6 +152,12 @@ class Transport:
             if "CERTIFICATE_VERIFY_FAILED" in reason:
                 reason += "; for a private CA, set REQUESTS_CA_BUNDLE to its file"
             raise ConnectionError(f"{urlsplit(uri).hostname}: {reason}") from None
+
+    def _meter_for(self, uri: str) -> Meter | None:
+        """Return who counts a request; None for tokens, which may come from the same host."""
+        path = uri.removeprefix(self._endpoint_url)
+        is_of_api = path.startswith(_API_PATHS) and "/serviceAccounts/" not in path
+        return METER.get() if is_of_api else None
 
     def interrupt(self) -> None:
         """Interrupt every request in flight; safe in a signal handler."""

@@ -10,28 +10,34 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider.earthengine.download.fields.on_empty import PUBLISH
 from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
+from airflow_provider.earthengine.download.usage import Usage
 from airflow_provider.earthengine.exceptions import AllMaskedError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.one_line import one_line
 from airflow_provider.earthengine.task.run import scratch_place
+from airflow_provider.earthengine.task.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from airflow_provider.earthengine.download.fetch.fetching import Fetching
     from airflow_provider.earthengine.download.fetch.rasters import FetchedRasters
     from airflow_provider.earthengine.download.fetch.staged_tiles import StagedTiles
-    from airflow_provider.earthengine.download.fetch.tiles import Fetching
     from airflow_provider.earthengine.download.fields.job import Job
     from airflow_provider.earthengine.download.plan.requests import Download
     from airflow_provider.earthengine.download.publish.canvases import Canvases
     from airflow_provider.earthengine.download.publish.files import LocalFile
     from airflow_provider.earthengine.download.publish.item import Run
-    from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
+    from airflow_provider.earthengine.download.publish.record import (
+        CommitRecord,
+        StoredObject,
+        Target,
+    )
     from airflow_provider.earthengine.download.publish.standing import Standing
     from airflow_provider.earthengine.download.raster.block_canvas import CogForm
     from airflow_provider.earthengine.download.raster.facts import RasterFacts
@@ -69,11 +75,13 @@ class Downloader:
     :param cancellation: ends what is under way at any time.
     :param describe_run: takes a source and ``is_conditional``, whether the object store honours
         conditional writes; returns the run for the item.
+    :param telemetry: is told of each step; its meter is the hook's.
     """
 
     hook: EarthEngineHook
     cancellation: Cancellation
     describe_run: Callable[..., Run]
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     def publish_once(
         self,
@@ -107,7 +115,7 @@ class Downloader:
 
         started = time.monotonic()
         with scratch_directory(scratch_place()) as scratch:
-            plan = plan_job(job, self.hook)
+            plan = self.plan(job)
             from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
             from airflow_provider.earthengine.download.publish.canvases import Canvases
 
@@ -115,16 +123,29 @@ class Downloader:
                 target.bucket, job.limits, job.identity, plan.download, plan.info.version
             )
             with Canvases(target, scratch, form_of(plan), self.cancellation.check) as canvases:
-                fetched = self._fetch(plan, scratch, stage, canvases)
+                with self.step("fetch", job):
+                    fetched = self._fetch(plan, scratch, stage, canvases)
                 if fetched.is_all_masked and job.on_empty.all_masked != PUBLISH:
                     if stage is not None:
                         stage.sweep()
                     raise all_masked(job)
-                record = self._publish(plan, fetched, canvases, target, standing)
+                with self.step("publish", job):
+                    record = self._publish(plan, fetched, canvases, target, standing)
         if stage is not None:
             stage.sweep()
+        self.telemetry.done()
         log_record(record, started)
         return record
+
+    def step(self, name: str, job: Job) -> AbstractContextManager[None]:
+        """Tell of the block as a step of the download."""
+        return self.telemetry.step(name, job.destination.item_uri)
+
+    def plan(self, job: Job) -> Plan:
+        """Return the plan; see :func:`plan_job`."""
+        self.telemetry.meter.asks_profiles = job.limits.profile
+        with self.step("plan", job):
+            return plan_job(job, self.hook)
 
     def _fetch(
         self, plan: Plan, scratch: Path, stage: StagedTiles | None, canvases: Canvases
@@ -145,7 +166,7 @@ class Downloader:
 
     def fetching(self, plan: Plan, scratch: Path, stage: StagedTiles | None = None) -> Fetching:
         """Return what it takes to fetch the pixels of a plan."""
-        from airflow_provider.earthengine.download.fetch.tiles import Fetching
+        from airflow_provider.earthengine.download.fetch.fetching import Fetching
         from airflow_provider.earthengine.download.raster.integrity import (
             bound_block_cache,
             expect_pixel_coordinates,
@@ -164,6 +185,8 @@ class Downloader:
             policy=self.hook.retry_policy,
             cancellation=self.cancellation,
             stage=stage,
+            meter=self.telemetry.meter,
+            report=lambda progress: self.telemetry.report({"step": "fetch", **progress}),
         )
 
     def mark_masked(
@@ -207,29 +230,32 @@ class Downloader:
         target: Target,
         standing: Standing,
         confirm: Callable[[], object] | None,
+        spent: Usage | None = Usage(),  # noqa: B008 - frozen, so it can be shared
     ) -> CommitRecord:
         """Return the record of the files.
 
         :param plan: as it was done.
         :param confirm: called before anything becomes visible; raises to stop publishing.
+        :param spent: what other tasks spent on the files; None if they did not tell.
         """
         from airflow_provider.earthengine.download.publish.commit import publish_files
         from airflow_provider.earthengine.download.publish.item import Source, build_item
+        from airflow_provider.earthengine.download.publish.record import facts_of_usage
         from airflow_provider.earthengine.download.publish.thumbnails import draw_files
 
         job = plan.job
         quicklook = draw_files(files, job.image.asset_id) if job.quicklook else None
         target.bucket.find_out_conditions(job.destination.prefix)
-        describe = partial(
-            build_item,
-            job.destination,
-            job.identity,
-            Source(job.image, plan.info, job.params, job.record, job.source),
-            self.describe_run(job.source, is_conditional=target.bucket.is_conditional),
-            files,
-        )
-        record = publish_files(target, standing, files, describe, confirm, quicklook)
-        return dataclasses.replace(record, request_count=len(plan.download.tiles) or 1)
+        source = Source(job.image, plan.info, job.params, job.record, job.source)
+        run = self.describe_run(job.source, is_conditional=target.bucket.is_conditional)
+
+        def describe(stored: Sequence[StoredObject]) -> bytes:
+            # Counted now: the last requests were sent while the files were finished.
+            usage = None if spent is None else spent + self.telemetry.meter.usage
+            counted = dataclasses.replace(run, facts={**run.facts, **facts_of_usage(usage)})
+            return build_item(job.destination, job.identity, source, counted, files, stored)
+
+        return publish_files(target, standing, files, describe, confirm, quicklook)
 
 
 def form_of(plan: Plan) -> CogForm:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider.earthengine.download.fields.on_empty import PUBLISH
 from airflow_provider.earthengine.download.foreign import ForeignValueError
-from airflow_provider.earthengine.download.plan.plan import Plan, plan_job
+from airflow_provider.earthengine.download.plan.plan import Plan
 from airflow_provider.earthengine.exceptions import SectionsOutdatedError
 from airflow_provider.earthengine.task.download import (
     Downloader,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.sections.cut import Section, SectionPlan
     from airflow_provider.earthengine.download.sections.folder import SectionFolder
     from airflow_provider.earthengine.download.sections.record import RasterSection
+    from airflow_provider.earthengine.download.usage import Usage
 
 log = logging.getLogger(__name__)
 
@@ -99,12 +100,19 @@ class SectionTasks:
             log.info("Section %d of %d was fetched before.", given.section, given.count)
             return None
         try:
-            with self._scratch() as scratch:
+            with self.downloader.step("fetch", self.job), self._scratch() as scratch:
                 rasters = self._fetch(plan, section, folder, uploads, scratch)
-                record = SectionRecord(given.plan_id, given.section, self.generation, rasters)
+                record = SectionRecord(
+                    given.plan_id,
+                    given.section,
+                    self.generation,
+                    rasters,
+                    self.downloader.telemetry.meter.usage,
+                )
                 folder.write_record(record, scratch)
         except UploadConflictError:
             return self._check_published("the upload was aborted or completed")
+        self.downloader.telemetry.done()
         log.info("Fetched section %d of %d.", given.section, given.count)
         return None
 
@@ -131,6 +139,7 @@ class SectionTasks:
                 raise
             return done
         sweep_sections(self.target, prefix)
+        self.downloader.telemetry.done()
         log_record(record, started)
         return record
 
@@ -138,21 +147,22 @@ class SectionTasks:
         from airflow_provider.earthengine.download.sections.folder import sweep_sections
 
         plan, sections = self._replan(given)
-        with self._scratch() as scratch, ExitStack() as opened:
-            files = self._assemble(plan, sections, given.plan_id, scratch, opened)
+        publishing = self.downloader.step("publish", self.job)
+        with publishing, self._scratch() as scratch, ExitStack() as opened:
+            files, spent = self._assemble(plan, sections, given.plan_id, scratch, opened)
             is_masked = all(raster.is_all_masked for file in files for raster in file.rasters)
             if is_masked and self.job.on_empty.all_masked != PUBLISH:
                 sweep_sections(self.target, self.job.limits.staging_prefix)
                 raise all_masked(self.job)
             return self.downloader.publish(
                 plan, files, self.target, standing,
-                lambda: plan.check_unchanged(self.downloader.hook),
+                lambda: plan.check_unchanged(self.downloader.hook), spent,
             )  # fmt: skip
 
     def _plan(self) -> tuple[Plan, SectionPlan]:
         from airflow_provider.earthengine.download.sections.cut import cut_sections
 
-        plan = plan_job(self.job, self.downloader.hook)
+        plan = self.downloader.plan(self.job)
         return plan, cut_sections(plan.download, self.section_requests)
 
     def _replan(self, given: GivenSection) -> tuple[Plan, SectionPlan]:
@@ -228,19 +238,20 @@ class SectionTasks:
 
     def _assemble(
         self, plan: Plan, sections: SectionPlan, plan_id: str, scratch: Path, opened: ExitStack
-    ) -> tuple[SharedFile, ...]:
-        """Return the files, of which only the first parts are still to be sent."""
+    ) -> tuple[tuple[SharedFile, ...], Usage | None]:
+        """Return the files, of which only the first parts are still to be sent, and their cost."""
         from airflow_provider.earthengine.download.sections.assemble import Assembly
 
         assembly = Assembly(self._folder(plan_id), plan.download, sections, form_of(plan))
         uploads = assembly.read_uploads()
-        cogs = assembly.collect(uploads, scratch, opened)
+        cogs, spent = assembly.collect(uploads, scratch, opened)
         facts = [cog.describe() for cog in cogs]
         rasters = self.downloader.mark_masked(plan, plan.download, facts)
-        return tuple(
+        files = tuple(
             cog.file(self.target.bucket, upload, raster)
             for cog, upload, raster in zip(cogs, uploads, rasters, strict=True)
         )
+        return files, spent
 
     def _scratch(self) -> AbstractContextManager[Path]:
         from airflow_provider.earthengine.download.fetch.scratch import scratch_directory

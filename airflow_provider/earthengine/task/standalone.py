@@ -29,6 +29,7 @@ from airflow_provider.earthengine.exceptions import ConnectionConfigError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
 from airflow_provider.earthengine.task.download import Downloader
+from airflow_provider.earthengine.task.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.download.fields.source import KnownSource
@@ -77,7 +78,8 @@ def download_alone(fields: DownloadFields, connections: Connections) -> tuple[Co
         client = open_client(connections.aws_conn_id, cancellation.check)
         with closing(Bucket(client, job.destination.bucket, job.extra_args)) as bucket:
             target = Target(bucket, job.destination, job.identity)
-            return Downloader(hook, cancellation, _describe_run).publish_once(job, target)
+            downloader = Downloader(hook, cancellation, _describe_run, Telemetry(hook.meter))
+            return downloader.publish_once(job, target)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from airflow_provider.earthengine.task.asset_events import (
     without_assets,
 )
 from airflow_provider.earthengine.task.download import Downloader, log_plan
+from airflow_provider.earthengine.task.lineage_method import LineageOfDownload
 from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
 from airflow_provider.earthengine.task.run import (
@@ -41,6 +42,7 @@ from airflow_provider.earthengine.task.run import (
     workload_tag_of,
 )
 from airflow_provider.earthengine.task.summary import summary_of
+from airflow_provider.earthengine.task.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
 
-class EarthEngineToS3Operator(ParseTimeChecks):
+class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
     """Download an Earth Engine image and publish it, verified and recorded, in S3.
 
     The objects are ``<s3_prefix>/<base>.tif``, ``<base>.<band>.tif``, ``<base>.npy`` or
@@ -92,7 +94,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
     :param limits: hard limits, and how large downloads are split and resumed: max_requests,
         max_byte_count, max_concurrent_requests, attempt_seconds, total_seconds, resume,
-        staging_prefix and tile_byte_count; the page "Rasters of any size" describes each.
+        staging_prefix, tile_byte_count and profile; the page "Rasters of any size" describes each.
         (templated)
     :param quicklook: whether to store a picture beside the item, and to show it on the task's page;
         it has at most 36 KiB, and is made of the smallest overview. (templated)
@@ -228,12 +230,13 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         started = time.monotonic()
         with self._failing_for_good(), self._hook(context) as hook:
             events = read_asset_events(self.asset_events)
-            job = self._read_job(hook, context)
+            job = self._lineage.job = self._read_job(hook, context)
             if read_boolean("plan_only", self.plan_only):
                 return self._push_plan(job, hook, context)
             with self._open_target(job, context) as target:
                 record, was_there = self._publish(hook, job, target, context)
                 summary = summary_of(job, target, record, was_there=was_there, started=started)
+            self._lineage.publish(record, was_there=was_there, hook=hook)
         if was_there:
             self.log.info("Already published: %s", record.item_uri)
         is_changed = not was_there or is_of_this_task(record, generation_of(context), context)
@@ -258,7 +261,8 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         return self._downloader(hook, context).publish_once(job, target)
 
     def _downloader(self, hook: EarthEngineHook, context: Context) -> Downloader:
-        return Downloader(hook, self._cancellation, partial(run_of, context))
+        telemetry = Telemetry(hook.meter, context)
+        return Downloader(hook, self._cancellation, partial(run_of, context), telemetry)
 
     def _hook(self, context: Context) -> EarthEngineHook:
         hook = EarthEngineHook(
@@ -266,6 +270,8 @@ class EarthEngineToS3Operator(ParseTimeChecks):
             retry_policy=RetryPolicy(sleep=self._cancellation.sleep),
             workload_tag=workload_tag_of(context),
         )
+        # The task reports what it reads, once.
+        hook.reports_lineage = False
         self._cancellation.call_when_cancelled(hook.interrupt)
         return hook
 

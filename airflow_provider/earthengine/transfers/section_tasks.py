@@ -68,6 +68,7 @@ class SectionTask(EarthEngineToS3Operator):
         generation = given.generation if given else generation_of(context)
         job = read_job(self._fields(), generation, self._worker(hook, context))
         check_cog(job.layout)
+        self._lineage.job = job
         return job
 
     def _steps(self, hook: EarthEngineHook, context: Context, job: Job, to: Target) -> SectionTasks:

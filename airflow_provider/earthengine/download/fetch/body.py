@@ -8,43 +8,33 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import requests
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.client import DownloadId, EarthEngineClient
+from airflow_provider.earthengine.download.fetch.body_errors import (
+    raise_for_answer,
+    translated_errors,
+)
 from airflow_provider.earthengine.download.fetch.gate import RequestGate
-from airflow_provider.earthengine.download.transport.answers import (
-    error_for_answer,
-    read_google_error,
-    retry_after_seconds,
-)
-from airflow_provider.earthengine.download.transport.bounded_content import (
-    decoded,
-    read_decoded,
-)
+from airflow_provider.earthengine.download.transport.bounded_content import decoded
 from airflow_provider.earthengine.download.transport.connections import (
     Cancellation,
     InterruptibleAdapter,
     open_session,
 )
-from airflow_provider.earthengine.download.transport.redaction import scrub
+from airflow_provider.earthengine.download.transport.profiles import ASKING, read_profiles
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.download.worker_limits import find_refusal
+from airflow_provider.earthengine.download.usage import Meter, Usage
 from airflow_provider.earthengine.exceptions import (
-    AssetNotFoundError,
     DownloadIdExpiredError,
-    FetchTimeoutError,
     RasterMismatchError,
-    ServiceUnavailableError,
-    TruncatedBodyError,
-    raise_alone,
 )
 from airflow_provider.earthengine.one_line import one_line
 
@@ -59,7 +49,6 @@ READ_SECONDS = limits.MAX_REQUEST_SECONDS + 30.0
 # Once the body has started, the pixels are computed: a silence then is a lost connection.
 BODY_SILENCE_SECONDS = 60.0
 PROGRESS_SECONDS = 5.0
-_ERROR_BODY_BYTE_COUNT = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -107,6 +96,7 @@ class BodyFetcher:
     :param attempt_seconds: the longest that a body may be computed; None: until Earth Engine gives
         up.
     :param count: called with the number of bytes that arrive; None: log the progress instead.
+    :param meter: counts requests for pixels and what arrives.
     """
 
     def __init__(
@@ -118,6 +108,7 @@ class BodyFetcher:
         gate: RequestGate | None = None,
         attempt_seconds: float | None = None,
         count: Callable[[int], None] | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._client = client
         self._policy = policy
@@ -125,6 +116,7 @@ class BodyFetcher:
         self._gate = gate
         self._silence_seconds = min(READ_SECONDS, attempt_seconds or READ_SECONDS)
         self._count = count
+        self._meter = meter or Meter()
         self._adapter = InterruptibleAdapter()
         self._session = open_session(self._adapter)
         cancellation.call_when_cancelled(self._adapter.interrupt)
@@ -173,19 +165,27 @@ class BodyFetcher:
             return operation()
 
     def _get_body(self, url: str, request: BodyRequest) -> int:
+        self._meter.count(Usage(requests=1))
         with (
-            _translated_errors(request.what),
+            self._meter.counting_refusals(),
+            translated_errors(request.what),
             self._session.get(
                 url,
                 stream=True,
+                headers=ASKING if self._meter.asks_profiles else None,
                 timeout=(CONNECT_SECONDS, self._silence_seconds),
                 allow_redirects=False,
             ) as response,
         ):
+            if self._meter.asks_profiles:
+                self._meter.count(Usage(profiles=read_profiles(response.headers)))
             self._adapter.limit_silence(BODY_SILENCE_SECONDS)
             if response.status_code != 200:
-                _raise_for_answer(response, request.what)
-            return _write_body(response, request, self._count)
+                raise_for_answer(response, request.what)
+            return _write_body(response, request, self._count, self._count_received)
+
+    def _count_received(self, byte_count: int) -> None:
+        self._meter.count(Usage(byte_count=byte_count))
 
 
 def fetch_body(
@@ -194,6 +194,7 @@ def fetch_body(
     policy: RetryPolicy | None = None,
     cancellation: Cancellation | None = None,
     attempt_seconds: float | None = None,
+    meter: Meter | None = None,
 ) -> FetchedBody:
     """Return one body on disk; see :class:`BodyFetcher`.
 
@@ -201,7 +202,9 @@ def fetch_body(
     """
     cancellation = cancellation or Cancellation()
     policy = policy or RetryPolicy(sleep=cancellation.sleep)
-    with BodyFetcher(client, policy, cancellation, attempt_seconds=attempt_seconds) as fetcher:
+    with BodyFetcher(
+        client, policy, cancellation, attempt_seconds=attempt_seconds, meter=meter
+    ) as fetcher:
         return fetcher.fetch(request)
 
 
@@ -214,12 +217,13 @@ def _write_body(
     response: requests.Response,
     request: BodyRequest,
     count: Callable[[int], None] | None,
+    count_received: Callable[[int], None],
 ) -> int:
     byte_count = 0
     announced = response.headers.get("Content-Length", "")
     next_progress = time.monotonic() + PROGRESS_SECONDS
     with _part_of(request.path).open("wb") as file:
-        for chunk in decoded(response, CHUNK_BYTE_COUNT):
+        for chunk in decoded(response, CHUNK_BYTE_COUNT, count_received):
             byte_count += len(chunk)
             if byte_count > request.max_byte_count:
                 raise RasterMismatchError(
@@ -241,52 +245,3 @@ def _write_body(
                     one_line(announced) or "unknown",
                 )
     return byte_count
-
-
-def _raise_for_answer(response: requests.Response, what: str) -> None:
-    content = read_decoded(response, _ERROR_BODY_BYTE_COUNT)
-    message, reason = read_google_error(content)
-    error = error_for_answer(
-        action=f"send the pixels of {what}",
-        status=response.status_code,
-        message=message or response.reason,
-        reason=reason,
-        retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After")),
-    )
-    if response.status_code == 404 and isinstance(error, AssetNotFoundError):
-        raise DownloadIdExpiredError(
-            f"The download id of {what} has expired in Earth Engine.",
-            server_text=error.server_text,
-            status=404,
-        )
-    raise error
-
-
-@contextmanager
-def _translated_errors(what: str) -> Iterator[None]:
-    """Translate what requests raises into our errors, without the URL in its texts."""
-    try:
-        yield
-    except requests.exceptions.ChunkedEncodingError as error:
-        raise_alone(
-            TruncatedBodyError(f"The body of {what} ended early.", server_text=scrub(str(error)))
-        )
-    except (requests.RequestException, HTTPError) as error:
-        refusal = find_refusal(error)
-        if refusal is not None:
-            raise_alone(refusal)
-        # requests raises ConnectionError for a read timeout within the body.
-        silent = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
-        if silent or isinstance(error, requests.Timeout):
-            raise_alone(
-                FetchTimeoutError(
-                    f"Earth Engine did not send {what} in time ({type(error).__name__})."
-                )
-            )
-        raise_alone(
-            ServiceUnavailableError(
-                f"The connection to Earth Engine was lost while fetching {what} "
-                f"({type(error).__name__}).",
-                server_text=scrub(str(error)),
-            )
-        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from airflow_provider.earthengine.download.fetch.gate import RequestGate
 
@@ -59,12 +61,22 @@ class Progress:
         with self._lock:
             self._tile_count += pieces - 1
 
-    def report(self) -> None:
-        """Log the progress, at most every ``PROGRESS_SECONDS``."""
+    def report(self, tell: Callable[[Mapping[str, Any]], None] = lambda _: None) -> None:
+        """Log the progress and tell it, at most every ``PROGRESS_SECONDS``."""
         now = time.monotonic()
         if now - self._logged >= PROGRESS_SECONDS:
             self._logged = now
             log.info("%s", self)
+            tell(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the progress as plain values."""
+        return {
+            "tiles_done": self._done,
+            "tiles": self._tile_count,
+            "byte_count": self._byte_count,
+            "seconds": round(time.monotonic() - self._started, 1),
+        }
 
     def __str__(self) -> str:
         """Return the progress in one line."""

@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from airflow_provider.earthengine.download.fetch.body import BodyRequest, FetchedBody, fetch_body
-from airflow_provider.earthengine.download.fetch.tiles import Fetching, fetch_tiles, quarters_of
+from airflow_provider.earthengine.download.fetch.fetching import Fetching
+from airflow_provider.earthengine.download.fetch.tiles import fetch_tiles, quarters_of
 from airflow_provider.earthengine.download.fields.image import prepare_request
 from airflow_provider.earthengine.download.fields.layout import AS_SERVED, ZIP
 from airflow_provider.earthengine.download.fields.params import NPY
@@ -27,6 +28,7 @@ from airflow_provider.earthengine.download.raster.canvas import Canvas
 from airflow_provider.earthengine.download.raster.facts import RasterFacts
 from airflow_provider.earthengine.download.raster.integrity import check_body
 from airflow_provider.earthengine.download.raster.verify import verify_body
+from airflow_provider.earthengine.download.usage import Usage
 from airflow_provider.earthengine.exceptions import (
     ComputationTooLargeError,
     RequestTooLargeError,
@@ -103,7 +105,9 @@ def _fetch_whole(fetching: Fetching, download: Download) -> FetchedRasters:
         fetching.policy,
         fetching.cancellation,
         fetching.limits.attempt_seconds,
+        fetching.meter,
     )
+    fetching.meter.count(Usage(tiles=1))
     log.info("Fetched %s bytes in %.1f s", f"{body.byte_count:,}", body.seconds)
     rasters = verify_body(body.path, download, fetching.scratch)
     return FetchedRasters(download, rasters, body=body)

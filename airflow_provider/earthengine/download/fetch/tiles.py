@@ -12,15 +12,14 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from airflow_provider.earthengine.download.client import EarthEngineClient
 from airflow_provider.earthengine.download.fetch.body import BodyFetcher, BodyRequest
+from airflow_provider.earthengine.download.fetch.fetching import Fetching
 from airflow_provider.earthengine.download.fetch.gate import RequestGate
 from airflow_provider.earthengine.download.fetch.progress import Progress
-from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
 from airflow_provider.earthengine.download.fields.params import GEO_TIFF, NPY
 from airflow_provider.earthengine.download.plan.crs import name_of_crs, resolve_crs
 from airflow_provider.earthengine.download.plan.cutting import cut_tile
@@ -40,7 +39,7 @@ from airflow_provider.earthengine.download.raster.decode import (
 from airflow_provider.earthengine.download.raster.facts import mismatch
 from airflow_provider.earthengine.download.raster.placement import is_named_by
 from airflow_provider.earthengine.download.transport.connections import Cancellation
-from airflow_provider.earthengine.download.transport.retry import RetryPolicy
+from airflow_provider.earthengine.download.usage import Usage
 from airflow_provider.earthengine.exceptions import (
     ComputationTooLargeError,
     FetchTimeoutError,
@@ -52,36 +51,6 @@ from airflow_provider.earthengine.exceptions import (
 # in flight. They have separate threads, because the C library keeps freed memory per thread.
 DECODERS = 2
 _GLANCE_SECONDS = 0.5
-
-
-class TileStage(Protocol):
-    """Verified tiles that an earlier attempt kept, and that this one keeps for the next."""
-
-    def take(self, tile: Tile, path: Path) -> bool:
-        """Write the kept body to ``path``; return whether there was one."""
-
-    def keep(self, tile: Tile, path: Path, seconds: float) -> None:
-        """Keep a verified body."""
-
-
-@dataclass(frozen=True)
-class Fetching:
-    """What is needed to fetch the pixels of one image.
-
-    :param client: tries each request once; ``policy`` decides about retries.
-    :param image: an ``ee.Image``, already masked where needed; see :func:`clip_to_region`.
-    :param what: its name in logs and errors.
-    :param scratch: the directory for bodies that are being processed.
-    """
-
-    client: EarthEngineClient
-    image: Any
-    what: str
-    scratch: Path
-    limits: DownloadLimits
-    policy: RetryPolicy
-    cancellation: Cancellation
-    stage: TileStage | None = None
 
 
 def fetch_tiles(fetching: Fetching, download: Download, canvases: Sequence[Canvas]) -> None:
@@ -137,7 +106,7 @@ class _TileRun:
             done, waiting = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
             self._cancellation.check()
             tiles = [piece for future in done for piece in future.result()]
-            self._progress.report()
+            self._progress.report(self._fetching.report)
 
     def _bring(self, tile: Tile) -> tuple[Tile, ...]:
         """Paint the tile and return nothing, or return the pieces to fetch instead."""
@@ -176,6 +145,7 @@ class _TileRun:
                 raise
             return pieces
         self._raise_failure()
+        self._fetching.meter.count(Usage(tiles=1))
         if self._fetching.stage is not None:
             self._fetching.stage.keep(tile, path, fetched.seconds)
         return ()
@@ -190,6 +160,7 @@ class _TileRun:
         except TruncatedBodyError:
             return False
         self._raise_failure()
+        self._fetching.meter.count(Usage(kept_tiles=1))
         return True
 
     def _paint(self, path: Path, tile: Tile, group: BandGroup) -> None:
@@ -244,6 +215,7 @@ class _TileRun:
                 gate=self._gate,
                 attempt_seconds=self._fetching.limits.attempt_seconds,
                 count=self._progress.count_bytes,
+                meter=self._fetching.meter,
             )
             self._own.fetcher = self._fetchers.enter_context(fetcher)
         return fetcher

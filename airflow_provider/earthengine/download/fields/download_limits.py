@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider.earthengine import limits
 from airflow_provider.earthengine.download.fields.values import (
+    read_boolean,
     read_choice,
     read_count,
     read_dict,
@@ -46,6 +47,7 @@ class DownloadLimits:
     :param staging_prefix: where in the bucket to keep them.
     :param tile_byte_count: the most bytes in one request, as Earth Engine counts them; None: Earth
         Engine's own limit.
+    :param profile: whether to ask Earth Engine for the profile of each computation.
     """
 
     max_requests: int = 10_000
@@ -56,6 +58,7 @@ class DownloadLimits:
     resume: str = AUTO
     staging_prefix: str = _STAGING_PREFIX
     tile_byte_count: int | None = None
+    profile: bool = False
 
     @property
     def request_byte_count(self) -> int:
@@ -161,6 +164,10 @@ def _read_resume(key: str, value: Any) -> str:
     return read_choice(f"limits[{key!r}]", value, _RESUME)
 
 
+def _read_boolean(key: str, value: Any) -> bool:
+    return read_boolean(f"limits[{key!r}]", value)
+
+
 def _read_prefix(key: str, value: Any) -> str:
     return read_key_prefix(f"limits[{key!r}]", value) or _STAGING_PREFIX
 
@@ -174,4 +181,5 @@ _READERS = {
     "tile_byte_count": _or_none(_read_tile_byte_count),
     "resume": _read_resume,
     "staging_prefix": _read_prefix,
+    "profile": _read_boolean,
 }

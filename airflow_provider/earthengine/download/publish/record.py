@@ -15,7 +15,12 @@ from airflow_provider.earthengine.download.publish.published_data import (
     PublishedData,
     read_published_data,
 )
+from airflow_provider.earthengine.download.publish.recorded_lineage import (
+    RecordedLineage,
+    read_lineage,
+)
 from airflow_provider.earthengine.download.publish.writers import Writer
+from airflow_provider.earthengine.download.usage import Usage
 from airflow_provider.earthengine.exceptions import ObjectExistsError
 
 FINGERPRINT = "earthengine:fingerprint"
@@ -26,6 +31,8 @@ ALL_MASKED = "earthengine:all_masked"
 """The names of the rasters that have no valid pixel."""
 THUMBNAIL = "thumbnail"
 """The name and the role of the asset that is a picture."""
+USAGE = "earthengine:usage"
+"""What it took to make the download: requests, refusals, bytes and tiles."""
 SHA256_MULTIHASH = "1220"
 """The prefix of a sha256 in a multihash. Source:
 https://github.com/stac-extensions/file#checksums, read 2026-11."""
@@ -82,7 +89,6 @@ class CommitRecord:
     :param collections: those in which a listing found the images.
     :param thumbnail: its picture; None if it has none.
     :param item: all of the item, as whoever wrote it left it.
-    :param request_count: how many requests fetched the pixels; None if others did.
     """
 
     item_uri: str
@@ -98,8 +104,8 @@ class CommitRecord:
     all_masked: tuple[str, ...] = ()
     thumbnail: StoredThumbnail | None = field(default=None, compare=False)
     item: Foreign = field(default=Foreign(None), compare=False, repr=False)
-    request_count: int | None = field(default=None, compare=False)
     data: PublishedData = field(default_factory=PublishedData)
+    lineage: RecordedLineage = field(default_factory=RecordedLineage, compare=False)
 
     @property
     def writer(self) -> Writer:
@@ -114,6 +120,14 @@ class CommitRecord:
             "warnings": list(self.warnings[:_MOST_WARNINGS]),
             "all_masked": list(self.all_masked),
         }
+
+
+def facts_of_usage(usage: Usage | None) -> dict[str, Any]:
+    """Return what an item records of the cost; nothing if it is not known."""
+    if usage is None:
+        return {}
+    profiles = {"profiles": list(usage.profiles)} if usage.profiles else {}
+    return {USAGE: {**usage.to_dict(), **profiles}}
 
 
 def is_listed(stored: StoredObject, listed: Mapping[str, ListedObject]) -> bool:
@@ -163,6 +177,7 @@ def read_item(destination: Destination, item: Foreign, etag: str) -> CommitRecor
         thumbnail=_read_thumbnail(destination, described),
         item=item,
         data=read_published_data(item),
+        lineage=read_lineage(item),
     )
 
 

@@ -17,6 +17,7 @@ from airflow_provider.earthengine.download.sections.fetch import open_canvases
 from airflow_provider.earthengine.download.sections.folder import SectionFolder, outdated, unusable
 from airflow_provider.earthengine.download.sections.record import RasterSection, SectionRecord
 from airflow_provider.earthengine.download.sections.sectioned_cog import SectionedCog
+from airflow_provider.earthengine.download.usage import Usage
 
 _READERS = 8
 
@@ -42,13 +43,16 @@ class Assembly:
 
     def collect(
         self, uploads: Sequence[OpenUpload], scratch: Path, opened: ExitStack
-    ) -> list[SectionedCog]:
+    ) -> tuple[list[SectionedCog], Usage | None]:
         """Return the COGs, of which only header and overviews are still to be sent.
+
+        And what the sections took; None if one does not say.
 
         :param opened: closes them.
         :raises SectionsOutdatedError: if a section's record is missing, or does not fit.
         """
-        made = self._read_records(uploads)
+        records = self._read_records()
+        made = self._check_records(records, uploads)
         cogs = []
         canvases = open_canvases(self.download, self.form, scratch, opened)
         for number, (plan, canvas) in enumerate(zip(self.download.rasters, canvases, strict=True)):
@@ -60,12 +64,16 @@ class Assembly:
                 SectionedCog(canvas, plan, sections, self.sections.head_part_counts[number])
             )
             cogs[-1].collect(self.folder)
-        return cogs
+        return cogs, _usage_of(records)
 
-    def _read_records(self, uploads: Sequence[OpenUpload]) -> dict[tuple[int, int], RasterSection]:
-        """Return what each section made of each raster, by their numbers."""
+    def _read_records(self) -> list[SectionRecord | None]:
         with ThreadPoolExecutor(_READERS, "earthengine-record") as pool:
-            records = list(pool.map(self._read_record, self.sections.sections))
+            return list(pool.map(self._read_record, self.sections.sections))
+
+    def _check_records(
+        self, records: Sequence[SectionRecord | None], uploads: Sequence[OpenUpload]
+    ) -> dict[tuple[int, int], RasterSection]:
+        """Return what each section made of each raster, by their numbers."""
         made: dict[tuple[int, int], RasterSection] = {}
         missing = []
         for section, record in zip(self.sections.sections, records, strict=True):
@@ -89,3 +97,12 @@ class Assembly:
         except ForeignValueError:
             return None
         return found[0] if found else None
+
+
+def _usage_of(records: Sequence[SectionRecord | None]) -> Usage | None:
+    total = Usage()
+    for record in records:
+        if record is None or record.usage is None:
+            return None
+        total += record.usage
+    return total

@@ -14,7 +14,8 @@ import numpy as np
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.bucket.objects import OpenUpload
-from airflow_provider.earthengine.download.fetch.tiles import Fetching, fetch_tiles
+from airflow_provider.earthengine.download.fetch.fetching import Fetching
+from airflow_provider.earthengine.download.fetch.tiles import fetch_tiles
 from airflow_provider.earthengine.download.plan.clipping import clip_to_region
 from airflow_provider.earthengine.download.plan.requests import Download
 from airflow_provider.earthengine.download.raster.block_canvas import CogForm

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider.earthengine.download.bucket.objects import OpenUpload
 from airflow_provider.earthengine.download.foreign import Foreign, parse_json
 from airflow_provider.earthengine.download.raster.section_canvas import SectionFacts
+from airflow_provider.earthengine.download.usage import COUNTS, MOST_PROFILES, Usage
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -84,12 +85,14 @@ class SectionRecord:
     """A finished section.
 
     :param generation: of the task that wrote it.
+    :param usage: what the task spent on it; None if an earlier version wrote it, and did not count.
     """
 
     plan_id: str
     section: int
     generation: str
     rasters: tuple[RasterSection, ...]
+    usage: Usage | None = None
 
     def is_of(self, plan_id: str, section: int, uploads: Sequence[OpenUpload]) -> bool:
         """Return whether it is the record of this section, with parts of these uploads."""
@@ -101,7 +104,7 @@ class SectionRecord:
 
     def to_json(self) -> bytes:
         """Return the record's content."""
-        content = {
+        content: dict[str, Any] = {
             "kind": KIND,
             "format": FORMAT,
             "plan_id": self.plan_id,
@@ -109,6 +112,8 @@ class SectionRecord:
             "generation": self.generation,
             "rasters": [_raster_to_json(each) for each in self.rasters],
         }
+        if self.usage is not None:
+            content["usage"] = {**self.usage.to_dict(), "profiles": self.usage.profiles}
         return json.dumps(content, allow_nan=False).encode()
 
 
@@ -125,7 +130,16 @@ def read_record(content: bytes) -> SectionRecord:
         value.at("section").whole(0),
         value.at("generation").text(),
         tuple(_read_raster(each) for each in value.at("rasters").items()),
+        _read_usage(value.at("usage")),
     )
+
+
+def _read_usage(value: Foreign) -> Usage | None:
+    if value.is_absent:
+        return None
+    counts = {name: value.at(name).whole(0) for name in COUNTS}
+    profiles = value.at("profiles").items()[:MOST_PROFILES]
+    return Usage(**counts, profiles=tuple(each.text() for each in profiles))
 
 
 def _raster_to_json(raster: RasterSection) -> dict[str, Any]:

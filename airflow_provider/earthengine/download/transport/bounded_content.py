@@ -7,7 +7,7 @@ received at once. So only gzip is accepted, and it is decoded here.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
@@ -21,18 +21,28 @@ _WITH_GZIP_HEADER = 16 + zlib.MAX_WBITS
 _RECEIVED_BYTE_COUNT = 1 << 16
 
 
-def decoded(response: requests.Response, piece_byte_count: int) -> Iterator[bytes]:
+def _count_for_nobody(_: int) -> None:
+    pass
+
+
+def decoded(
+    response: requests.Response,
+    piece_byte_count: int,
+    count: Callable[[int], object] = _count_for_nobody,
+) -> Iterator[bytes]:
     """Yield the content in pieces of at most ``piece_byte_count`` bytes.
 
     :param response: requested with ``stream=True``.
+    :param count: called at the end with the number of bytes that arrived, as they were sent.
     :raises requests.RequestException: as ``Response.iter_content`` does, and if the content is
         encoded in any other way than gzip.
     """
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding in _GZIP:
-        yield from _inflated(_received(response, _RECEIVED_BYTE_COUNT), piece_byte_count)
+        received = _received(response, _RECEIVED_BYTE_COUNT, count)
+        yield from _inflated(received, piece_byte_count)
     elif encoding in ("", "identity"):
-        yield from _received(response, piece_byte_count)
+        yield from _received(response, piece_byte_count, count)
     else:
         raise requests.exceptions.ContentDecodingError(
             f"the content is encoded as {encoding[:40]!r}, but only gzip was accepted"
@@ -51,11 +61,16 @@ def read_decoded(response: requests.Response, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def _received(response: requests.Response, piece_byte_count: int) -> Iterator[bytes]:
+def _received(
+    response: requests.Response, piece_byte_count: int, count: Callable[[int], object]
+) -> Iterator[bytes]:
     """Yield the content as it was sent; the errors are those of ``Response.iter_content``."""
     raw: Any = response.raw
+    byte_count = 0
     try:
-        yield from raw.stream(piece_byte_count, decode_content=False)
+        for piece in raw.stream(piece_byte_count, decode_content=False):
+            byte_count += len(piece)
+            yield piece
     except ProtocolError as error:
         raise requests.exceptions.ChunkedEncodingError(error) from None
     except DecodeError as error:
@@ -64,6 +79,9 @@ def _received(response: requests.Response, piece_byte_count: int) -> Iterator[by
         raise requests.exceptions.ConnectionError(error) from None
     except SSLError as error:
         raise requests.exceptions.SSLError(error) from None
+    finally:
+        # urllib3 does not count chunks, and keeps the piece during which a connection is lost.
+        count(max(byte_count, raw.tell()))
 
 
 def _inflated(received: Iterator[bytes], piece_byte_count: int) -> Iterator[bytes]:

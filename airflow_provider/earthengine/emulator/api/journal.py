@@ -26,6 +26,7 @@ class LoggedRequest:
     :param fault: the kind of the armed fault that happened to it.
     :param workload_tag: the caller's tag in the query, if any.
     :param assets: the ids of the assets that it read, or asked for in vain, in alphabetical order.
+    :param profile: the id of the profile in the answer, if one was asked for.
     """
 
     method: str
@@ -35,6 +36,7 @@ class LoggedRequest:
     fault: str | None = None
     workload_tag: str | None = None
     assets: tuple[str, ...] = ()
+    profile: str | None = None
 
 
 class Journal:
@@ -96,5 +98,12 @@ class Journal:
         return {
             "counts": self.counts(asset_id),
             "most_at_once": self.most_at_once(),
-            "requests": [asdict(request) for request in self.requests(asset_id)],
+            "requests": [_as_json(request) for request in self.requests(asset_id)],
         }
+
+
+def _as_json(request: LoggedRequest) -> dict[str, Any]:
+    fields = asdict(request)
+    if request.profile is None:
+        del fields["profile"]
+    return fields

@@ -53,6 +53,7 @@ from airflow_provider.earthengine.emulator.api.downloads import (
 from airflow_provider.earthengine.emulator.api.front_page import front_page
 from airflow_provider.earthengine.emulator.api.journal import Journal, LoggedRequest
 from airflow_provider.earthengine.emulator.api.payloads import check_query
+from airflow_provider.earthengine.emulator.api.profiling import add_profile, check_profiling
 from airflow_provider.earthengine.emulator.api.token_routes import TokenRoutes
 from airflow_provider.earthengine.emulator.catalog.catalog import Catalog, EditableCatalog
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import Session
@@ -139,7 +140,7 @@ class Service:
 
     async def _answer(self, operation: str, handler: Handler, request: Request) -> Response:
         """Answer a request, or apply an armed fault to it, and journal it."""
-        reply = partial(self._reply, handler, request)
+        reply = partial(self._reply, operation, handler, request)
         with self.journal.under_way():
             armed = self.faults.take(operation)
             if armed is None:
@@ -155,14 +156,18 @@ class Service:
         tag = request.query_params.get("workloadTag")
         assets = tuple(sorted(getattr(request.state, "asked", ())))
         path = request.url.path
-        logged = LoggedRequest(request.method, path, operation, status, kind, tag, assets)
+        profile = getattr(request.state, "profile", None)
+        logged = LoggedRequest(request.method, path, operation, status, kind, tag, assets, profile)
         self.journal.record(logged)
         return response
 
-    async def _reply(self, handler: Handler, request: Request) -> Response:
+    async def _reply(self, operation: str, handler: Handler, request: Request) -> Response:
         """Answer a request; refusals have Google's shape."""
         try:
-            return await handler(request)
+            check_profiling(request)
+            response = await handler(request)
+            add_profile(operation, request, response)
+            return response
         except ApiError as error:
             response = JSONResponse(error.body(), error.code)
             if error.code == 401:

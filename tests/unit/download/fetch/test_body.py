@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import threading
@@ -17,6 +18,7 @@ from airflow_provider.earthengine.download.fetch import body as fetch
 from airflow_provider.earthengine.download.fetch.body import BodyRequest, FetchedBody, fetch_body
 from airflow_provider.earthengine.download.transport.connections import Cancellation
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
+from airflow_provider.earthengine.download.usage import Meter, Usage
 from airflow_provider.earthengine.exceptions import (
     AccessDeniedError,
     DownloadCancelledError,
@@ -56,6 +58,26 @@ def google_error(status: int, message: str, **headers: str) -> Answer:
 
 def cut(handler: BaseHTTPRequestHandler) -> None:
     answer(200, BODY[: len(BODY) // 2], Content_Length=str(len(BODY)))(handler)
+
+
+def in_chunks(content: bytes, *, cut: bool = False) -> Answer:
+    """Return an answer of gzip in two chunks, whose length nobody announces.
+
+    :param cut: whether the connection ends after the first one.
+    """
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.protocol_version = "HTTP/1.1"
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        for chunk in (content[:100],) if cut else (content[:100], content[100:], b""):
+            handler.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        handler.close_connection = True
+
+    return send
 
 
 def reset(handler: BaseHTTPRequestHandler) -> None:
@@ -275,3 +297,21 @@ def test_progress_is_told(
     earth_engine.script = [answer(200, BODY)]
     run()
     assert "scene: 1,048,576 of 5120000 bytes" in caplog.text
+
+
+def test_every_try_is_counted_with_what_it_sent(earth_engine: EarthEngine, tmp_path: Path) -> None:
+    packed = gzip.compress(bytes(500_000))
+    earth_engine.script = [
+        google_error(429, "Too Many Requests"),
+        cut,
+        google_error(503, "Unavailable"),
+        in_chunks(packed, cut=True),
+        in_chunks(packed),
+    ]
+    request = BodyRequest({}, "scene", tmp_path / "body", 2 * len(BODY), lambda _: None)
+    meter = Meter()
+    body = fetch_body(earth_engine, request, RetryPolicy(sleep=lambda _: None), meter=meter)
+    assert body.byte_count == 500_000
+    # As sent: half a body that was cut, and the packed one, once in part and once whole.
+    sent = len(BODY) // 2 + 100 + len(packed)
+    assert meter.usage == Usage(requests=5, refusals=1, byte_count=sent)
