@@ -51,6 +51,7 @@ PUBLIC = {
     "rasters": {"open_raster"},
     "recipes": {
         "downloads_of_regions",
+        "landsat_scales",
         "mask_by_cloud_score",
         "mask_by_scene_class",
         "mask_landsat_clouds",

@@ -220,7 +220,7 @@ class Downloader:
             build_item,
             job.destination,
             job.identity,
-            Source(job.image, plan.info, job.params, job.record, job.source),
+            Source(job.image, plan.info, job.params, job.record, job.source, job.bands),
             self.describe_run(job.source, is_conditional=target.bucket.is_conditional),
             files,
         )
@@ -229,10 +229,22 @@ class Downloader:
 
 def form_of(plan: Plan) -> CogForm:
     """Return what the COGs of a download are like."""
+    from airflow_provider.earthengine.download.plan.origin import sensor_of
     from airflow_provider.earthengine.download.raster.block_canvas import CogForm
+    from airflow_provider.earthengine.download.raster.cog_tags import BandLook
     from airflow_provider.earthengine.download.raster.property_tags import encode_properties
 
-    return CogForm(plan.job.compression, encode_properties(plan.info.properties))
+    job = plan.job
+    sensor = sensor_of(job.image, plan.info, job.source)
+    looks = {}
+    for band in plan.info.bands:
+        measured, given = sensor and sensor.band(band.id), job.bands.get(band.id, {})
+        looks[band.id] = BandLook(
+            measured.common_name if measured else None,
+            given.get("raster:scale", 1.0),
+            given.get("raster:offset", 0.0),
+        )
+    return CogForm(job.compression, encode_properties(plan.info.properties), looks)
 
 
 def all_masked(job: Job) -> AllMaskedError:

@@ -71,9 +71,9 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         base if download_params has none, and its images are recorded in the item. Never rendered.
     :param nodata: the value for masked pixels, which distinguishes them from valid zeros; None:
         Earth Engine's own. (templated)
-    :param record: what to add to the item: ``licence``, ``attribution``, and the time of data that
-        has none of its own: ``datetime``, or ``start_datetime`` and ``end_datetime``, or all three.
-        (templated)
+    :param record: what to add to the item: ``licence``, ``attribution``; the time of data that has
+        none of its own: ``datetime``, or ``start_datetime`` and ``end_datetime``, or all three; and
+        ``bands``, the ``scale``, ``offset``, ``unit`` and ``description`` of each. (templated)
     :param s3_extra_args: how objects are written: ServerSideEncryption, SSEKMSKeyId,
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
     :param limits: hard limits, and how large downloads are split and resumed: max_requests,

@@ -43,7 +43,7 @@ from airflow_provider.earthengine.download.fields.on_empty import (
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.plain_values import check_text
 from airflow_provider.earthengine.download.fields.read_params import read_params
-from airflow_provider.earthengine.download.fields.record import read_record
+from airflow_provider.earthengine.download.fields.record import read_band_records, read_record
 from airflow_provider.earthengine.download.fields.region import is_region_file, read_region_file
 from airflow_provider.earthengine.download.fields.region_file import (
     check_byte_count,
@@ -109,6 +109,7 @@ class Job:
 
     :param nodata: the value for masked pixels; None: Earth Engine's own.
     :param record: what the user adds to the item, under STAC's names.
+    :param bands: what the user says of the bands, by their ids, under STAC's names.
     :param source: what a listing reported about the image.
     :param extra_args: the S3 client's arguments for every object written.
     """
@@ -120,6 +121,7 @@ class Job:
     limits: DownloadLimits
     nodata: float | None
     record: Mapping[str, str]
+    bands: Mapping[str, Mapping[str, Any]]
     source: KnownSource
     on_empty: OnEmpty
     recheck_days: float
@@ -145,6 +147,7 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
     checked: dict[str, Any] = {
         "compression": read_compression(fields.compression, layout),
         "record": read_record(fields.record),
+        "bands": read_band_records(fields.record),
         "on_empty": read_on_empty(fields.on_empty),
         "recheck_days": read_recheck_days(fields.recheck_days),
         "extra_args": read_extra_args(fields.s3_extra_args),
