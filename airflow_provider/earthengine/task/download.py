@@ -220,7 +220,16 @@ class Downloader:
             build_item,
             job.destination,
             job.identity,
-            Source(job.image, plan.info, job.params, job.record, job.source, job.bands),
+            Source(
+                job.image,
+                plan.info,
+                job.params,
+                job.record,
+                job.source,
+                job.bands,
+                job.lattice,
+                job.region,
+            ),
             self.describe_run(job.source, is_conditional=target.bucket.is_conditional),
             files,
         )
@@ -257,7 +266,7 @@ def all_masked(job: Job) -> AllMaskedError:
 
 def _log_rasters(job: Job, rasters: Sequence[RasterFacts]) -> None:
     for raster in rasters:
-        name = f"{job.destination.base}{raster.plan.suffix}"
+        name = job.destination.name(raster.plan.suffix)
         log.info("Verified %s: %s", name, one_line(str(raster.grid)))
         for warning in raster.warnings:
             log.warning("%s: %s", name, one_line(warning))

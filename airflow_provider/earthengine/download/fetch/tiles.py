@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from airflow_provider.earthengine.download.client import EarthEngineClient
+from airflow_provider.earthengine.download.crs import name_of_crs, resolve_crs
 from airflow_provider.earthengine.download.fetch.body import BodyFetcher, BodyRequest
 from airflow_provider.earthengine.download.fetch.gate import RequestGate
 from airflow_provider.earthengine.download.fetch.progress import Progress
 from airflow_provider.earthengine.download.fields.download_limits import DownloadLimits
 from airflow_provider.earthengine.download.fields.params import GEO_TIFF, NPY
-from airflow_provider.earthengine.download.plan.crs import name_of_crs, resolve_crs
 from airflow_provider.earthengine.download.plan.cutting import cut_tile
 from airflow_provider.earthengine.download.plan.requests import Download, max_body_byte_count
 from airflow_provider.earthengine.download.plan.tiles import (

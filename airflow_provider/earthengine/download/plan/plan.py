@@ -72,7 +72,7 @@ class Plan:
         )
         for raster in self.download.rasters:
             bands = ", ".join(f"{band.id} ({band.dtype})" for band in raster.bands)
-            yield f"  {self.job.destination.base}{raster.suffix}: {bands}; {raster.grid}"
+            yield f"  {self.job.destination.name(raster.suffix)}: {bands}; {raster.grid}"
 
 
 def plan_job(job: Job, session: Session) -> Plan:

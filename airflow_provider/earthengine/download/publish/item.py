@@ -19,8 +19,10 @@ import pystac
 from airflow_provider.earthengine import __version__
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.image import ImageSource
+from airflow_provider.earthengine.download.fields.lattice import Lattice
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.record import RECORD_TIMES
+from airflow_provider.earthengine.download.fields.region import Region
 from airflow_provider.earthengine.download.fields.source import KnownSource, update_time
 from airflow_provider.earthengine.download.plan.image_info import ImageInfo
 from airflow_provider.earthengine.download.plan.origin import catalogued_sources, sensor_of
@@ -77,6 +79,8 @@ class Source:
     :param record: what the user adds, under STAC's names, for example ``license``.
     :param listed: what a listing reported about it.
     :param bands: what the user says of the bands, by their ids, under STAC's names.
+    :param lattice: that the pixels were snapped to; None if they were not.
+    :param region: that was snapped.
     """
 
     image: ImageSource
@@ -85,6 +89,8 @@ class Source:
     record: Mapping[str, str]
     listed: KnownSource = field(default_factory=KnownSource)
     bands: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lattice: Lattice | None = None
+    region: Region | None = None
 
     @property
     def catalogued(self) -> tuple[str, ...]:
@@ -132,6 +138,7 @@ def build_item(
             **known,
             **_describe(identity, source, run, warnings),
             **_name_masked(destination, rasters),
+            **destination.to_item(),
         },
         datetime=times.moment,
         start_datetime=times.start,
@@ -164,7 +171,8 @@ def _describe(
         "earthengine:asset_id": source.image.asset_id,
         "earthengine:asset_version": source.info.version,
         "earthengine:asset_update_time": _update_time(source),
-        "earthengine:params": record_params(source.params),
+        "earthengine:params": record_params(source.params, source.region),
+        "earthengine:grid": _describe_lattice(source.lattice),
         "earthengine:region_table": region_table(source.params),
         # As one text, because other images' properties of the same names may be of other types.
         "earthengine:properties": _as_text(source.info.properties),
@@ -184,6 +192,10 @@ def _describe(
     }
 
 
+def _describe_lattice(lattice: Lattice | None) -> dict[str, Any] | None:
+    return lattice and {"crs": lattice.crs, "transform": list(lattice.transform)}
+
+
 def _tell_lineage(source: Source) -> str:
     """Return where the pixels are from, in one sentence."""
     if source.image.asset_id:
@@ -194,7 +206,7 @@ def _tell_lineage(source: Source) -> str:
 
 def _name_masked(destination: Destination, rasters: Sequence[RasterFacts]) -> dict[str, Any]:
     """Return the property that names the rasters without a valid pixel, if there are any."""
-    names = [f"{destination.base}{each.plan.suffix}" for each in rasters if each.is_all_masked]
+    names = [destination.name(each.plan.suffix) for each in rasters if each.is_all_masked]
     return {ALL_MASKED: names} if names else {}
 
 

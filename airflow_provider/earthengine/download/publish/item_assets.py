@@ -19,7 +19,7 @@ from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
 from rasterio.enums import WktVersion
 
-from airflow_provider.earthengine.download.plan.crs import resolve_crs
+from airflow_provider.earthengine.download.crs import resolve_crs
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.sensors import Sensor
 from airflow_provider.earthengine.download.publish.files import LocalFile

@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider.earthengine.download.fields.params import DownloadParams
+from airflow_provider.earthengine.download.fields.region import Region
 
 
-def record_params(params: DownloadParams) -> dict[str, Any]:
+def record_params(params: DownloadParams, snapped: Region | None = None) -> dict[str, Any]:
     """Return the parameters of ``getDownloadId``, with bands as dicts and the region as GeoJSON.
 
     A region that is a table has no coordinates here; it is :func:`region_table`.
+
+    :param snapped: the region that the parameters' pixels cover, if it is none of them.
     """
     request = params.to_request()
-    region = request.pop("region", None)
+    region = request.pop("region", snapped)
     if region is not None and not isinstance(region, str):
         request["region"] = _multi_polygon(region)
     if "bands" in request:
@@ -31,7 +34,7 @@ def region_table(params: DownloadParams) -> str | None:
     return params.region if isinstance(params.region, str) else None
 
 
-def _multi_polygon(region: dict[str, Any] | list[Any]) -> dict[str, Any]:
+def _multi_polygon(region: Region) -> dict[str, Any]:
     if isinstance(region, dict):
         polygons = region["coordinates"]
         if region["type"] == "Polygon":
