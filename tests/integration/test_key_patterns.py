@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
+from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.publish.compare import compare_item, find_item_keys
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.operators.drift import EarthEngineDriftOperator
 from airflow_provider.earthengine.operators.list_due_markers import (
@@ -56,6 +59,7 @@ def keys(s3: SeaweedFS, bucket: str) -> Callable[[], list[str]]:
 )  # fmt: skip
 def test_a_pattern_names_the_objects_and_a_second_run_finds_them(
     bucket: str,
+    s3: SeaweedFS,
     assets: Emulator,
     keys: Callable[[], list[str]],
     pattern: str,
@@ -67,6 +71,12 @@ def test_a_pattern_names_the_objects_and_a_second_run_finds_them(
     for key in expected[:-1]:
         with open_raster(f"s3://{bucket}/{key}") as dataset:
             assert dataset.shape == (10, 20)
+    with closing(Bucket(s3.client(), bucket)) as opened:
+        assert find_item_keys(opened, expected[0]) == [expected[-1]]
+        findings = compare_item(opened, expected[-1])
+    assert [(each.uri, each.problem) for each in findings] == [
+        (f"s3://{bucket}/{key}", "") for key in (expected[-1], *expected[:-1])
+    ]
     assets.clear_requests()
     assert download(bucket, {**SCENE, "s3_key": pattern})["item"] == first["item"]
     assert assets.counts() == {}
@@ -126,14 +136,16 @@ def test_an_empty_date_is_marked_beside_its_keys_and_looked_for_there_again(
     found = list_images(end=day(1), s3_prefix="s2")[0]
     assets.put_asset(collection(masked=[{"images": [0], "left": 0, "top": 0, "width": 20,
                                          "height": 10}]))  # fmt: skip
-    fields = {**found, "s3_key": "date={date}/{base}_v2{suffix}",
-              "on_empty": {"no_pixels": "mark", "all_masked": "mark"}, "recheck_days": 1e-7}  # fmt: skip
+    fields = {
+        **found,
+        "s3_key": "date={date}/{base}_v2{suffix}",
+        "on_empty": {"no_pixels": "mark", "all_masked": "mark"},
+        "recheck_days": 1e-7,
+    }
     with pytest.raises(AirflowSkipException):
         download(bucket, fields)
     assert keys() == ["s2/date=2021-01-01/20210101T1000_v2.empty.json"]
-    operator = EarthEngineListDueMarkersOperator(
-        task_id="due", s3_bucket=bucket, s3_prefix="s2"
-    )
+    operator = EarthEngineListDueMarkersOperator(task_id="due", s3_bucket=bucket, s3_prefix="s2")
     (again,) = operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in
     assert again["s3_prefix"] == "s2"
     assets.put_asset(collection())
@@ -155,7 +167,8 @@ def test_a_changed_source_is_downloaded_to_its_own_keys_again(
     operator = EarthEngineDriftOperator(task_id="drift", s3_bucket=bucket, s3_prefix="s2")
     (changed,) = operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in
     assert changed["s3_prefix"] == "s2"
-    download(bucket, {**changed, "s3_key": pattern})
+    fields = {**changed, "s3_key": pattern, "if_exists": "replace"}
+    download(bucket, fields, run_id="scheduled__2026-02-01")
     assert keys() == published
     key = "s2/year=2021/2021-01-02/20210102T1000_v2.tif.json"
     assert read_item(s3.client(), bucket, key)["properties"]["earthengine:asset_version"] > 1

@@ -193,7 +193,9 @@ def _describe(
 
 
 def _describe_lattice(lattice: Lattice | None) -> dict[str, Any] | None:
-    return lattice and {"crs": lattice.crs, "transform": list(lattice.transform)}
+    if lattice is None:
+        return None
+    return {"crs": lattice.crs, "transform": list(lattice.transform)}
 
 
 def _tell_lineage(source: Source) -> str:

@@ -125,7 +125,7 @@ def _describe_band(band: BandFacts, names: BandNames) -> dict[str, Any]:
         described["eo:center_wavelength"] = measured.center_wavelength
         if measured.full_width_half_max is not None:
             described["eo:full_width_half_max"] = measured.full_width_half_max
-    return described | names.given.get(band.id, {})
+    return {**described, **names.given.get(band.id, {})}
 
 
 def _describe_for_eo(band: Mapping[str, Any]) -> dict[str, Any]:

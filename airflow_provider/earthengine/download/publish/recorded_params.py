@@ -34,7 +34,7 @@ def region_table(params: DownloadParams) -> str | None:
     return params.region if isinstance(params.region, str) else None
 
 
-def _multi_polygon(region: Region) -> dict[str, Any]:
+def _multi_polygon(region: dict[str, Any] | list[Any]) -> dict[str, Any]:
     if isinstance(region, dict):
         polygons = region["coordinates"]
         if region["type"] == "Polygon":

@@ -39,7 +39,7 @@ class Sweep:
         self._etags: dict[str, str] = {}
         for key in standing.listed:
             # The keys of items and markers end so, and of no object.
-            if key in kept or key.endswith(".json"):
+            if key in kept or key.endswith(".json") or not target.destination.holds(key):
                 continue
             head = self._bucket.head_object(key)
             if head and is_of_item(target, head):
