@@ -169,10 +169,7 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
     :param generation: the same for all tries of one run of the task.
     :raises DownloadParamsError: if a field is invalid or contradicts another.
     """
-    params = asked = read_params(_with_region_of_file(fields.download_params, worker))
-    lattice, name = _read_lattice(fields, worker)
-    if lattice is not None:
-        params = snap_params(asked, lattice, name)
+    params, lattice, region = _read_params(fields, worker)
     layout = read_layout(fields.layout, params)
     nodata = read_nodata(fields.nodata, layout)
     prefix = read_prefix(fields.s3_prefix)
@@ -198,6 +195,7 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
     names = fill_in(pattern, prefix, base, moment) if pattern else None
     place = names.place() if names else (prefix, base)
     limits.check_apart_from(place[0])
+    destination = Destination(bucket, *place, item_suffix(params, layout), names)
     return Job(
         image=image,
         params=params,
@@ -205,12 +203,12 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
         limits=limits,
         nodata=nodata,
         source=source,
-        destination=Destination(bucket, *place, item_suffix(params, layout), names),
+        destination=destination,
         identity=Identity(
             fingerprint, generation, if_exists, worker.task_id, worker.map_index, source.collections
         ),
         lattice=lattice,
-        region=asked.region if lattice else None,
+        region=region,
         **checked,
     )
 
@@ -247,6 +245,17 @@ def _read_image(fields: DownloadFields, worker: Worker) -> ImageSource:
     if image_kwargs:
         raise arguments_without_function()
     return read_image(fields.image)
+
+
+def _read_params(
+    fields: DownloadFields, worker: Worker
+) -> tuple[DownloadParams, Lattice | None, Region | None]:
+    """Return the parameters; the lattice that they were snapped to, and the region before that."""
+    asked = read_params(_with_region_of_file(fields.download_params, worker))
+    lattice, name = _read_lattice(fields, worker)
+    if lattice is None:
+        return asked, None, None
+    return snap_params(asked, lattice, name), lattice, asked.region
 
 
 def _read_lattice(fields: DownloadFields, worker: Worker) -> tuple[Lattice | None, str]:

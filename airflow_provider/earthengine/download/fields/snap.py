@@ -21,6 +21,11 @@ _CONTRADICTING = ("crs_transform", "dimensions", "scale")
 # A region that ends on an edge of the lattice, but for rounding, ends there.
 _PIXEL_TOLERANCE = 1e-6
 _STEPS = 1000
+_SAMPLES = 61
+# In units of a crs: no place on Earth is so far away.
+_FARTHEST = 1e9
+# In radii of the Earth, some ten metres; in units of a crs, less than any pixel.
+_ASTRAY = 2e-6
 
 
 def check_alone(params: DownloadParams, name: str) -> None:
@@ -88,8 +93,9 @@ def _pixel_bounds(region: Region, lattice: Lattice, name: str) -> tuple[int, int
     """Return columns and rows of the lattice that cover a region: left, top, right, bottom."""
     import numpy as np
 
-    columns, rows = lattice.steps_to(*_points_in(region, lattice.crs, name))
-    if not (np.isfinite(columns).all() and np.isfinite(rows).all()):
+    xs, ys = _points_in(region, lattice.crs, name)
+    columns, rows = lattice.steps_to(xs, ys)
+    if not np.isfinite([columns, rows]).all() or np.abs([xs, ys]).max() > _FARTHEST:
         raise DownloadParamsError(
             f"region reaches places that the crs of {name}, {shown(lattice.crs)}, does not have; "
             "use a smaller region, or another crs.",
@@ -100,11 +106,23 @@ def _pixel_bounds(region: Region, lattice: Lattice, name: str) -> tuple[int, int
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
-def _points_in(region: Region, crs: str, name: str) -> Any:
-    """Return the x and the y of points along a region's edges, in another crs."""
+def _sampled(outlines: Any) -> Any:
+    """Return points along the edges, and some inside: not every projection keeps these inside."""
     import numpy as np
     import shapely
-    from rasterio.warp import transform
+
+    west, south, east, north = shapely.total_bounds(outlines)
+    longest = max(east - west, north - south) / _STEPS
+    edges = shapely.get_coordinates(shapely.segmentize(outlines, longest))
+    xs, ys = (np.linspace(*ends, _SAMPLES) for ends in ((west, east), (south, north)))
+    samples = np.column_stack([each.ravel() for each in np.meshgrid(xs, ys)])
+    inside = shapely.contains_xy(outlines[0], *samples.T)
+    return np.vstack([edges, samples[inside]])
+
+
+def _points_in(region: Region, crs: str, name: str) -> Any:
+    """Return the x and the y of points of a region, in another crs."""
+    import numpy as np
 
     from airflow_provider.earthengine.download.crs import resolve_crs
 
@@ -117,13 +135,50 @@ def _points_in(region: Region, crs: str, name: str) -> Any:
             f"{shown(lacking)}; use another one.",
             field="region" if source is None else name,
         )
-    west, south, east, north = shapely.total_bounds(shapes)
-    longest = max(east - west, north - south) / _STEPS
-    points = shapely.get_coordinates(shapely.segmentize(shapes, longest))
-    if source != target:
-        xs, ys = transform(source, target, *points.T.tolist())
-        return np.asarray(xs, dtype="float64"), np.asarray(ys, dtype="float64")
-    return points[:, 0], points[:, 1]
+    points = _sampled(shapes)
+    if source == target:
+        return points[:, 0], points[:, 1]
+    there = _transform(source, target, points)
+    back = _transform(target, source, there)
+    # Outside of what it is made for, a projection may put two places onto one.
+    astray = _apart(points, back, is_geographic=source.is_geographic) > _ASTRAY
+    xs, ys = np.where(astray[:, np.newaxis], np.nan, there).T
+    return xs, ys
+
+
+def _transform(source: Any, target: Any, points: Any) -> Any:
+    """Return (x, y) of points in another crs; NaN where they do not exist in it."""
+    import numpy as np
+    from rasterio._err import CPLE_BaseError  # What a failed transformation raises; not public.
+    from rasterio.errors import RasterioError
+    from rasterio.warp import transform
+
+    try:
+        found = np.column_stack(transform(source, target, *points.T.tolist()))
+    except (RasterioError, CPLE_BaseError, SystemError):
+        # rasterio raises SystemError if GDAL fails without a message.
+        return np.full(points.shape, np.nan)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _apart(one: Any, other: Any, *, is_geographic: bool) -> Any:
+    """Return how far points are apart: in radii of the Earth, or in units of their crs."""
+    import numpy as np
+
+    if is_geographic:
+        one, other = (_on_sphere(np.radians(each)) for each in (one, other))
+    return np.nan_to_num(np.linalg.norm(one - other, axis=1), nan=np.inf)
+
+
+def _on_sphere(radians: Any) -> Any:
+    """Return the unit vectors of (longitude, latitude): at a pole, all longitudes are one place."""
+    import numpy as np
+
+    longitude, latitude = radians.T
+    across = np.cos(latitude)
+    return np.column_stack(
+        [across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)]
+    )
 
 
 def _outlines(region: Any) -> tuple[str, Any]:

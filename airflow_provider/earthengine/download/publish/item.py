@@ -47,7 +47,11 @@ from airflow_provider.earthengine.download.publish.recorded_params import (
     record_params,
     region_table,
 )
-from airflow_provider.earthengine.download.publish.times import choose_times, remarks_on_times
+from airflow_provider.earthengine.download.publish.times import (
+    DataTimes,
+    choose_times,
+    remarks_on_times,
+)
 from airflow_provider.earthengine.download.publish.typed_properties import (
     extensions_of,
     typed_properties,
@@ -120,14 +124,7 @@ def build_item(
     geometry, bbox = footprint(raster.grid for raster in rasters if raster.grid)
     properties = source.info.properties
     times = choose_times(properties, source.listed, source.record, run.window)
-    remarks = remarks_on_times(times, properties, source.record)
-    for remark in remarks:
-        log.warning("%s", one_line(remark))
-    warnings = [
-        *source.info.warnings,
-        *(warning for raster in rasters for warning in raster.warnings),
-        *remarks,
-    ]
+    warnings = _gather_warnings(source, rasters, times)
     known = typed_properties(properties, source.sensor)
     item = pystac.Item(
         id=destination.item_id,
@@ -151,6 +148,18 @@ def build_item(
         name = file.rasters[0].bands[0].id if len(stored) > 1 else "data"
         add_asset(item, name, destination.uri(each.key), file, each, names)
     return _to_json(item, build_links(destination.item_uri, source.catalogued))
+
+
+def _gather_warnings(source: Source, rasters: Sequence[RasterFacts], times: DataTimes) -> list[str]:
+    """Return all warnings about a download; those about its times are logged here."""
+    remarks = remarks_on_times(times, source.info.properties, source.record)
+    for remark in remarks:
+        log.warning("%s", one_line(remark))
+    return [
+        *source.info.warnings,
+        *(warning for raster in rasters for warning in raster.warnings),
+        *remarks,
+    ]
 
 
 def _to_json(item: pystac.Item, links: list[dict[str, Any]]) -> bytes:

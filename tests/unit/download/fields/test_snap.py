@@ -143,6 +143,7 @@ def test_a_lattice_of_any_direction_keeps_it(
         ({"bands": [{"id": "B4", "scale": 20}]}, "band 'B4' has scale"),
         ({"bands": [{"id": "B4", "crs": "EPSG:32610"}]}, "band 'B4' has crs"),
         ({"region": "projects/demo/assets/regions"}, "a table as its region"),
+        ({"region": [-180, -90, 180, 90]}, "reaches places that the crs of grid, 'EPSG:32610'"),
         ({"region": [-180, -90, 180, 90], "grid": {"crs": "EPSG:3031", "resolution": 1000}},
          "reaches places that the crs of grid, 'EPSG:3031', does not have"),
     ],
@@ -150,6 +151,14 @@ def test_a_lattice_of_any_direction_keeps_it(
 def test_what_contradicts_a_grid_is_refused(params: dict[str, Any], message: str) -> None:
     with pytest.raises(DownloadParamsError, match=message):
         snap(**{"region": [-122.1, 37, -122, 37.1], "grid": UTM, **params})
+
+
+def test_a_region_round_a_pole_is_covered() -> None:
+    """Its northern edge, a parallel of latitude, is a circle there; its southern one is a point."""
+    params = snap([-180, -90, 180, -60], {"crs": "EPSG:3031", "resolution": 10_000})
+    to_metres = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:3031", always_xy=True)
+    radius = math.ceil(math.hypot(*to_metres.transform(45, -60)) / 10_000) * 10_000
+    assert bounds(params) == [-radius, -radius, radius, radius]
 
 
 def test_the_same_crs_said_twice_is_no_contradiction() -> None:
