@@ -24,19 +24,10 @@ def open_raster(uri: str, aws_conn_id: str = "aws_default") -> Iterator[DatasetR
     :raises DownloadParamsError: if it is not a URI, for example the list that the operator returns.
     :raises rasterio.errors.RasterioIOError: if it does not exist or is not a raster.
     """
-    import rasterio
-
-    from airflow_provider.earthengine.hooks.gdal_options import gdal_access
+    from airflow_provider.earthengine.hooks.stored_raster import open_stored_raster
 
     _check_uri(uri)
-    access = gdal_access(aws_conn_id)
-    options: dict[str, Any] = {
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-        # GDAL would remember a name that was absent, and the bytes of one that was replaced.
-        "CPL_VSIL_CURL_NON_CACHED": f"/vsis3/{uri.removeprefix('s3://')}",
-        **access.options,
-    }
-    with rasterio.Env(session=access.session, **options), rasterio.open(uri) as dataset:
+    with open_stored_raster(uri, aws_conn_id) as dataset:
         yield dataset
 
 

@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 import pyproj
-import pystac
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from pystac.validation import JsonSchemaSTACValidator
 from shapely.geometry import Point, shape
 
 from airflow_provider.earthengine.emulator.server import Emulator
@@ -22,6 +20,7 @@ from stack.bucket import read_item
 from stack.seaweedfs import SeaweedFS
 from tests.integration.series import PIXELS, collection, day, list_images
 from tests.support.airflow_task import task_context
+from tests.support.stac_extensions import check_item
 
 pytestmark = pytest.mark.usefixtures("connections")
 
@@ -57,13 +56,13 @@ def put(emulator: Emulator, *grids: dict[str, Any], **properties: Any) -> None:
 @pytest.fixture
 def publish(bucket: str, s3: SeaweedFS) -> Publish:
     def execute(context: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-        """Download, and return the item, checked against STAC's core schema."""
+        """Download, and return the item, checked against STAC's core and the extensions."""
         context = context or task_context()
         chosen = {**SCENE, "s3_bucket": bucket, **fields}
         EarthEngineToS3Operator(task_id="download", **chosen).execute(context)  # type: ignore[arg-type]  # a stand-in
         key = context["ti"].xcom["item"].removeprefix(f"s3://{bucket}/")
         item = read_item(s3.client(), bucket, key)
-        JsonSchemaSTACValidator().validate_core(item, pystac.STACObjectType.ITEM, "1.1.0")
+        check_item(item)
         return item
 
     return execute
@@ -289,5 +288,39 @@ def test_all_properties_come_back_from_a_cog(
         assert tuple(dataset.transform)[:6] == tuple(GRID["crs_transform"])
     read = json.loads(tags.pop("EARTHENGINE_PROPERTIES"))
     assert {name: read.get(name) for name in ODD} == ODD
-    assert read == item["properties"]["earthengine:properties"]
+    assert read == json.loads(item["properties"]["earthengine:properties"])
     assert tags == {"CLOUDS": "12.5", "AREA_OR_POINT": "Area"}
+
+
+RGB = ("red", "green", "blue")
+
+
+class TestBands:
+    def test_a_band_that_the_download_does_not_have_cannot_be_described(
+        self, publish: Publish, assets: Emulator
+    ) -> None:
+        """No pixel is fetched for a typing mistake."""
+        assets.clear_requests()
+        with pytest.raises(AirflowFailException, match="names B11, which the download does not"):
+            publish(record={"bands": {"B11": {"scale": 2}}})
+        assert not any("thumbnails" in each or "pixels" in each for each in assets.counts())
+
+    @pytest.mark.parametrize("limits", [None, {"tile_byte_count": 300}], ids=["whole", "in tiles"])
+    def test_the_scale_that_the_user_gives_is_in_the_item_and_the_file(
+        self, publish: Publish, limits: Any
+    ) -> None:
+        item = publish(record={"bands": {"B1": {"scale": 0.0001, "offset": -0.1}}}, limits=limits)
+        (band,) = item["assets"]["data"]["bands"]
+        assert (band["raster:scale"], band["raster:offset"]) == (0.0001, -0.1)
+        with open_raster(item["assets"]["data"]["href"]) as dataset:
+            assert (dataset.scales, dataset.offsets) == ((0.0001,), (-0.1,))
+
+    @pytest.mark.parametrize("order", [("red", "green", "blue"), ("blue", "red", "green", "nir")])
+    def test_colours_are_in_the_file(
+        self, publish: Publish, assets: Emulator, order: tuple[str, ...]
+    ) -> None:
+        bands = [{"id": name, "dtype": "uint16", **GRID} for name in order]
+        assets.put_asset({"id": ASSET, "kind": "formula", "bands": bands})
+        with open_raster(publish()["assets"]["data"]["href"]) as dataset:
+            found = [each.name for each in dataset.colorinterp]
+        assert found == [name if name in RGB else "undefined" for name in order]

@@ -17,6 +17,7 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.recipes import (
     downloads_of_regions,
+    landsat_scales,
     mask_by_cloud_score,
     mask_by_scene_class,
     mask_landsat_clouds,
@@ -100,10 +101,17 @@ def test_landsats_clouds_are_masked_and_its_numbers_scaled() -> None:
     np.testing.assert_allclose(scaled["SR_B4"], red, atol=1e-6)
     np.testing.assert_allclose(scaled["ST_B10"], kelvin, rtol=1e-6)
 
+    for band, values in (("SR_B4", red), ("ST_B10", kelvin)):
+        scale = landsat_scales(bands)[band]
+        unscaled = np.where(is_clear, stored[band] * scale["scale"] + scale["offset"], -1)
+        np.testing.assert_allclose(unscaled, values)
+
 
 def test_a_band_without_a_scale_is_refused_by_name() -> None:
     with pytest.raises(DownloadParamsError, match="'QA_PIXEL' has no scale"):
         scale_landsat(ee.Image(f"{LANDSAT}/LC08_044034_20201214"), ["SR_B4", "QA_PIXEL"])
+    with pytest.raises(DownloadParamsError, match="'QA_PIXEL' has no scale"):
+        landsat_scales(["SR_B4", "QA_PIXEL"])
 
 
 @pytest.mark.slow

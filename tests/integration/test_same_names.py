@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from shapely.geometry import shape
 
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.transfers import earthengine_to_s3
@@ -69,10 +70,8 @@ def stands(s3: SeaweedFS, bucket: str) -> Callable[[], Any]:
     def read() -> tuple[int, str]:
         assert list_keys(s3.client(), bucket) == ["download.tif", "download.tif.json"]
         properties = read_item(s3.client(), bucket, "download.tif.json")["properties"]
-        return (
-            REGIONS.index(properties["earthengine:params"]["region"]),
-            properties["earthengine:generation"],
-        )
+        bounds = list(shape(properties["earthengine:params"]["region"]).bounds)
+        return REGIONS.index(bounds), properties["earthengine:generation"]
 
     return read
 

@@ -53,6 +53,7 @@ PUBLIC = {
     "recipes": {
         "downloads_of_events",
         "downloads_of_regions",
+        "landsat_scales",
         "mask_by_cloud_score",
         "mask_by_scene_class",
         "mask_landsat_clouds",

@@ -86,6 +86,13 @@ def test_all_parameters_may_come_as_one_json_text(native: bool) -> None:
         ("image_kwargs", {"band": "{{ params.asset }}"}, {"band": "B"}),
         ("s3_bucket", "bucket-{{ params.asset }}", "bucket-B"),
         ("s3_prefix", "x/{{ ds }}", "x/2026-01-01"),
+        ("s3_key", "{{ ds[:4] }}/{{ ds }}/{base}.{band}.tif", "2026/2026-01-01/{base}.{band}.tif"),
+        ("align_to", "s3://b/{{ ds }}.tif", "s3://b/2026-01-01.tif"),
+        (
+            "grid",
+            {"crs": "EPSG:{{ 32610 }}", "resolution": 10},
+            {"crs": "EPSG:32610", "resolution": 10},
+        ),
         ("layout", "{{ 'zip' }}", "zip"),
         ("compression", "{{ 'zstd' }}", "zstd"),
         ("limits", {"resume": "{{ 'never' }}"}, {"resume": "never"}),
@@ -178,6 +185,7 @@ def test_every_field_is_covered() -> None:
         *("download_params", "nodata", "image", "image_kwargs", "s3_bucket", "s3_prefix"),
         *("layout", "compression", "limits", "plan_only", "if_exists", "on_empty", "quicklook"),
         *("recheck_days", "record", "s3_extra_args", "earthengine_conn_id", "aws_conn_id"),
+        *("s3_key", "grid", "align_to"),
     }
     assert set(EarthEngineToS3Operator.template_fields) == tested
 

@@ -18,10 +18,15 @@ from airflow_provider.earthengine.catalog.listed_downloads import (
 )
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.fields.asset_id import find_asset_id
+from airflow_provider.earthengine.download.fields.destination import KEY_NAMES
 from airflow_provider.earthengine.download.fields.layout import ITEM_SUFFIXES
 from airflow_provider.earthengine.download.fields.source import SOURCE_IMAGES, ListedImage
 from airflow_provider.earthengine.download.foreign import Foreign
-from airflow_provider.earthengine.download.publish.below_prefix import Place, read_below
+from airflow_provider.earthengine.download.publish.below_prefix import (
+    Place,
+    read_below,
+    read_given,
+)
 from airflow_provider.earthengine.download.publish.published_data import TIME_SOURCE
 from airflow_provider.earthengine.download.publish.record import FINGERPRINT
 
@@ -157,10 +162,11 @@ def _read_item(place: Place, item: Foreign) -> RecordedDownload | None:
         time = properties.at("start_datetime")
     # A time that is not that of the images is none.
     is_of_images = properties.fields().get(TIME_SOURCE, "image") in ("image", "listing")
+    given = read_given(place, properties.at(KEY_NAMES))
     return RecordedDownload(
         item_key=place.key,
-        prefix=place.prefix,
-        base=place.base,
+        prefix=given.prefix,
+        base=given.name,
         images=tuple(images),
         is_mosaic=asset_id.is_absent,
         start=None if time.is_absent or not is_of_images else time.time(),

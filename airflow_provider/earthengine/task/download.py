@@ -246,7 +246,16 @@ class Downloader:
         job = plan.job
         quicklook = draw_files(files, job.image.asset_id) if job.quicklook else None
         target.bucket.find_out_conditions(job.destination.prefix)
-        source = Source(job.image, plan.info, job.params, job.record, job.source)
+        source = Source(
+            job.image,
+            plan.info,
+            job.params,
+            job.record,
+            job.source,
+            bands=job.bands,
+            lattice=job.lattice,
+            region=job.region,
+        )
         run = self.describe_run(job.source, is_conditional=target.bucket.is_conditional)
 
         def describe(stored: Sequence[StoredObject]) -> bytes:
@@ -260,10 +269,22 @@ class Downloader:
 
 def form_of(plan: Plan) -> CogForm:
     """Return what the COGs of a download are like."""
+    from airflow_provider.earthengine.download.plan.origin import sensor_of
     from airflow_provider.earthengine.download.raster.block_canvas import CogForm
+    from airflow_provider.earthengine.download.raster.cog_tags import BandLook
     from airflow_provider.earthengine.download.raster.property_tags import encode_properties
 
-    return CogForm(plan.job.compression, encode_properties(plan.info.properties))
+    job = plan.job
+    sensor = sensor_of(job.image, plan.info, job.source)
+    looks = {}
+    for band in plan.info.bands:
+        measured, given = sensor and sensor.band(band.id), job.bands.get(band.id, {})
+        looks[band.id] = BandLook(
+            measured.common_name if measured else None,
+            given.get("raster:scale", 1.0),
+            given.get("raster:offset", 0.0),
+        )
+    return CogForm(job.compression, encode_properties(plan.info.properties), looks)
 
 
 def all_masked(job: Job) -> AllMaskedError:
@@ -276,7 +297,7 @@ def all_masked(job: Job) -> AllMaskedError:
 
 def _log_rasters(job: Job, rasters: Sequence[RasterFacts]) -> None:
     for raster in rasters:
-        name = f"{job.destination.base}{raster.plan.suffix}"
+        name = job.destination.name(raster.plan.suffix)
         log.info("Verified %s: %s", name, one_line(str(raster.grid)))
         for warning in raster.warnings:
             log.warning("%s: %s", name, one_line(warning))

@@ -28,6 +28,7 @@ from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.exceptions import ConnectionConfigError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
+from airflow_provider.earthengine.hooks.stored_raster import read_raster_grid
 from airflow_provider.earthengine.task.download import Downloader
 from airflow_provider.earthengine.task.telemetry import Telemetry
 
@@ -104,7 +105,13 @@ def _read(fields: DownloadFields, hook: EarthEngineHook, connections: Connection
 
     # Whoever types a command may name any file that they may read.
     folders = (Path.cwd(), Path("/"))
-    worker = Worker(hook.get_conn, read_region, {}, region_folders=folders)
+    worker = Worker(
+        hook.get_conn,
+        read_region,
+        {},
+        region_folders=folders,
+        read_grid=lambda uri: read_raster_grid(uri, connections.aws_conn_id),
+    )
     return read_job(fields, f"alone/{uuid.uuid4().hex}", worker)
 
 

@@ -20,6 +20,7 @@ from airflow_provider.earthengine.download.plan.plan import plan_job
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
+from airflow_provider.earthengine.hooks.stored_raster import read_raster_grid
 from airflow_provider.earthengine.links.download import CatalogLink, ItemLink, ObjectLink
 from airflow_provider.earthengine.task.asset_events import (
     CHANGED,
@@ -71,6 +72,10 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         crs_transform, dimensions, scale, region, filePerBand, format. (templated)
     :param s3_bucket: the bucket; it must exist. (templated)
     :param s3_prefix: the prefix of the keys. (templated)
+    :param s3_key: a pattern of the objects' keys below ``s3_prefix``, such as
+        ``year={year}/month={month}/{base}.{band}.tif``, with the fields ``base``, ``band``,
+        ``suffix``, ``date``, ``year``, ``month`` and ``day``; by default, ``{base}{suffix}``. The
+        item lies beside, without the band. (templated)
     :param layout: "cog" (default), cloud-optimised GeoTIFFs of any size; "as_served", Earth
         Engine's files, unzipped, the default for format NPY; or "zip", its zip. (templated)
     :param compression: of COGs: "deflate" (default), "zstd" or "none". (templated)
@@ -87,11 +92,16 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         base if download_params has none, and its images are recorded in the item. Never rendered.
     :param nodata: the value for masked pixels, which distinguishes them from valid zeros; None:
         Earth Engine's own. (templated)
-    :param record: what to add to the item: ``licence``, ``attribution``, and the time of data that
-        has none of its own: ``datetime``, or ``start_datetime`` and ``end_datetime``, or all three.
-        (templated)
+    :param record: what to add to the item: ``licence``, ``attribution``; the time of data that has
+        none of its own: ``datetime``, or ``start_datetime`` and ``end_datetime``, or all three; and
+        ``bands``, the ``scale``, ``offset``, ``unit`` and ``description`` of each. (templated)
     :param s3_extra_args: how objects are written: ServerSideEncryption, SSEKMSKeyId,
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
+    :param grid: the lattice that the pixels lie on, whatever the region: ``crs``, ``resolution`` in
+        units of the crs, and ``origin``, a corner of pixels. The region's bounds are widened to it,
+        so that all rasters of a series share the edges of pixels. (templated)
+    :param align_to: the ``s3://`` URI of an item or a raster whose lattice is used, instead of
+        ``grid``. (templated)
     :param limits: hard limits, and how large downloads are split and resumed: max_requests,
         max_byte_count, max_concurrent_requests, attempt_seconds, total_seconds, resume,
         staging_prefix, tile_byte_count and profile; the page "Rasters of any size" describes each.
@@ -114,6 +124,7 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         "download_params",
         "s3_bucket",
         "s3_prefix",
+        "s3_key",
         "layout",
         "compression",
         "if_exists",
@@ -122,6 +133,8 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         "nodata",
         "record",
         "s3_extra_args",
+        "grid",
+        "align_to",
         "limits",
         "quicklook",
         "plan_only",
@@ -138,6 +151,7 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         "on_empty": "json",
         "record": "json",
         "s3_extra_args": "json",
+        "grid": "json",
         "limits": "json",
         "asset_events": "json",
     }
@@ -165,6 +179,7 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         download_params: Mapping[str, Any] | str,
         s3_bucket: str,
         s3_prefix: str = "",
+        s3_key: str | None = None,
         layout: str | None = None,
         compression: str | None = None,
         if_exists: str = "replace_changed",
@@ -174,6 +189,8 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         nodata: float | str | None = None,
         record: Mapping[str, str] | str | None = None,
         s3_extra_args: Mapping[str, Any] | str | None = None,
+        grid: Mapping[str, Any] | str | None = None,
+        align_to: str | None = None,
         limits: Mapping[str, Any] | str | None = None,
         quicklook: bool | str = True,
         plan_only: bool | str = False,
@@ -188,6 +205,7 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         self.download_params = download_params
         self.s3_bucket = s3_bucket
         self.s3_prefix = s3_prefix
+        self.s3_key = s3_key
         self.layout = layout
         self.compression = compression
         self.if_exists = if_exists
@@ -197,6 +215,8 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         self.nodata = nodata
         self.record = record
         self.s3_extra_args = s3_extra_args
+        self.grid = grid
+        self.align_to = align_to
         self.limits = limits
         self.quicklook = quicklook
         self.plan_only = plan_only
@@ -286,6 +306,7 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
             connect=hook.get_conn,
             read_uri=lambda uri: read_uri(self._s3_client(), uri, MAX_BYTE_COUNT + 1),
             region_folders=region_folders(context),
+            read_grid=lambda uri: read_raster_grid(uri, self.aws_conn_id),
             run_values=context,
             task_id=ti.task_id,
             map_index=-1 if ti.map_index is None else ti.map_index,

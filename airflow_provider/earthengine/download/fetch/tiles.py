@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from airflow_provider.earthengine.download.crs import name_of_crs, resolve_crs
 from airflow_provider.earthengine.download.fetch.body import BodyFetcher, BodyRequest
 from airflow_provider.earthengine.download.fetch.fetching import Fetching
 from airflow_provider.earthengine.download.fetch.gate import RequestGate
 from airflow_provider.earthengine.download.fetch.progress import Progress
 from airflow_provider.earthengine.download.fields.params import GEO_TIFF, NPY
-from airflow_provider.earthengine.download.plan.crs import name_of_crs, resolve_crs
 from airflow_provider.earthengine.download.plan.cutting import cut_tile
 from airflow_provider.earthengine.download.plan.requests import Download, max_body_byte_count
 from airflow_provider.earthengine.download.plan.tiles import (

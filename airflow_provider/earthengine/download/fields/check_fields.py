@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow_provider.earthengine.download.fields.align_to import (
+    check_one_lattice,
+    read_align_to,
+)
 from airflow_provider.earthengine.download.fields.destination import (
     EXTRA_ARGS,
     read_bucket_name,
@@ -27,9 +31,16 @@ from airflow_provider.earthengine.download.fields.image import (
     read_image,
 )
 from airflow_provider.earthengine.download.fields.job import read_image_kwargs
+from airflow_provider.earthengine.download.fields.key_pattern import (
+    check_files,
+    extension_of,
+    read_key_pattern,
+)
+from airflow_provider.earthengine.download.fields.lattice import check_grid_keys, read_grid
 from airflow_provider.earthengine.download.fields.layout import (
     COG,
     LAYOUTS,
+    ZIP,
     read_compression,
     read_layout,
     read_nodata,
@@ -43,12 +54,14 @@ from airflow_provider.earthengine.download.fields.read_params import (
 )
 from airflow_provider.earthengine.download.fields.record import check_record_keys, read_record
 from airflow_provider.earthengine.download.fields.region import check_region
+from airflow_provider.earthengine.download.fields.snap import check_alone
 from airflow_provider.earthengine.download.fields.source import read_source
 from airflow_provider.earthengine.download.fields.values import read_boolean, read_choice
 
 _READERS: dict[str, Callable[[Any], object]] = {
     "s3_bucket": read_bucket_name,
     "s3_prefix": read_prefix,
+    "s3_key": read_key_pattern,
     "if_exists": read_if_exists,
     "on_empty": read_on_empty,
     "recheck_days": read_recheck_days,
@@ -57,6 +70,8 @@ _READERS: dict[str, Callable[[Any], object]] = {
     "limits": read_download_limits,
     "image_kwargs": read_image_kwargs,
     "quicklook": lambda value: read_boolean("quicklook", value),
+    "grid": read_grid,
+    "align_to": read_align_to,
     "plan_only": lambda value: read_boolean("plan_only", value),
 }
 
@@ -82,6 +97,7 @@ def check_literals(fields: Mapping[str, Any]) -> None:
     params = None
     if "download_params" in literals:
         params = read_params(literals["download_params"], check_region)
+    _check_lattice(fields, literals, params)
     _check_files(literals, params)
     _check_image(literals)
 
@@ -97,10 +113,22 @@ def _check_in_part(fields: Mapping[str, Any], literals: Mapping[str, Any]) -> No
         check_items(mixed["limits"], LIMITS, read_download_limits)
     if "s3_extra_args" in mixed:
         check_items(mixed["s3_extra_args"], EXTRA_ARGS, read_extra_args)
+    if "grid" in mixed:
+        check_grid_keys(mixed["grid"])
     if "record" in mixed:
         check_record_keys(mixed["record"])
     if "download_params" in mixed:
         check_params_in_part(mixed["download_params"], is_literal, check_region)
+
+
+def _check_lattice(
+    fields: Mapping[str, Any], literals: Mapping[str, Any], params: DownloadParams | None
+) -> None:
+    """Check that only one of the fields sets the pixels."""
+    check_one_lattice(read_grid(literals.get("grid")), read_align_to(literals.get("align_to")))
+    given = [name for name in ("grid", "align_to") if fields.get(name) is not None]
+    if given and params is not None:
+        check_alone(params, given[0])
 
 
 def _check_files(literals: Mapping[str, Any], params: DownloadParams | None) -> None:
@@ -112,6 +140,9 @@ def _check_files(literals: Mapping[str, Any], params: DownloadParams | None) -> 
             layout = read_layout(value, params)
         elif value is not None:
             layout = read_choice("layout", value, LAYOUTS)
+    pattern = read_key_pattern(literals.get("s3_key"))
+    if pattern is not None and params is not None and layout is not None:
+        check_files(pattern, params, extension_of(params, is_zip=layout == ZIP))
     # With COG, any compression and nodata value is valid.
     if "compression" in literals:
         read_compression(literals["compression"], layout or COG)

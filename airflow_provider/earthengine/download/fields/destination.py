@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from airflow_provider.earthengine.download.fields.image import ImageSource
+from airflow_provider.earthengine.download.fields.key_pattern import KeyNames
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.values import (
     read_boolean,
@@ -26,6 +27,11 @@ from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, read 2026-11.
 _MAX_KEY_BYTE_COUNT = 1024
+
+KEY_NAMES = "earthengine:s3_key"
+"""The property of an item that has the prefix and the base that a pattern was given."""
+# Of items and markers; the key of an object never ends so.
+_BESIDE_OBJECTS = ".json"
 
 _ID_TEXT = {ord(each): each for each in f"{ascii_letters}{digits}._-"} | {ord("/"): "~"}
 
@@ -64,19 +70,28 @@ class IfExists(StrEnum):
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a download goes: names known before anything is fetched."""
+    """Where a download goes: names known before anything is fetched.
+
+    :param prefix: of the item's key.
+    :param base: of the item's name, and of the objects' names unless a pattern sets these.
+    :param names: the objects' names, if a pattern sets them.
+    """
 
     bucket: str
     prefix: str
     base: str
     item_suffix: str
+    names: KeyNames | None = None
 
     def key(self, suffix: str) -> str:
-        """Return the key of the object with this suffix.
+        """Return the key of the object with this suffix, or of the item or the marker.
 
         :raises DownloadParamsError: if the key is longer than S3 allows.
         """
-        key = f"{self.prefix}/{self.base}{suffix}" if self.prefix else f"{self.base}{suffix}"
+        if self.names and not suffix.endswith(_BESIDE_OBJECTS):
+            key = self.names.key(suffix)
+        else:
+            key = self._beside(suffix)
         if len(key.encode()) > _MAX_KEY_BYTE_COUNT:
             raise DownloadParamsError(
                 f"The key {shown(key)} is {len(key.encode()):,} bytes long, but S3 allows at most "
@@ -84,6 +99,28 @@ class Destination:
                 field="s3_prefix",
             )
         return key
+
+    @property
+    def listing_prefix(self) -> str:
+        """How the keys of all objects, of the item and of the marker begin."""
+        beside = self._beside(".")
+        return self.names.shared_with(beside) if self.names else beside
+
+    def holds(self, key: str) -> bool:
+        """Return whether an object of the download may have the key."""
+        return self.names.holds(key) if self.names else key.startswith(self._beside("."))
+
+    def name(self, suffix: str) -> str:
+        """Return the key of the object with this suffix, without the prefix of the item."""
+        return self.key(suffix).removeprefix(f"{self.prefix}/")
+
+    def to_item(self) -> dict[str, Any]:
+        """Return the properties that the item records of names that a pattern has set."""
+        names = self.names
+        return {KEY_NAMES: {"prefix": names.prefix, "name": names.name}} if names else {}
+
+    def _beside(self, suffix: str) -> str:
+        return f"{self.prefix}/{self.base}{suffix}" if self.prefix else f"{self.base}{suffix}"
 
     @property
     def item_key(self) -> str:

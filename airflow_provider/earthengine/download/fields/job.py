@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_provider.earthengine.download.fields.align_to import (
+    ReadGrid,
+    check_one_lattice,
+    find_lattice,
+    read_align_to,
+)
 from airflow_provider.earthengine.download.fields.destination import (
     Destination,
     Identity,
@@ -28,7 +34,16 @@ from airflow_provider.earthengine.download.fields.image import (
     call_image_function,
     read_image,
 )
+from airflow_provider.earthengine.download.fields.key_pattern import (
+    check_files,
+    extension_of,
+    fill_in,
+    known_moment,
+    read_key_pattern,
+)
+from airflow_provider.earthengine.download.fields.lattice import Lattice, read_grid
 from airflow_provider.earthengine.download.fields.layout import (
+    ZIP,
     item_suffix,
     read_compression,
     read_layout,
@@ -43,12 +58,17 @@ from airflow_provider.earthengine.download.fields.on_empty import (
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.plain_values import check_text
 from airflow_provider.earthengine.download.fields.read_params import read_params
-from airflow_provider.earthengine.download.fields.record import read_record
-from airflow_provider.earthengine.download.fields.region import is_region_file, read_region_file
+from airflow_provider.earthengine.download.fields.record import read_band_records, read_record
+from airflow_provider.earthengine.download.fields.region import (
+    Region,
+    is_region_file,
+    read_region_file,
+)
 from airflow_provider.earthengine.download.fields.region_file import (
     check_byte_count,
     read_local_file,
 )
+from airflow_provider.earthengine.download.fields.snap import snap_params
 from airflow_provider.earthengine.download.fields.source import KnownSource, read_source
 from airflow_provider.earthengine.download.fields.values import (
     is_unset,
@@ -82,6 +102,13 @@ class DownloadFields:
     s3_extra_args: Any = None
     limits: Any = None
     quicklook: Any = True
+    grid: Any = None
+    align_to: Any = None
+    s3_key: Any = None
+
+
+def _no_grid(uri: str) -> tuple[str, tuple[float, ...]]:
+    raise DownloadParamsError(f"align_to is {shown(uri)}, which cannot be read here.")
 
 
 @dataclass(frozen=True)
@@ -95,6 +122,7 @@ class Worker:
     :param task_id: "" outside Airflow.
     :param map_index: -1 for a task that is not mapped.
     :param region_folders: local region files must be inside one of these.
+    :param read_grid: returns the crs and the transform of the raster at an ``s3://`` URI.
     """
 
     connect: Callable[[], object]
@@ -103,6 +131,7 @@ class Worker:
     task_id: str = ""
     map_index: int = -1
     region_folders: Sequence[Path] = ()
+    read_grid: ReadGrid = _no_grid
 
 
 @dataclass(frozen=True)
@@ -111,7 +140,10 @@ class Job:
 
     :param nodata: the value for masked pixels; None: Earth Engine's own.
     :param record: what the user adds to the item, under STAC's names.
+    :param bands: what the user says of the bands, by their ids, under STAC's names.
     :param source: what a listing reported about the image.
+    :param lattice: that the pixels are on; None if the parameters alone say where they are.
+    :param region: the region that was snapped to the lattice; it is none of the parameters then.
     :param extra_args: the S3 client's arguments for every object written.
     :param quicklook: whether a picture is stored beside the item.
     """
@@ -123,6 +155,7 @@ class Job:
     limits: DownloadLimits
     nodata: float | None
     record: Mapping[str, str]
+    bands: Mapping[str, Mapping[str, Any]]
     source: KnownSource
     on_empty: OnEmpty
     recheck_days: float
@@ -130,6 +163,8 @@ class Job:
     quicklook: bool
     destination: Destination
     identity: Identity
+    lattice: Lattice | None = None
+    region: Region | None = None
 
 
 def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
@@ -138,26 +173,34 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
     :param generation: the same for all tries of one run of the task.
     :raises DownloadParamsError: if a field is invalid or contradicts another.
     """
-    params = read_params(_with_region_of_file(fields.download_params, worker))
+    params, lattice, region = _read_params(fields, worker)
     layout = read_layout(fields.layout, params)
     nodata = read_nodata(fields.nodata, layout)
     prefix = read_prefix(fields.s3_prefix)
     limits = read_download_limits(fields.limits)
     limits.check_apart_from(prefix)
+    pattern = _read_pattern(fields.s3_key, params, layout)
     if_exists = read_if_exists(fields.if_exists)
     source = read_source(fields.source)
     checked: dict[str, Any] = {
         "compression": read_compression(fields.compression, layout),
         "record": read_record(fields.record),
+        "bands": read_band_records(fields.record),
         "on_empty": read_on_empty(fields.on_empty),
         "recheck_days": read_recheck_days(fields.recheck_days),
         "extra_args": read_extra_args(fields.s3_extra_args),
         "quicklook": read_boolean("quicklook", fields.quicklook),
     }
+    moment = known_moment(source, checked["record"], worker.run_values)
     bucket = read_bucket_name(fields.s3_bucket)
     # Last, because it may call the user's code and open a session.
     image = _read_image(fields, worker)
     fingerprint = fingerprint_download(image, params, layout, nodata, fields.compression)
+    base = params.name or source.name or image.name
+    names = fill_in(pattern, prefix, base, moment) if pattern else None
+    place = names.place() if names else (prefix, base)
+    limits.check_apart_from(place[0])
+    destination = Destination(bucket, *place, item_suffix(params, layout), names)
     return Job(
         image=image,
         params=params,
@@ -165,22 +208,21 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
         limits=limits,
         nodata=nodata,
         source=source,
-        destination=Destination(
-            bucket=bucket,
-            prefix=prefix,
-            base=params.name or source.name or image.name,
-            item_suffix=item_suffix(params, layout),
-        ),
+        destination=destination,
         identity=Identity(
-            fingerprint,
-            generation,
-            if_exists,
-            worker.task_id,
-            worker.map_index,
-            source.collections,
+            fingerprint, generation, if_exists, worker.task_id, worker.map_index, source.collections
         ),
+        lattice=lattice,
+        region=region,
         **checked,
     )
+
+
+def _read_pattern(value: Any, params: DownloadParams, layout: str) -> str | None:
+    pattern = read_key_pattern(value)
+    if pattern is not None:
+        check_files(pattern, params, extension_of(params, is_zip=layout == ZIP))
+    return pattern
 
 
 def read_image_kwargs(value: Any) -> Mapping[str, Any]:
@@ -208,6 +250,26 @@ def _read_image(fields: DownloadFields, worker: Worker) -> ImageSource:
     if image_kwargs:
         raise arguments_without_function()
     return read_image(fields.image)
+
+
+def _read_params(
+    fields: DownloadFields, worker: Worker
+) -> tuple[DownloadParams, Lattice | None, Region | None]:
+    """Return the parameters; the lattice that they were snapped to, and the region before that."""
+    asked = read_params(_with_region_of_file(fields.download_params, worker))
+    lattice, name = _read_lattice(fields, worker)
+    if lattice is None:
+        return asked, None, None
+    return snap_params(asked, lattice, name), lattice, asked.region
+
+
+def _read_lattice(fields: DownloadFields, worker: Worker) -> tuple[Lattice | None, str]:
+    """Return the lattice of a series, and the field that gives it."""
+    lattice, uri = read_grid(fields.grid), read_align_to(fields.align_to)
+    if uri is None:
+        return lattice, "grid"
+    check_one_lattice(lattice, uri)
+    return find_lattice(uri, worker.read_uri, worker.read_grid), "align_to"
 
 
 def _with_region_of_file(raw: Any, worker: Worker) -> Any:

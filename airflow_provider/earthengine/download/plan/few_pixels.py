@@ -75,7 +75,7 @@ def _shown(metres: float) -> str:
 
 def _metres(grid: PixelGrid | None) -> float | None:
     """Return the nominal side of a pixel; None if the crs or the grid is unknown."""
-    from airflow_provider.earthengine.download.plan.crs import resolve_crs
+    from airflow_provider.earthengine.download.crs import resolve_crs
 
     crs = resolve_crs(grid.crs) if grid and grid.is_placed else None
     if grid is None or crs is None:

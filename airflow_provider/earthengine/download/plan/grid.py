@@ -95,13 +95,13 @@ class PixelGrid:
         """Return whether a name means the grid's crs."""
         if crs == self.crs:
             return True
-        from airflow_provider.earthengine.download.plan.crs import resolve_crs
+        from airflow_provider.earthengine.download.crs import resolve_crs
 
         return self.is_alike_in(resolve_crs(self.crs), resolve_crs(crs))
 
     def is_alike_in(self, one: Any, other: Any) -> bool:
         """Return whether two crs of rasterio put the grid's pixels in the same places."""
-        from airflow_provider.earthengine.download.plan.crs import is_same_crs
+        from airflow_provider.earthengine.download.crs import is_same_crs
 
         a, b, _, d, e, _ = self.transform
         points = [
@@ -121,7 +121,7 @@ class PixelGrid:
         from rasterio.errors import CRSError, RasterioError
         from rasterio.warp import transform_geom
 
-        from airflow_provider.earthengine.download.plan.crs import resolve_crs
+        from airflow_provider.earthengine.download.crs import resolve_crs
 
         source, target = resolve_crs(self.crs), resolve_crs(crs)
         if not source or not target:

@@ -141,7 +141,7 @@ def _transform(source: str, target: str, xs: Any, ys: Any) -> tuple[Points, Poin
     from rasterio.errors import CRSError, RasterioError
     from rasterio.warp import transform
 
-    from airflow_provider.earthengine.download.plan.crs import resolve_crs
+    from airflow_provider.earthengine.download.crs import resolve_crs
 
     known = resolve_crs(source), resolve_crs(target)
     if not all(known):
@@ -170,7 +170,7 @@ def _angle(one: Points, other: Points) -> float:
 
 
 def _is_geographic(crs: str) -> bool:
-    from airflow_provider.earthengine.download.plan.crs import resolve_crs
+    from airflow_provider.earthengine.download.crs import resolve_crs
 
     known = resolve_crs(crs)
     return bool(known and known.is_geographic)

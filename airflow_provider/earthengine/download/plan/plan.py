@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider.earthengine.download.fields.values import shown_names
+from airflow_provider.earthengine.exceptions import DownloadParamsError
+
 if TYPE_CHECKING:
     from airflow_provider.earthengine.download.client import Session, ValueComputer
     from airflow_provider.earthengine.download.fields.job import Job
@@ -69,7 +72,7 @@ class Plan:
         )
         for raster in self.download.rasters:
             bands = ", ".join(f"{band.id} ({band.dtype})" for band in raster.bands)
-            yield f"  {self.job.destination.base}{raster.suffix}: {bands}; {raster.grid}"
+            yield f"  {self.job.destination.name(raster.suffix)}: {bands}; {raster.grid}"
 
 
 def plan_job(job: Job, session: Session) -> Plan:
@@ -93,6 +96,7 @@ def plan_job(job: Job, session: Session) -> Plan:
     description = mark_apart(describe_image(session, image, params))
     check_own_grids(session, job.image, description, params)
     info = description.asked
+    _check_recorded_bands(job, info)
     image, params, bands = place_bands(session, image, params, info.bands)
     placed = replace(info, bands=bands)
     if job.nodata is not None:
@@ -104,3 +108,14 @@ def plan_job(job: Job, session: Session) -> Plan:
         *warn_of_few_pixels(description, job.params),
     )
     return Plan(job, image, replace(info, warnings=warnings), download)
+
+
+def _check_recorded_bands(job: Job, info: ImageInfo) -> None:
+    """Raise if the user describes a band that the download does not have."""
+    known = [band.id for band in info.bands]
+    if unknown := [name for name in job.bands if name not in known]:
+        raise DownloadParamsError(
+            f"record['bands'] names {shown_names(unknown)}, which the download does not have; it "
+            f"has {shown_names(known)}.",
+            field="record",
+        )

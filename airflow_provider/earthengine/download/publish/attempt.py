@@ -265,7 +265,7 @@ class Attempt:
         """
         for _ in range(_COMMITS):
             stored = self.complete()
-            listed = self._bucket.list_objects(self._destination.key("."))
+            listed = self._bucket.list_objects(self._destination.listing_prefix)
             changed = [each.key for each in stored if not is_listed(each, listed)]
             if not changed:
                 return stored

@@ -44,6 +44,37 @@ class Place:
     base: str
 
 
+@dataclass(frozen=True)
+class GivenNames:
+    """What a pattern of keys was given; the operator's fields that lead to a place again.
+
+    :param prefix: the field ``s3_prefix``.
+    :param name: the base of the objects' names.
+    """
+
+    prefix: str
+    name: str
+
+
+def read_given(place: Place, value: Foreign) -> GivenNames:
+    """Return the fields that lead to a place: those that are written there, if a pattern was used.
+
+    :param value: absent if none was; what cannot lead to the place is not followed.
+    :raises ForeignValueError: if it is not of the form that this package writes.
+    """
+    if value.is_absent:
+        return GivenNames(place.prefix, place.base)
+    prefix, name = value.at("prefix").optional_text(), value.at("name").text()
+    try:
+        is_given = (read_prefix(prefix), read_name("name", name)) == (prefix, name)
+        check_no_template(prefix)
+    except DownloadParamsError:
+        is_given = False
+    if not is_given or (prefix and not f"{place.prefix}/".startswith(f"{prefix}/")):
+        value.refuse("what a pattern of this key was given")
+    return GivenNames(prefix, name)
+
+
 def place_of(key: str, suffix: str) -> Place:
     """Return the place of the download whose item or marker has this key.
 

@@ -99,7 +99,7 @@ def read_claim(destination: Destination, value: Foreign) -> Claim:
 
 def _read_upload(destination: Destination, upload: Foreign) -> tuple[str, str]:
     key = upload.at("key")
-    if not key.text().startswith(destination.key(".")):
+    if not destination.holds(key.text()):
         # Whoever wrote this, no upload of another download is aborted.
         key.refuse("a key of the download")
     return key.text(), upload.at("upload_id").text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.bucket.errors import ConditionFailedError
@@ -56,7 +57,10 @@ def find_item_keys(bucket: Bucket, key: str) -> list[str]:
         found = [key]
     else:
         names = (f"{key}.json", _BAND_OF_A_RASTER.sub(".bands.json", key))
-        wanted = [each for each in names if each.endswith(ITEM_SUFFIXES)]
+        # A pattern may have put the raster elsewhere; it says itself where its item is.
+        head = bucket.head_object(key)
+        named = unquote(head.metadata.get("item", "")) if head else ""
+        wanted = [each for each in (*names, named) if each.endswith(ITEM_SUFFIXES)]
         found = [each for each in wanted if bucket.head_object(each)][:1]
     if not found:
         raise AssetNotFoundError(

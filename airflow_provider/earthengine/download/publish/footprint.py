@@ -19,7 +19,7 @@ from shapely.geometry import MultiPolygon, Polygon, box
 from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 
-from airflow_provider.earthengine.download.plan.crs import resolve_crs
+from airflow_provider.earthengine.download.crs import resolve_crs
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.publish.outline import outline_pieces, pixel_degrees
 

@@ -8,44 +8,58 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 import pystac
-from pystac.extensions.file import FileExtension
-from pystac.extensions.projection import ProjectionExtension
-from rasterio.enums import WktVersion
 
 from airflow_provider.earthengine import __version__
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.image import ImageSource
+from airflow_provider.earthengine.download.fields.lattice import Lattice
 from airflow_provider.earthengine.download.fields.params import DownloadParams
 from airflow_provider.earthengine.download.fields.record import RECORD_TIMES
+from airflow_provider.earthengine.download.fields.region import Region
 from airflow_provider.earthengine.download.fields.source import KnownSource, update_time
-from airflow_provider.earthengine.download.plan.crs import resolve_crs
 from airflow_provider.earthengine.download.plan.image_info import ImageInfo
+from airflow_provider.earthengine.download.plan.origin import catalogued_sources, sensor_of
+from airflow_provider.earthengine.download.plan.sensors import Sensor
 from airflow_provider.earthengine.download.publish.files import LocalFile
 from airflow_provider.earthengine.download.publish.footprint import footprint
+from airflow_provider.earthengine.download.publish.item_assets import (
+    BandNames,
+    add_asset,
+    json_number,
+)
+from airflow_provider.earthengine.download.publish.item_links import build_links
 from airflow_provider.earthengine.download.publish.published_data import TIME_SOURCE
 from airflow_provider.earthengine.download.publish.record import (
     ALL_MASKED,
-    ETAG,
     FINGERPRINT,
     GENERATION,
-    SHA256_MULTIHASH,
     WARNINGS,
     StoredObject,
 )
-from airflow_provider.earthengine.download.publish.times import choose_times, remarks_on_times
-from airflow_provider.earthengine.download.raster.facts import BandFacts, RasterFacts
+from airflow_provider.earthengine.download.publish.recorded_params import (
+    record_params,
+    region_table,
+)
+from airflow_provider.earthengine.download.publish.times import (
+    DataTimes,
+    choose_times,
+    remarks_on_times,
+)
+from airflow_provider.earthengine.download.publish.typed_properties import (
+    extensions_of,
+    typed_properties,
+)
+from airflow_provider.earthengine.download.raster.facts import RasterFacts
 from airflow_provider.earthengine.one_line import one_line
 
-_CODE = re.compile(r"[A-Za-z][\w-]*:\w+")
+PROCESSING = "https://stac-extensions.github.io/processing/v1.1.0/schema.json"
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +82,9 @@ class Source:
 
     :param record: what the user adds, under STAC's names, for example ``license``.
     :param listed: what a listing reported about it.
+    :param bands: what the user says of the bands, by their ids, under STAC's names.
+    :param lattice: that the pixels were snapped to; None if they were not.
+    :param region: that was snapped.
     """
 
     image: ImageSource
@@ -75,6 +92,19 @@ class Source:
     params: DownloadParams
     record: Mapping[str, str]
     listed: KnownSource = field(default_factory=KnownSource)
+    bands: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lattice: Lattice | None = None
+    region: Region | None = None
+
+    @property
+    def catalogued(self) -> tuple[str, ...]:
+        """The ids of what it is made of, as Earth Engine's catalog has them."""
+        return catalogued_sources(self.image, self.info, self.listed)
+
+    @property
+    def sensor(self) -> Sensor | None:
+        """The sensor that all of it is of; None if it is not known."""
+        return sensor_of(self.image, self.info, self.listed)
 
 
 def build_item(
@@ -94,35 +124,51 @@ def build_item(
     geometry, bbox = footprint(raster.grid for raster in rasters if raster.grid)
     properties = source.info.properties
     times = choose_times(properties, source.listed, source.record, run.window)
-    remarks = remarks_on_times(times, properties, source.record)
-    for remark in remarks:
-        log.warning("%s", one_line(remark))
-    warnings = [
-        *source.info.warnings,
-        *(warning for raster in rasters for warning in raster.warnings),
-        *remarks,
-    ]
+    warnings = _gather_warnings(source, rasters, times)
+    known = typed_properties(properties, source.sensor)
     item = pystac.Item(
         id=destination.item_id,
         geometry=geometry,
         bbox=bbox,
         properties={
             TIME_SOURCE: times.source,
+            **known,
             **_describe(identity, source, run, warnings),
             **_name_masked(destination, rasters),
+            **destination.to_item(),
         },
         datetime=times.moment,
         start_datetime=times.start,
         end_datetime=times.end,
+        stac_extensions=[PROCESSING, *extensions_of(known)],
     )
     item.common_metadata.created = datetime.now(UTC)
+    names = BandNames(source.sensor, source.bands)
     for file, each in zip(files, stored, strict=True):
         name = file.rasters[0].bands[0].id if len(stored) > 1 else "data"
-        asset = pystac.Asset(destination.uri(each.key), media_type=file.media_type, roles=["data"])
-        item.add_asset(name, asset)
-        _describe_asset(asset, file, each)
+        add_asset(item, name, destination.uri(each.key), file, each, names)
+    return _to_json(item, build_links(destination.item_uri, source.catalogued))
+
+
+def _gather_warnings(source: Source, rasters: Sequence[RasterFacts], times: DataTimes) -> list[str]:
+    """Return all warnings about a download; those about its times are logged here."""
+    remarks = remarks_on_times(times, source.info.properties, source.record)
+    for remark in remarks:
+        log.warning("%s", one_line(remark))
+    return [
+        *source.info.warnings,
+        *(warning for raster in rasters for warning in raster.warnings),
+        *remarks,
+    ]
+
+
+def _to_json(item: pystac.Item, links: list[dict[str, Any]]) -> bytes:
+    """Return the item's text, with the least ``gsd`` of its assets."""
+    sides = [asset.common_metadata.gsd for asset in item.assets.values()]
+    if known := [side for side in sides if side is not None]:
+        item.common_metadata.gsd = min(known)
     content = item.to_dict(include_self_link=False, transform_hrefs=False)
-    return json.dumps(content, indent=2, allow_nan=False).encode()
+    return json.dumps({**content, "links": links}, indent=2, allow_nan=False).encode()
 
 
 def _describe(
@@ -134,9 +180,13 @@ def _describe(
         "earthengine:asset_id": source.image.asset_id,
         "earthengine:asset_version": source.info.version,
         "earthengine:asset_update_time": _update_time(source),
-        "earthengine:params": source.params.to_request(),
-        "earthengine:properties": _finite(source.info.properties),
-        "earthengine:software": {
+        "earthengine:params": record_params(source.params, source.region),
+        "earthengine:grid": _describe_lattice(source.lattice),
+        "earthengine:region_table": region_table(source.params),
+        # As one text, because other images' properties of the same names may be of other types.
+        "earthengine:properties": _as_text(source.info.properties),
+        "processing:lineage": _tell_lineage(source),
+        "processing:software": {
             "airflow-provider-earthengine": __version__,
             "earthengine-api": version("earthengine-api"),
         },
@@ -151,9 +201,23 @@ def _describe(
     }
 
 
+def _describe_lattice(lattice: Lattice | None) -> dict[str, Any] | None:
+    if lattice is None:
+        return None
+    return {"crs": lattice.crs, "transform": list(lattice.transform)}
+
+
+def _tell_lineage(source: Source) -> str:
+    """Return where the pixels are from, in one sentence."""
+    if source.image.asset_id:
+        return f"Downloaded from Google Earth Engine: {source.image.asset_id}."
+    of = f" from {', '.join(source.catalogued)}" if source.catalogued else ""
+    return f"Computed by Google Earth Engine{of}, by the download's expression."
+
+
 def _name_masked(destination: Destination, rasters: Sequence[RasterFacts]) -> dict[str, Any]:
     """Return the property that names the rasters without a valid pixel, if there are any."""
-    names = [f"{destination.base}{each.plan.suffix}" for each in rasters if each.is_all_masked]
+    names = [destination.name(each.plan.suffix) for each in rasters if each.is_all_masked]
     return {ALL_MASKED: names} if names else {}
 
 
@@ -165,48 +229,9 @@ def _update_time(source: Source) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def _describe_asset(asset: pystac.Asset, file: LocalFile, stored: StoredObject) -> None:
-    recorded = FileExtension.ext(asset, add_if_missing=True)
-    recorded.size = stored.byte_count
-    recorded.checksum = f"{SHA256_MULTIHASH}{stored.sha256}"
-    asset.extra_fields[ETAG] = stored.etag
-    asset.extra_fields["bands"] = [
-        _describe_band(band) for raster in file.rasters for band in raster.bands
-    ]
-    grids = {raster.grid for raster in file.rasters}
-    grid = grids.pop() if len(grids) == 1 else None
-    if grid:
-        projected = ProjectionExtension.ext(asset, add_if_missing=True)
-        _describe_crs(projected, grid.crs)
-        projected.shape = [grid.height, grid.width]
-        projected.transform = list(grid.transform)
-
-
-def _describe_crs(projected: ProjectionExtension[pystac.Asset], name: str) -> None:
-    """Record the crs as an EPSG code, as WKT2, or as a code that PROJ does not know.
-
-    Source: https://github.com/stac-extensions/projection#projcode, read 2026-11.
-    """
-    crs = resolve_crs(name)
-    if name.startswith("EPSG:") or (crs is None and _CODE.fullmatch(name)):
-        projected.code = name
-    elif crs:
-        projected.wkt2 = crs.to_wkt(version=WktVersion.WKT2_2019)
-
-
-def _describe_band(band: BandFacts) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": band.id, "data_type": band.dtype}
-    if band.nodata is not None:
-        described["nodata"] = _json_number(band.nodata)
-    described["statistics"] = {
-        key: value for key, value in asdict(band.statistics).items() if value is not None
-    }
-    return described
-
-
-def _json_number(value: float) -> float | str:
-    """Return the number, or its STAC name: "nan", "inf", "-inf"."""
-    return value if math.isfinite(value) else str(value)
+def _as_text(properties: Mapping[str, Any]) -> str | None:
+    text = json.dumps(_finite(properties), allow_nan=False, ensure_ascii=False)
+    return text if properties else None
 
 
 def _finite(value: Any) -> Any:
@@ -215,4 +240,4 @@ def _finite(value: Any) -> Any:
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    return _json_number(value) if isinstance(value, float) else value
+    return json_number(value) if isinstance(value, float) else value

@@ -130,7 +130,7 @@ class ItemKey:
             if found.claim is None or not self._is_own(found.claim) or found.item is None:
                 return
             record = parse_record(destination, found.item, "")
-            if missing_objects(record, self._bucket.list_objects(destination.key("."))):
+            if missing_objects(record, self._bucket.list_objects(destination.listing_prefix)):
                 return
             condition = Precondition(found.etag)
             self._bucket.write_object(self._key, found.item, ITEM_MEDIA_TYPE, condition)
@@ -173,7 +173,7 @@ class ItemKey:
         if not is_owned(self._target, register):
             self._refuse(register)
         elif register.record:
-            listed = self._bucket.list_objects(self._target.destination.key("."))
+            listed = self._bucket.list_objects(self._target.destination.listing_prefix)
             return register if missing_objects(register.record, listed) else register.record
         # Otherwise, two attempts at one download could take the key from each other without end.
         if self._has_claimed and self._is_of_sibling(register.claim):

@@ -32,7 +32,13 @@ from airflow_provider.earthengine.download.foreign import (
     ForeignValueError,
     parse_json,
 )
-from airflow_provider.earthengine.download.publish.below_prefix import Place, place_of, read_below
+from airflow_provider.earthengine.download.publish.below_prefix import (
+    GivenNames,
+    Place,
+    place_of,
+    read_below,
+    read_given,
+)
 from airflow_provider.earthengine.download.publish.record import FINGERPRINT
 from airflow_provider.earthengine.download.publish.writers import Writer
 from airflow_provider.earthengine.exceptions import ObjectExistsError
@@ -43,6 +49,7 @@ MARKER_SUFFIX = ".empty.json"
 _MEDIA_TYPE = "application/json"
 _KIND = "earthengine-empty"
 _MAX_LOOKS = 1_000_000
+_WRITTEN_OTHERWISE = frozenset({"fingerprint", "given"})
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Marker:
     :param generation: the run that checked last; "" in markers of earlier versions.
     :param task_id: of the task that did; "" likewise.
     :param map_index: -1 for a task that is not mapped.
+    :param given: the fields that a pattern of keys was given; None without one.
     :param nothing: "no_pixels", or "all_masked" if there were pixels, none of them valid.
     """
 
@@ -74,6 +82,7 @@ class Marker:
     task_id: str = ""
     map_index: int = -1
     nothing: str = NO_PIXELS
+    given: GivenNames | None = None
 
     @property
     def writer(self) -> Writer:
@@ -89,7 +98,8 @@ class Marker:
         content = {
             "kind": _KIND,
             FINGERPRINT: self.fingerprint,
-            **{key: each for key, each in vars(self).items() if key != "fingerprint"},
+            **{key: each for key, each in vars(self).items() if key not in _WRITTEN_OTHERWISE},
+            **({"given": vars(self.given)} if self.given else {}),
             "looked_at": self.looked_at.isoformat(),
             "recheck_after": self.recheck_after.isoformat(),
         }
@@ -98,10 +108,11 @@ class Marker:
     def to_fields(self) -> dict[str, Any]:
         """Return the fields of an ``EarthEngineToS3Operator`` that checks again."""
         source = self.source if isinstance(self.source, Mapping) else {}
+        given = self.given or GivenNames(self.prefix, self.base)
         return {
             "image": keep_from_templates(self.image),
-            "source": {**source, "name": self.base},
-            "s3_prefix": check_no_template(self.prefix),
+            "source": {**source, "name": given.name},
+            "s3_prefix": check_no_template(given.prefix),
         }
 
 
@@ -140,6 +151,7 @@ def _read(place: Place, value: Foreign) -> Marker:
     if value.at("kind").value != _KIND:
         value.refuse("a marker")
     map_index, nothing = value.at("map_index"), value.at("nothing")
+    given = value.at("given")
     return Marker(
         fingerprint=value.at(FINGERPRINT).text(),
         base=place.base,
@@ -154,6 +166,7 @@ def _read(place: Place, value: Foreign) -> Marker:
         task_id=value.at("task_id").optional_text(),
         map_index=-1 if map_index.is_absent else map_index.whole(),
         nothing=NO_PIXELS if nothing.is_absent else nothing.text(),
+        given=None if given.is_absent else read_given(place, given),
     )
 
 
@@ -171,7 +184,7 @@ def make_marker(
     Each check that finds nothing doubles the wait until the next one, so that data that never
     arrives is rarely requested.
     """
-    now = datetime.now(UTC)
+    now, names = datetime.now(UTC), destination.names
     is_again = previous is not None and previous.fingerprint == identity.fingerprint
     looks = previous.looks + 1 if previous and is_again else 1
     return Marker(
@@ -187,6 +200,7 @@ def make_marker(
         generation=identity.generation,
         task_id=identity.task_id,
         map_index=identity.map_index,
+        given=GivenNames(names.prefix, names.name) if names else None,
     )
 
 

@@ -100,7 +100,7 @@ def look_at_destination(target: Target) -> Standing:
         another task of this run published or is publishing.
     """
     register = read_register(target)
-    listed = target.bucket.list_objects(target.destination.key("."))
+    listed = target.bucket.list_objects(target.destination.listing_prefix)
     record = register.record
     if register.claim:
         log.warning(

@@ -41,7 +41,8 @@ class Sweep:
         item_key = target.destination.item_key
         for key in standing.listed:
             # The keys of items and markers end so, and of no object; pictures are deleted later.
-            if key in kept or key.endswith(".json") or is_thumbnail_key(key, item_key):
+            is_of_another_kind = key.endswith(".json") or is_thumbnail_key(key, item_key)
+            if key in kept or is_of_another_kind or not target.destination.holds(key):
                 continue
             head = self._bucket.head_object(key)
             if head and is_of_item(target, head):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
 from airflow_provider.earthengine.download.raster.canvas import Canvas
-from airflow_provider.earthengine.download.raster.cog_tags import CogDescription
+from airflow_provider.earthengine.download.raster.cog_tags import BandLook, CogDescription
 from airflow_provider.earthengine.download.raster.decode import DecodedRaster
 from airflow_provider.earthengine.download.raster.facts import mismatch
 from airflow_provider.earthengine.download.raster.masked_pixels import nodata_of_cog
@@ -30,10 +30,12 @@ class CogForm:
 
     :param compression: one of ``layout.COMPRESSIONS``.
     :param tags: of the file, for example Earth Engine's properties of the image.
+    :param looks: of bands, by their ids.
     """
 
     compression: str
     tags: Mapping[str, str]
+    looks: Mapping[str, BandLook] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class BlockCanvas(Canvas):
             named.nodata,
             tuple(band.id for band in self._plan.bands),
             self._form.tags,
+            self._form.looks,
         )
 
     @abstractmethod

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
@@ -26,6 +27,19 @@ EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
 _TYPE_BYTE_COUNTS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 # Source: https://gdal.org/en/stable/drivers/raster/gtiff.html, read 2026-11.
 GDAL_METADATA, GDAL_NODATA = 42112, 42113
+
+_RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+# By common names; bands of ``ee.Image.visualize``, and of Sentinel-2's true-colour image. Source:
+# https://developers.google.com/earth-engine/datasets/catalog/COPERNICUS_S2_SR_HARMONIZED (2025-08).
+_COLOURS = {
+    name: colour
+    for names in (
+        ("red", "green", "blue"),
+        ("vis-red", "vis-green", "vis-blue"),
+        ("TCI_R", "TCI_G", "TCI_B"),
+    )
+    for name, colour in zip(names, _RGB, strict=True)
+}
 
 _PIXELS = frozenset({BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLES_PER_PIXEL, EXTRA_SAMPLES, SAMPLE_FORMAT})
 # Tags from here on are GeoTIFF's and GDAL's own. Lower ones describe the one pixel, except these.
@@ -52,6 +66,19 @@ class Tag:
 
 
 @dataclass(frozen=True)
+class BandLook:
+    """How to read and show the values of a band.
+
+    :param common_name: STAC's, for example "red"; None if none is known.
+    :param scale: physical values are the pixels' times this, plus the offset.
+    """
+
+    common_name: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
 class CogDescription:
     """What a COG says of itself.
 
@@ -60,6 +87,7 @@ class CogDescription:
     :param nodata: of Earth Engine's files, or chosen by the user; None for none.
     :param band_names: one a band, in order.
     :param tags: of the file, as GDAL is to store them.
+    :param looks: of bands, by their names.
     """
 
     grid: PixelGrid
@@ -68,6 +96,7 @@ class CogDescription:
     nodata: float | None
     band_names: tuple[str, ...]
     tags: Mapping[str, str] = field(default_factory=dict)
+    looks: Mapping[str, BandLook] = field(default_factory=dict)
 
 
 def tags_of(description: CogDescription) -> tuple[Tag, ...]:
@@ -77,11 +106,26 @@ def tags_of(description: CogDescription) -> tuple[Tag, ...]:
             dataset.update_tags(**description.tags)
             for index, name in enumerate(description.band_names, start=1):
                 dataset.set_band_description(index, name)
+            _set_looks(dataset, description)
         tags = _read_tags(bytes(file.getbuffer()))
     kept = (tag for tag in tags if tag.code in _PIXELS or tag.code >= _FIRST_GEOTIFF_TAG)
     if len(description.band_names) == 1:
         return tuple(kept)
     return tuple(_with_interleave(tag) for tag in kept)
+
+
+def _set_looks(dataset: Any, description: CogDescription) -> None:
+    looks = [description.looks.get(name, BandLook()) for name in description.band_names]
+    if any(look.scale != 1 or look.offset != 0 for look in looks):
+        dataset.scales = [look.scale for look in looks]
+        dataset.offsets = [look.offset for look in looks]
+    colours = [
+        _COLOURS.get(look.common_name or name, ColorInterp.undefined)
+        for look, name in zip(looks, description.band_names, strict=True)
+    ]
+    # A single red band is shown in grey, as any other.
+    if all(colours.count(each) == 1 for each in _RGB):
+        dataset.colorinterp = colours
 
 
 def tags_of_overviews(tags: tuple[Tag, ...]) -> tuple[Tag, ...]:

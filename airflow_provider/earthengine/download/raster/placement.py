@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider.earthengine.download.plan.crs import misnamed_crs, name_of_crs, resolve_crs
+from airflow_provider.earthengine.download.crs import misnamed_crs, name_of_crs, resolve_crs
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
 from airflow_provider.earthengine.download.raster.facts import mismatch

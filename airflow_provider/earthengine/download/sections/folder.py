@@ -193,7 +193,7 @@ def _read_register(target: Target, key: str) -> tuple[tuple[OpenUpload, ...], st
 
 def _read_upload(target: Target, value: Foreign) -> OpenUpload:
     key = value.at("key")
-    if not key.text().startswith(target.destination.key(".")):
+    if not target.destination.holds(key.text()):
         # Whoever wrote this, no upload of another download is touched.
         key.refuse("a key of the download")
     return OpenUpload(key.text(), value.at("upload_id").text(), ())

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rasterio.crs import CRS
 
-from airflow_provider.earthengine.download.plan.crs import misnamed_crs, resolve_crs
+from airflow_provider.earthengine.download.crs import misnamed_crs, resolve_crs
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.image_info import BandInfo
 from airflow_provider.earthengine.download.plan.raster_plan import GridAsk, RasterPlan

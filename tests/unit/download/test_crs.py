@@ -6,7 +6,7 @@ import pytest
 from rasterio.crs import CRS
 from rasterio.warp import transform
 
-from airflow_provider.earthengine.download.plan.crs import (
+from airflow_provider.earthengine.download.crs import (
     misnamed_crs,
     name_of_crs,
     resolve_crs,
