@@ -21,6 +21,7 @@ from airflow_provider.earthengine.triggers import image_collection
 from airflow_provider.earthengine.triggers.image_collection import (
     EarthEngineImageCollectionTrigger,
 )
+from tests.support.service_account import make_key
 from tests.unit.hooks.scripted_earthengine import (
     COMPUTE,
     TOKEN,
@@ -29,7 +30,6 @@ from tests.unit.hooks.scripted_earthengine import (
     google_error,
     scripted_earthengine,
 )
-from tests.unit.hooks.service_account import make_key
 
 EXPRESSION = json.dumps({"result": "0", "values": {"0": {"constantValue": "images"}}})
 WAIT = {"collection": "A/B", "min_images": 2, "quiet_seconds": 0.0}
