@@ -189,6 +189,7 @@ LOCKED: dict[str, Callable[[Path], tuple[Path, str]]] = {
 }
 
 
+@pytest.mark.slow  # a program for each
 @pytest.mark.parametrize("name", LOCKED)
 def test_a_missing_permission_is_one_line_that_names_the_file(tmp_path: Path, name: str) -> None:
     shutil.copytree(CATALOG, tmp_path / "catalog")
