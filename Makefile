@@ -40,7 +40,7 @@ STALE := $(shell [ -x $(BIN)/python ] || exit 0; \
   [ "$$("$(PYTHON)" -c "$$version" 2>&1)" = "$$($(BIN)/python -c "$$version")" ] || \
   echo "it is not $(PYTHON)'s but $$($(BIN)/python --version)'s")
 
-.PHONY: FORCE help install demo test lint docs picture screenshots oldest-airflow wheel test-slow fuzz mutants reliability-page live bench bench-starting bench-compressions up down lock clean
+.PHONY: FORCE help install demo test lint docs picture screenshots oldest-airflow geemap wheel test-slow fuzz mutants reliability-page live bench bench-starting bench-compressions up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-20s%s\n", name, $$0 }'
@@ -94,11 +94,14 @@ screenshots: $(STAMP) ## photograph the tabs of Airflow's pages for docs/
 oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest Airflow
 	$(BIN)/python -m stack.oldest
 
+geemap: $(STAMP) ## make the environment of the tests with geemap
+	$(BIN)/python -m stack.geemap
+
 wheel: $(STAMP) ## build the wheel and install it where its tests find it
 	$(BIN)/python -m stack.wheel
 
 # Test by test: the fault matrix is one file. What shares a stack is a group, which stays together.
-test-slow: wheel oldest-airflow ## all tests that `make test` leaves out, for they take too long
+test-slow: wheel oldest-airflow geemap ## all tests that `make test` leaves out, for they take too long
 	$(BIN)/python -m pytest -m "slow and not live" -n $(JOBS) --dist loadgroup --junit-xml=build/test-slow.xml
 
 fuzz: $(STAMP) ## the drawn tests with new examples, twenty times as many; prints what failed

@@ -119,6 +119,12 @@ def test_a_window_begins_with_its_start_and_ends_before_its_end(
         (lambda: ee.Filter.notNull(["none"]), lambda n: False),
         (lambda: ee.Filter.calendarRange(3, 4, "month"), lambda n: time_of(n).month in {3, 4}),
         (lambda: ee.Filter.calendarRange(12, 1, "month"), lambda n: time_of(n).month in {12, 1}),
+        (lambda: ee.Filter.dayOfYear(30, 60), lambda n: 30 <= time_of(n).timetuple().tm_yday <= 60),
+        (
+            lambda: ee.Filter.calendarRange(6, 7, "day_of_week"),
+            lambda n: time_of(n).isoweekday() >= 6,
+        ),
+        (lambda: ee.Filter.calendarRange(1, 59, "minute"), lambda n: False),
         (
             lambda: ee.Filter.And(
                 ee.Filter.eq("ORBIT", 13), ee.Filter.eq("CLOUDY_PIXEL_PERCENTAGE", 0).Not()
@@ -165,6 +171,28 @@ def test_an_order_and_a_limit_choose_the_clearest() -> None:
     assert indexes(chosen) == [index_of(number) for number in clearest]
     last = daily.sort("system:time_start", False).first().get("system:index")
     assert last.getInfo() == index_of(NUMBERS[-1])
+
+
+def test_one_image_is_kept_of_those_that_share_a_property() -> None:
+    daily = ee.ImageCollection(DAILY)
+    assert indexes(daily.distinct("ORBIT")) == [index_of(0), index_of(1)]
+    assert indexes(daily.distinct(["ORBIT", "MGRS_TILE"])) == [index_of(0), index_of(1)]
+    counts = {"13": 0, "113": 0}
+    for number in NUMBERS:
+        counts["113" if number % 2 else "13"] += 1
+    assert daily.aggregate_histogram("ORBIT").getInfo() == counts
+    assert daily.first().id().getInfo() == index_of(0)
+
+
+def test_a_span_is_a_window() -> None:
+    span = ee.DateRange("2021-02-01", "2021-03-01")
+    found = indexes(ee.ImageCollection(DAILY).filterDate(span))
+    assert found == [index_of(number) for number in NUMBERS if time_of(number).month == 2]
+
+
+def test_a_filter_that_is_text_is_refused_by_name() -> None:
+    with pytest.raises(ee.EEException, match="does not support filters that are written as text"):
+        ee.ImageCollection(DAILY).filter("ORBIT == 13").size().getInfo()
 
 
 def test_a_mosaic_shows_the_last_image_on_top() -> None:

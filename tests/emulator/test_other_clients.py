@@ -1,12 +1,16 @@
-"""Clients that others wrote, unmodified: geedim, xee and GDAL, each pixel against the formula."""
+"""Clients that others wrote, unmodified: geedim, xee, edown and GDAL, each pixel against the
+formula.
+"""
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import edown
 import ee
 import geedim
 import numpy as np
@@ -18,7 +22,9 @@ import xarray
 
 from airflow_provider.earthengine.emulator.access.identities import AuthorizedUser, Identities
 from airflow_provider.earthengine.emulator.server import Emulator, serve
+from tests.emulator.official_client import reset
 from tests.support.expected import SENTINEL2_ID, formula_values, mean_of_2x2, sentinel2_values
+from tests.support.service_account import EMAIL, make_key
 
 CATALOG = Path(__file__).parents[1] / "data/catalog"
 LANDSAT = "projects/demo/assets/landsat7_olinda"
@@ -151,6 +157,59 @@ class TestXee:
         assert np.isnan(values[:, :2]).all()
         expected = formula_values(0, "uint16", np.arange(3)[:, np.newaxis], np.arange(40, 42), 1)
         np.testing.assert_array_equal(values[:, 2:], expected)
+
+
+class TestEdown:
+    """It logs in with a key file that names no project, lists a series, and fetches chunks."""
+
+    @pytest.fixture
+    def emulator(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+        key, public = make_key("")
+        del key["project_id"]
+        with serve(CATALOG, require_auth=True, service_accounts={EMAIL: public}) as emulator:
+            key["token_uri"] = f"{emulator.url}/token"
+            (tmp_path / "key.json").write_text(json.dumps(key))
+            monkeypatch.setenv("GEE_SERVICE_ACCOUNT", EMAIL)
+            monkeypatch.setenv("GEE_SERVICE_ACCOUNT_KEY", str(tmp_path / "key.json"))
+            # The client would ask the internet for a list of deprecated assets.
+            monkeypatch.setattr(ee.deprecation, "deprecated_assets", {"none": None})
+            reset()
+            yield emulator
+            reset()
+
+    # It takes all integers for int16, as the description of a band says just "int".
+    @pytest.mark.parametrize(("scale", "dtype"), [(None, "int16"), (0.5, "float32")])
+    def test_its_files_hold_the_pixels_of_the_images(
+        self, emulator: Emulator, tmp_path: Path, scale: float | None, dtype: str
+    ) -> None:
+        config = edown.DownloadConfig(
+            DAILY,
+            "2021-01-01",
+            "2021-01-08",
+            edown.AOI.from_bbox((-122.99, 37.90, -122.985, 37.905)),
+            bands=("B4",),
+            scale_map={} if scale is None else {"B4": scale},
+            server_url=emulator.url,
+            output_root=tmp_path,
+            max_retries=1,
+            chunk_size_mode="fixed",
+            chunk_size=64,
+        )
+        results = edown.download_images(config).results
+        assert [result.status for result in results] == ["downloaded"] * 2
+        for number, result in enumerate(results):
+            assert result.chunk_count > 1
+            with rasterio.open(result.tiff_path) as dataset:
+                assert dataset.dtypes == (dtype,)
+                left = round((dataset.transform.c - 499980) / 10)
+                top = round((4200000 - dataset.transform.f) / 10)
+                rows = np.arange(top, top + dataset.height)[:, np.newaxis]
+                columns = np.arange(left, left + dataset.width)[np.newaxis, :]
+                values = formula_values(0, "uint16", rows, columns, number + 1)
+                expected = values.astype(dtype) * (1 if scale is None else scale)
+                found = dataset.read(1, masked=True)
+            assert found.count() > 1000
+            np.testing.assert_array_equal(found.compressed(), expected[~found.mask])
 
 
 @pytest.fixture(scope="module")

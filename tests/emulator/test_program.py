@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -169,6 +170,47 @@ def test_a_folder_that_cannot_hold_files_is_one_line(failed: Failed, tmp_path: P
     assert str(tmp_path / "none") in failed("--keep-files", str(tmp_path / "none"))
     (tmp_path / "file").touch()
     assert str(tmp_path / "file") in failed("--keep-files", str(tmp_path / "file"))
+
+
+def locked(path: Path) -> Path:
+    """Return a path, which nobody may read or write any more."""
+    path.chmod(0)
+    return path
+
+
+# For each way in which permissions may be missing: what is locked, and the option that needs it.
+LOCKED: dict[str, Callable[[Path], tuple[Path, str]]] = {
+    "catalog": lambda place: (locked(place / "catalog"), "--catalog=catalog"),
+    "folder": lambda place: (locked(place / "catalog/projects"), "--catalog=catalog"),
+    "description": lambda place: (locked(place / f"catalog/{DEM}.json"), "--catalog=catalog"),
+    "raster": lambda place: (locked(place / f"catalog/{DEM}.tif"), "--catalog=catalog"),
+    "kept files": lambda place: (locked(place / "kept"), "--keep-files=kept"),
+    "certificate": lambda place: (locked(place / "cert.pem"), "--certfile=cert.pem"),
+}
+
+
+@pytest.mark.slow  # a program for each
+@pytest.mark.parametrize("name", LOCKED)
+def test_a_missing_permission_is_one_line_that_names_the_file(tmp_path: Path, name: str) -> None:
+    shutil.copytree(CATALOG, tmp_path / "catalog")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "cert.pem").touch()
+    path, option = LOCKED[name](tmp_path)
+    options = [option, "--keyfile=cert.pem"] if name == "certificate" else [option]
+    program = [sys.executable, "-m", "airflow_provider.earthengine.emulator", *options]
+    if os.geteuid() == 0:  # whom no permission stops, unless it gives that up
+        program = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *program]
+    try:
+        ended = subprocess.run(
+            program, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+    finally:
+        path.chmod(0o700)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert str(path.relative_to(tmp_path)) in line
+    assert "Permission denied" in line
 
 
 HALF: dict[str, bytes] = {

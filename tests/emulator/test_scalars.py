@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -87,6 +88,34 @@ def test_a_part_counts_from_zero_in_a_larger_one(unit: str, outer: str, value: i
     assert computed(date().getRelative(unit, outer)) == value
 
 
+def test_a_larger_unit_is_no_part_of_a_smaller_one() -> None:
+    # As in Google's own example.
+    assert computed(ee.Date("2021-4-30T07:15:31.24").getRelative("year", "month")) == 0
+    assert computed(date().getRelative("day", "day")) == 0
+
+
+def test_spans_meet_and_hold_each_other() -> None:
+    january = ee.DateRange("2021-01-01", "2021-02-01")
+    winter = ee.DateRange("2020-12-01", "2021-01-11")
+    answers = ee.List(
+        [
+            january.contains("2021-01-01"),
+            january.contains(ee.Date("2021-02-01")),
+            january.contains(ee.DateRange("2021-01-05", "2021-02-01")),
+            january.contains(winter),
+            january.intersects(winter),
+            january.intersects(ee.DateRange("2021-02-01", "2021-03-01")),
+            january.isEmpty(),
+        ]
+    )
+    assert computed(answers) == [True, False, True, False, True, False, False]
+    both, either = january.intersection(winter), january.union(winter)
+    dates = [both.start(), both.end(), either.start(), either.end()]
+    assert computed(ee.List([each.format("yyyy-MM-dd") for each in dates])) == [
+        "2021-01-01", "2021-01-11", "2020-12-01", "2021-02-01",
+    ]  # fmt: skip
+
+
 def test_dates_are_made_changed_and_read() -> None:
     made = ee.Date.fromYMD(2020, 2, 29)
     assert computed(made.format("yyyy-MM-dd")) == "2020-02-29"
@@ -127,6 +156,54 @@ BINARY = {
     "gt": lambda a, b: a > b,
     "gte": lambda a, b: a >= b,
 }
+
+
+BITS = {
+    "bitwiseAnd": lambda a, b: a & b,
+    "bitwiseOr": lambda a, b: a | b,
+    "bitwiseXor": lambda a, b: a ^ b,
+    "leftShift": lambda a, b: a << b,
+    "rightShift": lambda a, b: a >> b,
+}
+
+
+@pytest.mark.parametrize("name", BITS)
+def test_bits_of_numbers_are_those_of_python(name: str) -> None:
+    pairs = [(12, 10), (255, 3), (-7, 2), (1, 31)]
+    found = ee.List([getattr(ee.Number(a), name)(b) for a, b in pairs])
+    assert computed(found) == [BITS[name](a, b) for a, b in pairs]
+    with pytest.raises(ee.EEException, match="Bitwise operands must be integer only"):
+        computed(getattr(ee.Number(1.5), name)(1))
+
+
+def test_a_shift_by_more_than_a_number_has_bits_is_refused() -> None:
+    with pytest.raises(ee.EEException, match="leftShift: a shift by 1000000000"):
+        computed(ee.Number(1).leftShift(1_000_000_000))
+
+
+def test_angles_are_those_of_python() -> None:
+    names = ["sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"]
+    found = ee.List([getattr(ee.Number(0.4), name)() for name in names])
+    assert computed(found) == pytest.approx([getattr(math, name)(0.4) for name in names])
+    # The values of Google's own example, where the left number is x.
+    points = [((0, 0), 0), ((1, 0), 0), ((0, 1), math.pi / 2), ((-1, 0), math.pi)]
+    angles = ee.List([ee.Number(x).atan2(y) for (x, y), _ in points])
+    assert computed(angles) == pytest.approx([angle for _, angle in points])
+    others = ee.List([ee.Number(3).hypot(4), ee.Number(-8).cbrt(), ee.Number(-0.1).signum()])
+    assert computed(others) == pytest.approx([5, -2, -1])
+
+
+def test_numbers_are_cast_clamped_and_scaled() -> None:
+    number = ee.Number(300.7)
+    casts = [number.uint8(), number.toInt8(), number.toByte(), number.uint16(), number.toShort()]
+    assert computed(ee.List(casts)) == [255, 127, 255, 300, 300]
+    below = ee.Number(-70000.9)
+    casts = [below.toUint32(), below.int16(), below.toInt32(), below.long(), below.int()]
+    assert computed(ee.List(casts)) == [0, -32768, -70000, -70000, -70000]
+    assert computed(ee.List([number.clamp(0, 10), number.clamp(-5, 400)])) == [10, 300.7]
+    scaled = ee.List([ee.Number(3).unitScale(2, 4), ee.Number(3).unitScale(2, 2)])
+    assert computed(scaled) == [0.5, 0]
+    assert computed(ee.Number(5).bitwiseNot()) == -6
 
 
 @pytest.mark.parametrize("name", BINARY)
@@ -187,6 +264,18 @@ def test_texts_are_joined_cut_and_searched() -> None:
         "ab", "20210203", "02", 11, "s2_20210203", 2, -1, ["S2", "20210203"], "S2_2o210203",
         "S#_########", ["202102", "2021", "02"], ["2", "20210203"], 12, 1.5, "x",
     ]  # fmt: skip
+
+
+def test_texts_are_compared_and_become_json() -> None:
+    a, b = ee.String("a"), ee.String("b")
+    found = ee.List([a.compareTo(b), b.compareTo(a), a.compareTo("a"), a.equals("a"), a.equals(1)])
+    assert computed(found) == [-1, 1, 0, True, False]
+    value = {"b": [1, 2.5, None], "a": "ü"}
+    text = computed(ee.String.encodeJSON(value))
+    assert json.loads(text) == value
+    assert computed(ee.String(text).decodeJSON()) == value
+    with pytest.raises(ee.EEException, match=r"String\.decodeJSON: The text is not JSON"):
+        computed(ee.String("{").decodeJSON())
 
 
 def test_a_regular_expression_that_is_none_is_refused() -> None:

@@ -89,6 +89,12 @@ def test_intersecting_and_subtracting() -> None:
     areas = ee.List([polygon(RING).area(), polygon(SMALL).area()]).getInfo()
     rest = polygon(RING).difference(polygon(SMALL)).area().getInfo()
     assert rest == pytest.approx(areas[0] - areas[1], rel=1e-9)
+    shown = polygon(RING).intersection(polygon(SMALL)).getInfo()
+    assert shown["type"] == "Polygon"
+    small = shape({"type": "Polygon", "coordinates": [SMALL]})
+    np.testing.assert_allclose(
+        shape(shown).normalize().exterior.coords, small.normalize().exterior.coords
+    )
 
 
 def test_a_projection_in_which_to_work_is_refused() -> None:
@@ -102,3 +108,44 @@ def test_projections_are_scaled_and_moved() -> None:
     assert utm.atScale(30).getInfo()["transform"] == [30, 0, 500000, 0, -30, 4200000]
     assert utm.scale(2, 3).getInfo()["transform"] == [20, 0, 500000, 0, -30, 4200000]
     assert utm.translate(1, 2).getInfo()["transform"] == [10, 0, 500010, 0, -10, 4199980]
+
+
+def test_a_feature_is_shaped_and_compared_by_its_geometry() -> None:
+    point, far = ee.Geometry.Point([-47, -1.5]), ee.Geometry.Point([-46, -1.5])
+    one, other = ee.Feature(point, {"n": 1}), ee.Feature(far, {"n": 2})
+    circle = one.buffer(100)
+    found = ee.List(
+        [
+            circle.area(1),
+            circle.contains(one, 1),
+            one.containedIn(circle, 1),
+            circle.intersects(other),
+            circle.disjoint(other),
+            one.distance(other),
+            point.distance(far),
+            circle.get("n"),
+        ]
+    ).getInfo()
+    area = point.buffer(100).area(1).getInfo()
+    metres = GEOD.inv(-47, -1.5, -46, -1.5)[2]
+    assert found == pytest.approx([area, True, True, False, True, metres, metres, 1], rel=1e-6)
+    for shaped in (circle.bounds(), circle.centroid(), circle.union(other.buffer(10))):
+        assert shaped.getInfo()["properties"] == {"n": 1}
+    wide = other.buffer(150_000)
+    parts = ee.List([each.area(1) for each in (circle.difference(wide), wide.intersection(circle))])
+    assert sum(parts.getInfo()) == pytest.approx(area, rel=1e-6)
+    either = point.buffer(100).symmetricDifference(far.buffer(100), 1)
+    assert either.area(1).getInfo() == pytest.approx(2 * area, rel=1e-5)
+    with pytest.raises(ee.EEException, match=r"Feature\.buffer: The element has no geometry"):
+        ee.Feature(None).buffer(1).getInfo()
+
+
+def test_a_geometry_says_what_it_is() -> None:
+    corners = [[0, 0], [1, 0], [1, 1], [0, 0]]
+    for geometry, kind, coordinates in (
+        (ee.Geometry.Point([3, 4]), "Point", [3, 4]),
+        (ee.Geometry.LineString(corners[:3]), "LineString", corners[:3]),
+        (ee.Geometry.Polygon([corners]), "Polygon", [corners]),
+    ):
+        assert geometry.type().getInfo() == kind
+        assert geometry.coordinates().getInfo() == coordinates

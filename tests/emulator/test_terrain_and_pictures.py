@@ -50,6 +50,35 @@ def test_slopes_and_aspects_are_those_of_the_gradient() -> None:
     np.testing.assert_allclose(aspect, np.degrees(np.arctan2(-east, -north)) % 360, rtol=1e-4)
 
 
+def test_a_gradient_is_the_rise_per_metre_eastwards_and_northwards() -> None:
+    image = elevation().gradient()
+    assert image.bandNames().getInfo() == ["x", "y"]
+    np.testing.assert_allclose(pixels(image), gradient(), rtol=1e-5, atol=1e-6)
+    angle = image.select("x").atan2(image.select("y"))
+    east, north = gradient()
+    np.testing.assert_allclose(pixels(angle)[0], np.arctan2(north, east), atol=1e-3)
+    steepness = image.select("x").hypot(image.select("y"))
+    np.testing.assert_allclose(pixels(steepness)[0], np.hypot(east, north), atol=1e-6)
+    with pytest.raises(ee.EEException, match=r"does not support Image\.gradient of several bands"):
+        ee.Image(SENTINEL2_ID).gradient().getInfo()
+
+
+def test_all_products_are_added_to_the_elevation() -> None:
+    image = elevation().rename("elevation").addBands(ee.Image(SENTINEL2_ID).select("B4"))
+    for products in (ee.Terrain.products(image), ee.Algorithms.Terrain(image)):
+        names = ["elevation", "B4", "slope", "aspect", "hillshade"]
+        assert products.bandNames().getInfo() == names
+        bands = pixels(products)
+        alone = [ee.Terrain.slope(elevation()), ee.Terrain.aspect(elevation())]
+        for found, expected in zip(bands[2:4], alone, strict=True):
+            np.testing.assert_array_equal(found, pixels(expected)[0])
+        np.testing.assert_array_equal(
+            bands[4], np.floor(pixels(ee.Terrain.hillshade(elevation()))[0])
+        )
+    with pytest.raises(ee.EEException, match="of which none is elevation"):
+        ee.Terrain.products(ee.Image(SENTINEL2_ID)).getInfo()
+
+
 def test_a_slope_faces_where_water_runs() -> None:
     place = ee.Image.pixelLonLat()
     image = place.reproject("EPSG:32610", [10, 0, 500000, 0, -10, 4200000])

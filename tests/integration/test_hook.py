@@ -23,8 +23,8 @@ from airflow_provider.earthengine.exceptions import (
 )
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.session import SESSION
+from tests.support.service_account import EMAIL, make_key
 from tests.unit.hooks.scripted_earthengine import closed_port, silent_listener
-from tests.unit.hooks.service_account import EMAIL, make_key
 
 if TYPE_CHECKING:
     from airflow_provider.earthengine.emulator.server import Emulator

@@ -14,7 +14,7 @@ import pytest
 from airflow_provider.earthengine.emulator.server import serve
 from stack.emulator import CATALOG_FOLDER
 from stack.environment import PROJECT_FOLDER, child_environment
-from tests.unit.hooks.service_account import EMAIL, make_key
+from tests.support.service_account import EMAIL, make_key
 
 # No server of metadata is looked for: it is not on loopback.
 NO_CLOUD = {"NO_GCE_CHECK": "true"}

@@ -29,8 +29,8 @@ from airflow_provider.earthengine.hooks.session import SESSION
 from stack.emulator import CATALOG_FOLDER
 from tests.support.forward_proxy import forward_proxy
 from tests.support.private_ca import make_private_ca
+from tests.support.service_account import EMAIL, make_key
 from tests.unit.hooks.pasted_keys import AUDIENCE
-from tests.unit.hooks.service_account import EMAIL, make_key
 
 pytestmark = pytest.mark.slow
 

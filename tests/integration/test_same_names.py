@@ -206,8 +206,8 @@ def test_a_later_run_replaces_and_says_what(
         download(1, facts={"run_id": WEEKLY, "map_index": 0})
     assert stands() == (1, f"a_dag/{WEEKLY}/0")
     (line,) = [each for each in caplog.messages if each.startswith("Replacing")]
-    assert "download.tif.json, of download v1:" in line
-    assert f" by task download, map index 0 of run a_dag/{DAILY}/0, by download v1:" in line
+    assert "download.tif.json, written by download v1:" in line
+    assert f" by task download, map index 0 of run a_dag/{DAILY}/0, with download v1:" in line
     assert line.endswith(f" by task download, map index 0 of run a_dag/{WEEKLY}/0")
 
 

@@ -27,7 +27,7 @@ from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngine
 from stack.airflow import AirflowHome, airflow_home
 from stack.emulator import CATALOG_FOLDER
 from stack.seaweedfs import SeaweedFS
-from tests.unit.hooks.service_account import EMAIL, make_key
+from tests.support.service_account import EMAIL, make_key
 
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 PRIVATE = "projects/demo/assets/private"

@@ -32,7 +32,6 @@ def _request_options(command: Command) -> Command:
     """Add the options that say what to download."""
     options = (
         click.argument("image"),
-        click.option("--to", default="s3://bucket", help="s3://bucket/prefix of the objects."),
         click.option(
             "--params", default="{}", help="Parameters of ee.data.getDownloadId, as JSON."
         ),
@@ -53,6 +52,7 @@ def _request_options(command: Command) -> Command:
 
 
 @program.command()
+@click.option("--to", default="s3://bucket", help="s3://bucket/prefix, to see the names.")
 @_request_options
 def plan(as_json: bool, earthengine_conn_id: str, **options: Any) -> None:
     """Show what a download of IMAGE would take; no pixel is computed.
@@ -72,6 +72,7 @@ def plan(as_json: bool, earthengine_conn_id: str, **options: Any) -> None:
 
 
 @program.command()
+@click.option("--to", required=True, help="s3://bucket/prefix of the objects.")
 @_request_options
 @click.option("--compression", type=click.Choice(["deflate", "zstd", "none"]))
 @click.option(
@@ -166,9 +167,15 @@ def _fields(
 ) -> DownloadFields:
     """Return the fields of the download that the options describe."""
     from airflow_provider.earthengine.download.fields.job import DownloadFields
-    from airflow_provider.earthengine.download.publish.compare import read_object_uri
+    from airflow_provider.earthengine.exceptions import DownloadParamsError
 
-    bucket, prefix = read_object_uri(to)
+    bucket, _, prefix = to.removeprefix("s3://").partition("/")
+    if not to.startswith("s3://") or not bucket:
+        raise DownloadParamsError(
+            f"--to is {to[:200]!r}; write s3://bucket or s3://bucket/prefix: only a bucket can be "
+            "the target.",
+            field="to",
+        )
     names = ("name", "bands", "region", "scale", "crs")
     given = {name: value for name in names if (value := options.pop(name)) is not None}
     return DownloadFields(

@@ -134,7 +134,7 @@ class EarthEngineDriftOperator(QueryFields):
 
     def _report(self, drift: Drift, compared: int) -> None:
         self.log.info(
-            "Of %d items, %d changed and %d vanished; %d are new",
+            "Compared %d items: the sources of %d changed, those of %d vanished; %d images are new",
             compared, len(drift.changed), len(drift.vanished), len(drift.appeared),
         )  # fmt: skip
         for gone in drift.vanished:

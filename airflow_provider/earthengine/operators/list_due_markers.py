@@ -63,6 +63,8 @@ class EarthEngineListDueMarkersOperator(ParseTimeChecks):
             name, prefix = read_bucket_name(self.s3_bucket), read_prefix(self.s3_prefix)
             with closing(open_bucket(self.aws_conn_id, name)) as bucket:
                 due = list_due_markers(bucket, prefix, datetime.now(UTC))
-            self.log.info("%d empty dates below s3://%s/%s are due", len(due), name, prefix)
+            self.log.info(
+                "%d empty dates below s3://%s/%s are due for a check", len(due), name, prefix
+            )
             check_map_length(len(due))
             return [marker.to_fields() for marker in due]

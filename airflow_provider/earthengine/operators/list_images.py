@@ -102,8 +102,8 @@ class EarthEngineListImagesOperator(QueryFields):
             for warning in warnings:
                 self.log.warning("%s", one_line(warning))
             self.log.info(
-                "%s has %d downloads by %s from %s to %s",
-                query.collection, len(downloads), by, query.start, query.end,
+                "Found %d downloads of %s by %s, from %s to %s",
+                len(downloads), query.collection, by, query.start, query.end,
             )  # fmt: skip
             check_map_length(len(downloads))
             return [download.to_fields(prefix) for download in downloads]

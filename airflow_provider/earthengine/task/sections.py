@@ -68,7 +68,7 @@ class SectionTasks:
         count = len(sections.sections)
         check_section_count(count, self.section_requests)
         if not sections.is_worth_while:
-            log.info("It takes a single section, so the task publish fetches it.")
+            log.info("The download fits into one section; the task publish fetches it.")
             return []
         plan_id = plan_id_of(self.job, plan, sections)
         self.target.bucket.find_out_conditions(self.job.destination.prefix)
@@ -76,7 +76,7 @@ class SectionTasks:
         folder.open_uploads([raster.suffix for raster in plan.download.rasters])
         left = folder.list_records()
         log.info(
-            "Fetching it in %d sections of at most %d requests; %d are left of an earlier plan.",
+            "Fetching %d sections of at most %d requests each; an earlier run fetched %d of them.",
             count, self.section_requests, len(left),
         )  # fmt: skip
         generation, version = self.job.identity.generation, plan.info.version
@@ -97,7 +97,7 @@ class SectionTasks:
         if not uploads:
             return self._check_published("what the task plan staged is gone")
         if self._is_fetched(folder, given, uploads):
-            log.info("Section %d of %d was fetched before.", given.section, given.count)
+            log.info("Section %d of %d is already fetched.", given.section, given.count)
             return None
         try:
             with self.downloader.step("fetch", self.job), self._scratch() as scratch:
@@ -271,4 +271,4 @@ class SectionTasks:
             raise outdated(
                 f"The section cannot be added to {self.target.destination.item_uri}: {why}"
             )
-        log.info("Another run has published %s.", done.item_uri)
+        log.info("Another run has already published %s.", done.item_uri)

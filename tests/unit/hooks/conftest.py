@@ -12,6 +12,7 @@ import pytest
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.hooks.session import SESSION
+from tests.support.service_account import make_key
 from tests.unit.hooks.pasted_keys import FEDERATION, REFRESH_TOKEN
 from tests.unit.hooks.scripted_earthengine import (
     EXCHANGE,
@@ -19,7 +20,6 @@ from tests.unit.hooks.scripted_earthengine import (
     ScriptedEarthEngine,
     scripted_earthengine,
 )
-from tests.unit.hooks.service_account import make_key
 
 HookMaker = Callable[..., EarthEngineHook]
 Extra = dict[str, Any]

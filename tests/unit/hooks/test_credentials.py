@@ -15,9 +15,9 @@ from google.oauth2 import service_account
 from airflow_provider.earthengine.exceptions import ConnectionConfigError
 from airflow_provider.earthengine.hooks.connection_config import read_connection_config
 from airflow_provider.earthengine.hooks.credentials import SCOPES, Login, load_login
+from tests.support.service_account import EMAIL, make_key
 from tests.unit.hooks.pasted_keys import FEDERATION, REFRESH_TOKEN
 from tests.unit.hooks.scripted_earthengine import silent_listener
-from tests.unit.hooks.service_account import EMAIL, make_key
 
 IMPERSONATION_URL = (
     "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"

@@ -11,10 +11,10 @@ import pytest
 from airflow_provider.earthengine.exceptions import ConnectionConfigError
 from airflow_provider.earthengine.hooks.connection_config import ConnectionConfig, read_connection
 from airflow_provider.earthengine.hooks.credentials import load_login_unchecked
+from tests.support.service_account import make_key
 from tests.unit.hooks.conftest import Connect
 from tests.unit.hooks.pasted_keys import KEY, REFRESH_TOKEN
 from tests.unit.hooks.scripted_earthengine import TOKEN, ScriptedEarthEngine
-from tests.unit.hooks.service_account import make_key
 
 SECRET = "SECRETSECRET"
 WRONG_TYPES: list[Any] = [["service_account"], {"a": 1}, 5, None, True, [[]], "x" * 1000, 1.5]

@@ -16,6 +16,7 @@ from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from tests.support.forward_proxy import ForwardProxy, forward_proxy
 from tests.support.private_ca import PrivateCA, make_private_ca
+from tests.support.service_account import make_key
 from tests.unit.hooks.scripted_earthengine import (
     ALGORITHMS,
     COMPUTE,
@@ -29,7 +30,6 @@ from tests.unit.hooks.scripted_earthengine import (
     closed_port,
     scripted_earthengine,
 )
-from tests.unit.hooks.service_account import make_key
 
 pytestmark = pytest.mark.slow
 

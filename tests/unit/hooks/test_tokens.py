@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote
 import pytest
 
 from airflow_provider.earthengine.hooks.credentials import SCOPES
+from tests.support.service_account import EMAIL
 from tests.unit.hooks.conftest import SUBJECT_TOKEN, TARGET, WAYS, Connect, Extra
 from tests.unit.hooks.pasted_keys import AUDIENCE, REFRESH_TOKEN
 from tests.unit.hooks.scripted_earthengine import (
@@ -23,7 +24,6 @@ from tests.unit.hooks.scripted_earthengine import (
     ScriptedEarthEngine,
     silent_listener,
 )
-from tests.unit.hooks.service_account import EMAIL
 
 
 @pytest.mark.parametrize(("way", "token"), WAYS)

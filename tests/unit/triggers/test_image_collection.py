@@ -22,6 +22,7 @@ from airflow_provider.earthengine.triggers.image_collection import (
     EarthEngineImageCollectionTrigger,
 )
 from airflow_provider.earthengine.triggers.image_wait import ImageCollectionWait
+from tests.support.service_account import make_key
 from tests.unit.hooks.scripted_earthengine import (
     COMPUTE,
     TOKEN,
@@ -30,7 +31,6 @@ from tests.unit.hooks.scripted_earthengine import (
     google_error,
     scripted_earthengine,
 )
-from tests.unit.hooks.service_account import make_key
 
 EXPRESSION = json.dumps({"result": "0", "values": {"0": {"constantValue": "images"}}})
 WAIT = {"collection": "A/B", "min_images": 2, "quiet_seconds": 0.0}

@@ -194,7 +194,7 @@ class Bucket:
                     break  # The store is down: the next one would take as long to fail.
         if left:
             log.warning(
-                "Could not abort %d open uploads in %s; the bucket's lifecycle rule has to.",
+                "Could not abort %d open uploads in %s; the bucket's lifecycle rule will.",
                 left,
                 self.name,
             )

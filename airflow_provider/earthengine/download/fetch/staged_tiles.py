@@ -56,7 +56,7 @@ class StagedTiles:
             for name, _, digest in [key.removeprefix(self._prefix).rpartition(".")]
         }
         if self._kept:
-            log.info("Found %d tiles of an earlier try.", len(self._kept))
+            log.info("Found %d tiles that an earlier attempt fetched.", len(self._kept))
 
     def take(self, tile: Tile, path: Path) -> bool:
         """Write the kept body to ``path``; return whether there was one with the right digest."""

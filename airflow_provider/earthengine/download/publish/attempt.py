@@ -136,7 +136,7 @@ class Attempt:
             return
         if register.record:
             log.info(
-                "Replacing %s, of %s, by %s",
+                "Replacing %s, written by %s, with %s",
                 self._destination.item_uri,
                 register.writer,
                 writer_of(self._target.identity),
@@ -188,7 +188,7 @@ class Attempt:
                 f"{self._destination.uri(key)} holds an object of another download, but if_exists "
                 "is 'fail'; use another name or s3_prefix, or if_exists='replace_changed'."
             )
-        log.info("%s is of %s, and will be replaced.", self._destination.uri(key), writer)
+        log.info("%s, written by %s, will be replaced.", self._destination.uri(key), writer)
         return Precondition(head.etag)
 
     def _complete(self, key: str, state: StoredObject | Precondition) -> StoredObject:

@@ -128,7 +128,7 @@ def read_below(
 def _warn(bucket: Bucket, skipped: Sequence[str]) -> None:
     if skipped:
         log.warning(
-            "Skipped %d files below s3://%s that this package did not write so: %s",
+            "Skipped %d files below s3://%s that are not in the format of this package: %s",
             len(skipped),
             bucket.name,
             shown_names([ascii(key)[1:-1] for key in sorted(skipped)]),

@@ -95,7 +95,7 @@ def write_marker(
             check_no_rival_at_work(target.bucket.uri(key), other.marker.writer, target.identity)
         return
     if found and found.marker.fingerprint != marker.fingerprint:
-        log.info("Replaced %s, of %s", target.bucket.uri(key), found.marker.writer)
+        log.info("Replaced %s, written by %s", target.bucket.uri(key), found.marker.writer)
     log.info(
         "Wrote marker %s; the next check is due after %s",
         target.bucket.uri(key),

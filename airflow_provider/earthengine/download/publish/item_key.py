@@ -134,7 +134,7 @@ class ItemKey:
                 return
             condition = Precondition(found.etag)
             self._bucket.write_object(self._key, found.item, ITEM_MEDIA_TYPE, condition)
-            log.info("Restored %s; nothing that it names has changed.", destination.item_uri)
+            log.info("Restored %s; none of its objects has changed.", destination.item_uri)
         except (ConditionFailedError, UploadConflictError, EarthEngineProviderError) as error:
             reason = str(error) or type(error).__name__
             log.warning("Could not restore %s: %s", destination.item_uri, reason)
@@ -195,7 +195,9 @@ class ItemKey:
 
     def _wait_for(self, register: Register) -> Register:
         """Return what replaces another attempt's claim; the claim itself if nothing does."""
-        log.info("Waiting: another attempt publishes %s.", self._target.destination.item_uri)
+        log.info(
+            "Another attempt is publishing %s; waiting for it.", self._target.destination.item_uri
+        )
         for _ in range(_WAITS):
             time.sleep(_WAIT_SECONDS)
             now = read_register(self._target)

@@ -223,9 +223,9 @@ def remove_marker(bucket: Bucket, key: str, etag: str) -> None:
     """Delete the marker that was listed with this ETag, because there is a result now."""
     try:
         bucket.delete_object(key, etag)
-        log.info("Removed marker %s, because there is a result now.", bucket.uri(key))
+        log.info("Removed marker %s; its download has a result now.", bucket.uri(key))
     except ConditionFailedError:
-        log.info("%s has just changed and is kept.", bucket.uri(key))
+        log.info("Kept %s, which has just changed.", bucket.uri(key))
 
 
 def list_due_markers(bucket: Bucket, prefix: str, now: datetime) -> list[Marker]:

@@ -104,7 +104,7 @@ def look_at_destination(target: Target) -> Standing:
     record = register.record
     if register.claim:
         log.warning(
-            "%s has been claimed since %s by %s: it replaces what was there, or died.",
+            "%s has been claimed since %s by %s, which is still replacing it or has died.",
             target.destination.item_uri, one_line(register.claim.claimed_at), register.claim.writer,
         )  # fmt: skip
     if not is_owned(target, register):

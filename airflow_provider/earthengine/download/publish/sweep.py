@@ -72,4 +72,4 @@ class Sweep:
                 self._bucket.delete_object(key, tombstone.etag)
                 log.info("Removed %s of the replaced download.", uri)
             except (ConditionFailedError, UploadConflictError):
-                log.info("%s has just changed and is kept.", uri)
+                log.info("Kept %s, which has just changed.", uri)

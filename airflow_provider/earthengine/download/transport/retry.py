@@ -92,5 +92,5 @@ def _error_of(state: RetryCallState) -> BaseException | None:
 def _log_retry(state: RetryCallState) -> None:
     seconds = state.next_action.sleep if state.next_action else 0.0
     log.warning(
-        "Try %d failed, next one in %.1f s: %s", state.attempt_number, seconds, _error_of(state)
+        "Try %d failed, retrying in %.1f s: %s", state.attempt_number, seconds, _error_of(state)
     )

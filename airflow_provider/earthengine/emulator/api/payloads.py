@@ -21,6 +21,7 @@ from airflow_provider.earthengine.emulator.values.elements import (
     DateRange,
     Feature,
     Filter,
+    Join,
     Reducer,
 )
 from airflow_provider.earthengine.emulator.values.geometries import Geometry
@@ -117,18 +118,18 @@ def _is_plain_mask(mask: str) -> bool:
 
 def as_result(value: object) -> Any:
     """Return a computed value as ``value:compute`` shows it."""
-    if isinstance(value, Image):
-        return value.as_json()
     if isinstance(value, Projection):
         return {
             "type": "Projection",
             "wkt" if is_wkt(value.crs) else "crs": value.crs,
             "transform": list(value.transform)[:6],
         }
-    if isinstance(value, Algorithm | Filter | Reducer):
+    if isinstance(value, Algorithm | Filter | Join | Reducer):
         raise unsupported(f"{type_name(value)} as the type of a result of value:compute")
-    if isinstance(value, Geometry | Feature | Collection | Date | DateRange):
+    if isinstance(value, Geometry | Date | DateRange):
         return value.as_json()
+    if isinstance(value, Image | Feature | Collection):
+        return as_result(value.as_json())  # a property may be an element, as after a join
     if isinstance(value, list):
         return [as_result(item) for item in value]
     if isinstance(value, dict):

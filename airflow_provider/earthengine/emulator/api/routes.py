@@ -121,7 +121,12 @@ class Service:
         rest = partial(self._answer, "unserved", self._refuse_path)
         admin = Admin(self.journal, self.faults, self.catalog, self._settings.admin_token)
         routes += [*admin.routes(), Route("/{path:path}", rest, methods=_METHODS)]
-        return Starlette(routes=routes)
+
+        async def refuse(request: Request, error: Exception) -> Response:
+            return await rest(request)
+
+        # For methods that are not in _METHODS.
+        return Starlette(routes=routes, exception_handlers={405: refuse})
 
     def _versioned(self, root: str) -> list[tuple[str, str, str, Handler]]:
         project = f"{root}/projects/{{project}}"

@@ -6,6 +6,7 @@ The emulator's README describes the format. Every mistake is a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -58,7 +59,7 @@ def read_catalog(directory: Path) -> Catalog:
         raise CatalogError(f"{directory}: is not a directory")
     assets: dict[str, Asset] = {}
     identities = Identities()
-    for path in sorted(directory.rglob("*.json")):
+    for path in _descriptions_in(directory):
         description = Description.read(path)
         if path.name == ACCOUNTS_FILE:
             identities = identities.joined(read_identities(description))
@@ -68,6 +69,20 @@ def read_catalog(directory: Path) -> Catalog:
             raise CatalogError(f"{path}: id: {asset.id!r} is described twice")
         assets[asset.id] = asset
     return Catalog(assets, identities, directory)
+
+
+def _descriptions_in(directory: Path) -> list[Path]:
+    """Return the descriptions, in order. A folder that cannot be read is not an empty one."""
+
+    def refuse(error: OSError) -> None:
+        raise CatalogError(f"{error.filename}: cannot be read: {error.strerror}")
+
+    return sorted(
+        Path(folder, name)
+        for folder, _, names in os.walk(directory, onerror=refuse)
+        for name in names
+        if name.endswith(".json")
+    )
 
 
 def read_asset(description: Description, place: Place) -> Asset:

@@ -117,9 +117,43 @@ class ErrorMargin:
 
 @dataclass(frozen=True, eq=False)
 class Filter:
-    """Which elements of a collection are kept."""
+    """Which elements of two collections match; of one collection, which match themselves.
 
-    passes: Callable[[Element], bool]
+    :param matches: whether an element of the first collection and one of the second match.
+    :param measure: how far apart the two are; None if the filter does not tell.
+    """
+
+    matches: Callable[[Element, Element], bool]
+    measure: Callable[[Element, Element], float] | None = None
+
+    def passes(self, element: Element) -> bool:
+        """Return whether an element of a single collection is kept."""
+        return self.matches(element, element)
+
+
+@dataclass(frozen=True)
+class Match:
+    """An element of the second collection of a join.
+
+    :param measure: how far it is from that of the first; None if the condition does not tell.
+    """
+
+    element: Element
+    measure: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Join:
+    """What becomes of an element of the first collection and its matches in the second.
+
+    :param unite: makes the elements of the result from an element and all its matches.
+    :param is_measured: whether it needs to know how far apart elements are.
+    :param makes_pairs: whether the result has features, whatever the first collection has.
+    """
+
+    unite: Callable[[Element, Sequence[Match]], Sequence[Element]]
+    is_measured: bool = False
+    makes_pairs: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,14 @@ import shapely
 from affine import Affine
 
 from airflow_provider.earthengine.emulator.replies import unsupported
-from airflow_provider.earthengine.emulator.values.areas import EQUAL_AREA, shape_of
+from airflow_provider.earthengine.emulator.values.areas import (
+    EQUAL_AREA,
+    in_degrees,
+    shape_of,
+)
 from airflow_provider.earthengine.emulator.values.geojson import WGS84
 from airflow_provider.earthengine.emulator.values.geometries import Geometry
 from airflow_provider.earthengine.emulator.values.projections import (
-    Coordinates,
     Projection,
     transform_points,
 )
@@ -34,7 +37,7 @@ _QUARTER_SEGMENTS = 16
 def buffer_of(geometry: Geometry, metres: float) -> Geometry:
     """Return what is within a distance of a geometry; with a negative one, what is deep inside."""
     place = _around(geometry, "Azimuthal_Equidistant")
-    return _in_degrees(
+    return in_degrees(
         _any_shape(geometry, place).buffer(metres, quad_segs=_QUARTER_SEGMENTS), place
     )
 
@@ -63,6 +66,12 @@ def contains(outer: Geometry, inner: Geometry) -> bool:
     return bool(shapely.covers(*shapes))
 
 
+def distance_between(left: Geometry, right: Geometry) -> float:
+    """Return the metres between the nearest points of two geometries; 0 if they touch."""
+    place = _around(left, "Azimuthal_Equidistant")
+    return float(shapely.distance(*(_any_shape(each, place) for each in (left, right))))
+
+
 def _around(geometry: Geometry, name: str) -> Projection:
     box = geometry.box_in(WGS84)
     if box is None:
@@ -83,17 +92,3 @@ def _any_shape(geometry: Geometry, projection: Projection) -> Any:
     if "Line" in geometry.kind:
         return shapely.union_all([shapely.LineString(ring) for ring in rings])
     raise unsupported(f"a {geometry.kind} as a shape")
-
-
-def _in_degrees(shape: Any, projection: Projection) -> Geometry:
-    parts = [part for part in getattr(shape, "geoms", [shape]) if not part.is_empty]
-    rings: list[Coordinates] = []
-    owners: list[int] = []
-    for owner, part in enumerate(parts):
-        for ring in (part.exterior, *part.interiors):
-            xs, ys = np.array(ring.coords)[:-1].T
-            xs, ys = transform_points(projection.crs, WGS84.crs, xs, ys)
-            rings.append(np.stack([xs, ys], axis=1))
-            owners.append(owner)
-    kind = "Polygon" if len(parts) == 1 else "MultiPolygon"
-    return Geometry(kind, tuple(rings), tuple(owners), WGS84)

@@ -169,7 +169,9 @@ def test_no_file_below_a_prefix_stops_the_reading_of_the_others(
     assert 10 < len(recorded) < times_as_many(CASES)
     assert 10 < len(due) < times_as_many(CASES)
     json.dumps([marker.to_fields() for marker in due])
-    assert caplog.text.count("files below s3://bucket that this package did not write so") == 2
+    assert (
+        caplog.text.count("files below s3://bucket that are not in the format of this package") == 2
+    )
     assert " x/0.tif.json, x/1.tif.json, " in caplog.text
     assert " x/0.empty.json, x/1.empty.json, " in caplog.text
 

@@ -1,8 +1,9 @@
-"""Functions that compare areas: intersections, unions, sizes, and arithmetic on these."""
+"""Functions of geometries, and of features for theirs: combining, comparing, shaping, measuring."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import (
     Arguments,
@@ -10,83 +11,115 @@ from airflow_provider.earthengine.emulator.expressions.functions.signatures impo
     Parameter,
     Session,
 )
+from airflow_provider.earthengine.emulator.replies import invalid_argument
 from airflow_provider.earthengine.emulator.values.areas import (
     area_of,
     difference_of,
     intersection_of,
+    symmetric_difference_of,
     union_of,
 )
-from airflow_provider.earthengine.emulator.values.elements import ErrorMargin
+from airflow_provider.earthengine.emulator.values.elements import (
+    Element,
+    ErrorMargin,
+    Feature,
+    geometry_of,
+)
 from airflow_provider.earthengine.emulator.values.geometries import Geometry
 from airflow_provider.earthengine.emulator.values.surroundings import (
     bounds_of,
     buffer_of,
     centroid_of,
     contains,
+    distance_between,
 )
 
 COVERAGE = "the DAG of daily ingestion, to compare the outline of an image with a region"
+_REGIONS = "a DAG that makes its region of other geometries"
 
 
 def _error_margin(session: Session, arguments: Arguments) -> ErrorMargin:
     return ErrorMargin(float(arguments["value"]))
 
 
-def _area(session: Session, arguments: Arguments) -> float:
-    return area_of(arguments["geometry"])
+def _place(function: str, value: Geometry | Element) -> Geometry:
+    """Return a geometry, or that of an element."""
+    geometry = value if isinstance(value, Geometry) else geometry_of(value)
+    if geometry is None:
+        raise invalid_argument(f"{function}: The element has no geometry.")
+    return geometry
 
 
-def _combining(name: str, combine: Callable[[Geometry, Geometry], Geometry]) -> Function:
-    def call(session: Session, arguments: Arguments) -> Geometry:
-        return combine(arguments["left"], arguments["right"])
-
-    return Function(
-        f"Geometry.{name}",
-        (
-            Parameter("left", "Geometry"),
-            Parameter("right", "Geometry"),
-            Parameter("maxError", "ErrorMargin", None),
-            Parameter("proj", "Projection", None, is_served=False),
-        ),
-        "Geometry",
-        COVERAGE,
-        call,
-    )
+def _combining(
+    name: str, combine: Callable[[Geometry, Geometry], Geometry], sent_by: str = _REGIONS
+) -> list[Function]:
+    return [_of_two(kind, name, combine, kind, sent_by) for kind in _KINDS]
 
 
-def _comparing(name: str, compare: Callable[[Geometry, Geometry], bool]) -> Function:
-    def call(session: Session, arguments: Arguments) -> bool:
-        return compare(arguments["left"], arguments["right"])
-
-    parameters = (Parameter("left", "Geometry"), Parameter("right", "Geometry"))
-    return Function(f"Geometry.{name}", (*parameters, *_PLACE), "Boolean", _REGIONS, call)
+def _comparing(name: str, compare: Callable[[Geometry, Geometry], bool]) -> list[Function]:
+    return [_of_two(kind, name, compare, "Boolean", _REGIONS) for kind in _KINDS]
 
 
-def _shaping(name: str, shape: Callable[[Geometry], Geometry]) -> Function:
-    def call(session: Session, arguments: Arguments) -> Geometry:
-        return shape(arguments["geometry"])
+def _of_two(
+    kind: str, name: str, compute: Callable[..., Any], result: str, sent_by: str, *more: Parameter
+) -> Function:
+    """Return a function of two geometries, or of two features for theirs.
 
-    parameters = (Parameter("geometry", "Geometry"), *_PLACE)
-    return Function(f"Geometry.{name}", parameters, "Geometry", _REGIONS, call)
+    :param more: parameters that change nothing.
+    """
+    full_name = f"{kind}.{name}"
 
+    def call(session: Session, arguments: Arguments) -> Any:
+        left, right = arguments["left"], arguments["right"]
+        computed = compute(_place(full_name, left), _place(full_name, right))
+        return _with_geometry(left, computed) if result == "Feature" else computed
 
-def _buffer(session: Session, arguments: Arguments) -> Geometry:
-    return buffer_of(arguments["geometry"], float(arguments["distance"]))
-
-
-def _calculation(name: str, calculate: Callable[[float, float], float]) -> Function:
-    def call(session: Session, arguments: Arguments) -> float:
-        return calculate(arguments["left"], arguments["right"])
-
-    parameters = (Parameter("left", "Number"), Parameter("right", "Number"))
-    return Function(f"Number.{name}", parameters, "Number", COVERAGE, call)
+    parameters = (Parameter("left", _KINDS[kind]), Parameter("right", _KINDS[kind]), *_HOW, *more)
+    return Function(full_name, parameters, result, sent_by, call)
 
 
-_REGIONS = "a DAG that makes its region of other geometries"
-_PLACE = (
+def _shaping(name: str, shape: Callable[..., Geometry], *more: Parameter) -> list[Function]:
+    return [_of_one(kind, name, shape, kind, _REGIONS, *more) for kind in _KINDS]
+
+
+def _of_one(
+    kind: str, name: str, compute: Callable[..., Any], result: str, sent_by: str, *more: Parameter
+) -> Function:
+    """Return a function of a geometry, or of a feature for its own.
+
+    :param more: other arguments of ``compute``.
+    """
+    full_name, parameter = f"{kind}.{name}", kind.lower()
+
+    def call(session: Session, arguments: Arguments) -> Any:
+        value = arguments[parameter]
+        others = (arguments[each.name] for each in more)
+        computed = compute(_place(full_name, value), *others)
+        return _with_geometry(value, computed) if result == "Feature" else computed
+
+    parameters = (Parameter(parameter, _KINDS[kind]), *more, *_HOW)
+    return Function(full_name, parameters, result, sent_by, call)
+
+
+def _with_geometry(element: Element, geometry: Geometry) -> Feature:
+    return Feature(geometry, element.properties, element.id)
+
+
+def _read(name: str, read: Callable[[Geometry], Any], result: str) -> Function:
+    def call(session: Session, arguments: Arguments) -> Any:
+        return read(arguments["geometry"])
+
+    parameters = (Parameter("geometry", "Geometry"),)
+    return Function(f"Geometry.{name}", parameters, result, _REGIONS, call)
+
+
+# The functions' prefixes, and the type that each takes.
+_KINDS = {"Geometry": "Geometry", "Feature": "Element"}
+_HOW = (
     Parameter("maxError", "ErrorMargin", None),
     Parameter("proj", "Projection", None, is_served=False),
 )
+_SPHERICAL = Parameter("spherical", "Boolean", False, is_served=False)
 
 FUNCTIONS = (
     Function(
@@ -99,32 +132,22 @@ FUNCTIONS = (
         "the official client for a number as maxError",
         _error_margin,
     ),
-    _combining("intersection", intersection_of),
-    _combining("union", union_of),
-    _combining("difference", difference_of),
-    _comparing("contains", contains),
-    _comparing("containedIn", lambda left, right: contains(right, left)),
-    _comparing("intersects", lambda left, right: left.intersects(right)),
-    _shaping("centroid", centroid_of),
-    _shaping("bounds", bounds_of),
-    Function(
-        "Geometry.buffer",
-        (Parameter("geometry", "Geometry"), Parameter("distance", "Float"), *_PLACE),
-        "Geometry",
-        _REGIONS,
-        _buffer,
+    *_combining("intersection", intersection_of, COVERAGE),
+    *_combining("union", union_of, COVERAGE),
+    *_combining("difference", difference_of, COVERAGE),
+    *_combining("symmetricDifference", symmetric_difference_of),
+    *_comparing("contains", contains),
+    *_comparing("containedIn", lambda left, right: contains(right, left)),
+    *_comparing("intersects", lambda left, right: left.intersects(right)),
+    *_comparing("disjoint", lambda left, right: not left.intersects(right)),
+    *_shaping("centroid", centroid_of),
+    *_shaping("bounds", bounds_of),
+    *_shaping("buffer", buffer_of, Parameter("distance", "Float")),
+    *(_of_one(kind, "area", area_of, "Float", COVERAGE) for kind in _KINDS),
+    *(
+        _of_two(kind, "distance", distance_between, "Float", _REGIONS, _SPHERICAL)
+        for kind in _KINDS
     ),
-    Function(
-        "Geometry.area",
-        (
-            Parameter("geometry", "Geometry"),
-            Parameter("maxError", "ErrorMargin", None),
-            Parameter("proj", "Projection", None, is_served=False),
-        ),
-        "Float",
-        COVERAGE,
-        _area,
-    ),
-    _calculation("divide", lambda left, right: left / right if right else 0.0),
-    _calculation("multiply", lambda left, right: left * right),
+    _read("coordinates", lambda geometry: geometry.as_json()["coordinates"], "List<Object>"),
+    _read("type", lambda geometry: geometry.kind, "String"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from airflow_provider.earthengine.emulator.expressions.functions.signatures impo
     Parameter,
     Session,
 )
+from airflow_provider.earthengine.emulator.replies import unsupported
 from airflow_provider.earthengine.emulator.values.elements import (
     FEATURES,
     IMAGES,
@@ -54,10 +56,33 @@ def _indexed(elements: list[Element]) -> list[Element]:
 def _filter(session: Session, arguments: Arguments) -> Collection:
     collection: Collection = arguments["collection"]
     condition = arguments["filter"]
+    if isinstance(condition, str):
+        raise unsupported("filters that are written as text")
     if not isinstance(condition, Filter):
         raise FILTER.fail("Parameter 'filter' must be a Filter.")
     kept = tuple(element for element in collection.elements if condition.passes(element))
     return collection.with_elements(kept)
+
+
+def _distinct(session: Session, arguments: Arguments) -> Collection:
+    """Return the first element of those that share the values of all of some properties."""
+    collection: Collection = arguments["collection"]
+    given = arguments["properties"]
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise unsupported("Collection.distinct by anything but names of properties")
+    first: dict[str, Element] = {}
+    for element in collection.elements:
+        values = [_text_of(element, name) for name in names]
+        first.setdefault(json.dumps(values), element)
+    return collection.with_elements(tuple(first.values()))
+
+
+def _text_of(element: Element, name: str) -> str:
+    """Return a text that is the same for the same values of a property."""
+    if name in {".geo", ".all"}:
+        raise unsupported("Collection.distinct by geometry")
+    return repr(property_of(element, name))
 
 
 def _limit(session: Session, arguments: Arguments) -> Collection:
@@ -199,6 +224,13 @@ FUNCTIONS = (
     LIMIT,
     MAP,
     TO_LIST,
+    Function(
+        "Collection.distinct",
+        (_COLLECTION, Parameter("properties", "Object")),
+        "FeatureCollection",
+        "a DAG that wants one image of each day or orbit",
+        _distinct,
+    ),
     Function("Collection.first", (_COLLECTION,), "Element", _NARROWING, _first),
     Function("Collection.size", (_COLLECTION,), "Integer", _NARROWING, _size),
     Function(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,11 @@ _STEPS = {
 }
 
 
+# A month or day of one digit, as in 2021-4-30.
+# Source: https://developers.google.com/earth-engine/apidocs/ee-date-getrelative (2026-11).
+_SHORT = re.compile(r"-(\d)(?!\d)")
+
+
 def read_date(value: Any) -> int:
     """Return the milliseconds since 1970 of a date, a number or a text.
 
@@ -37,7 +43,7 @@ def read_date(value: Any) -> int:
     if not isinstance(value, str):
         raise bad_date(value)
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(_SHORT.sub(r"-0\1", value))
     except ValueError:
         raise bad_date(value) from None
     if moment.tzinfo is None:
@@ -64,6 +70,9 @@ def _date(session: Session, arguments: Arguments) -> Date:
 def _date_range(session: Session, arguments: Arguments) -> DateRange:
     """Return a span; without an end it is one millisecond long, according to the algorithm list."""
     check_zone("DateRange", arguments)
+    if isinstance(arguments["start"], DateRange) and arguments["end"] is None:
+        span: DateRange = arguments["start"]
+        return span
     start = read_date(arguments["start"])
     end = arguments["end"]
     return DateRange(start, start + 1 if end is None else read_date(end))

@@ -93,8 +93,9 @@ def _get_relative(session: Session, arguments: Arguments) -> int:
     check_zone(name, arguments)
     moment = _moment(arguments)
     unit, outer = _unit(name, arguments["unit"]), _unit(name, arguments["inUnit"])
+    # Source: https://developers.google.com/earth-engine/apidocs/ee-date-getrelative (2026-11).
     if _LENGTHS[unit] >= _LENGTHS[outer]:
-        raise invalid_argument(f"{name}: '{unit}' is not a part of '{outer}'.")
+        return 0
     if "week" in {unit, outer}:
         raise unsupported(f"weeks in {name}")
     if unit == "month":
@@ -160,14 +161,6 @@ def _update(session: Session, arguments: Arguments) -> Date:
     if second is not None:
         changes["microsecond"] = round((second - int(second)) * 1e6)
     return _made("Date.update", lambda: _moment(arguments).replace(**changes))
-
-
-def _of_range(name: str, read: Callable[[DateRange], int]) -> Function:
-    def call(session: Session, arguments: Arguments) -> Date:
-        return Date(read(arguments["dateRange"]))
-
-    parameters = (Parameter("dateRange", "DateRange"),)
-    return Function(f"DateRange.{name}", parameters, "Date", _TIMES, call)
 
 
 def _image_date(session: Session, arguments: Arguments) -> Date:
@@ -240,7 +233,5 @@ FUNCTIONS = (
         _TIMES,
         _update,
     ),
-    _of_range("start", lambda span: span.start),
-    _of_range("end", lambda span: span.end),
     Function("Image.date", (Parameter("image", IMAGE),), "Date", _TIMES, _image_date),
 )

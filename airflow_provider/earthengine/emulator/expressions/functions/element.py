@@ -43,6 +43,13 @@ def _set(session: Session, arguments: Arguments) -> Element:
     return replace(element, properties=properties)
 
 
+def _set_multi(session: Session, arguments: Arguments) -> Element:
+    element: Element = arguments["object"]
+    for key, value in arguments["properties"].items():
+        element = _set(session, {"object": element, "key": key, "value": value})
+    return element
+
+
 def _get(session: Session, arguments: Arguments) -> Any:
     return property_of(arguments["object"], arguments["property"])
 
@@ -99,6 +106,10 @@ def _rename(session: Session, arguments: Arguments) -> Image:
         raise RENAME.fail("The names must be unique.")
     bands = tuple(replace(band, id=name) for band, name in zip(image.bands, names, strict=True))
     return replace(image, bands=bands)
+
+
+def _id(session: Session, arguments: Arguments) -> Any:
+    return property_of(arguments["element"], "system:index")
 
 
 def _copying(name: str) -> Function:
@@ -161,6 +172,33 @@ FUNCTIONS = (
         "Element",
         "the official client for set()",
         _set,
+    ),
+    Function(
+        "Element.setMulti",
+        (Parameter("object", "Element"), Parameter("properties", "Dictionary<Object>")),
+        "Element",
+        "the official client for set() with a computed dictionary",
+        _set_multi,
+    ),
+    *(
+        Function(
+            f"Element.{name}",
+            (Parameter("object", "Element"), Parameter("property", "String")),
+            result,
+            "the official client for getNumber() and getString()",
+            _get,
+        )
+        for name, result in (("getNumber", "Number"), ("getString", "String"))
+    ),
+    *(
+        Function(
+            f"{kind}.id",
+            (Parameter("element", "Element"),),
+            "String",
+            "a DAG that names downloads after images",
+            _id,
+        )
+        for kind in ("Image", "Feature")
     ),
     Function(
         "Element.get",

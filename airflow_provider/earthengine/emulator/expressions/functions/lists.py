@@ -1,4 +1,4 @@
-"""Functions of lists, dictionaries, texts and conditions: what clients compute about images."""
+"""Functions of lists, texts and conditions: what clients compute about images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider.earthengine.emulator.expressions.functions.signatures impo
     Parameter,
     Session,
 )
-from airflow_provider.earthengine.emulator.replies import ApiError, invalid_argument, unsupported
+from airflow_provider.earthengine.emulator.replies import invalid_argument, unsupported
 from airflow_provider.earthengine.emulator.values.elements import Collection, Element
 
 
@@ -66,22 +66,6 @@ def _string(session: Session, arguments: Arguments) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise unsupported("String of anything but a text or an integer")
     return str(value)
-
-
-def _value(session: Session, arguments: Arguments) -> Any:
-    dictionary, key = arguments["dictionary"], arguments["key"]
-    if key in dictionary:
-        return dictionary[key]
-    if arguments["defaultValue"] is not None:
-        return arguments["defaultValue"]
-    raise _no_key(dictionary, key)
-
-
-def _no_key(dictionary: dict[str, Any], key: str) -> ApiError:
-    return invalid_argument(
-        f"Dictionary.get: Dictionary does not contain key: '{key}'. "
-        f"Available keys: [{', '.join(dictionary)}]"
-    )
 
 
 def _property_names(session: Session, arguments: Arguments) -> list[str]:
@@ -164,17 +148,6 @@ FUNCTIONS = (
     ),
     Function(
         "String", (Parameter("input", "Object"),), "String", "geedim, for a band's name", _string
-    ),
-    Function(
-        "Dictionary.get",
-        (
-            Parameter("dictionary", "Dictionary<Object>"),
-            Parameter("key", "String"),
-            Parameter("defaultValue", "Object", None),
-        ),
-        "Object",
-        "xee when a collection is opened",
-        _value,
     ),
     Function(
         "Element.propertyNames",

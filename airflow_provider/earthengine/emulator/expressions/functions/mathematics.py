@@ -65,6 +65,9 @@ def _round(values: Numbers) -> Numbers:
 FUNCTIONS = (
     binary("pow", _float, lambda left, right: np.power(left.astype(np.float64), right), _SENT_BY),
     binary("mod", _either, _remainder, _SENT_BY),
+    binary("hypot", _double, np.hypot, _SENT_BY),
+    # The first image is x, as the left number is in Number.atan2.
+    binary("atan2", _double, lambda x, y: np.arctan2(y, x), _SENT_BY),
     binary("leftShift", _whole, _shift_left, _BITS),
     binary("rightShift", _whole, _shift_right, _BITS),
     binary("bitwiseXor", _whole, np.bitwise_xor, _BITS),

@@ -1,4 +1,4 @@
-"""Functions of numbers and texts: arithmetic, comparing, writing and cutting."""
+"""Functions of numbers: arithmetic, comparing, rounding, bits, writing and reading."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from airflow_provider.earthengine.emulator.expressions.functions.signatures impo
 from airflow_provider.earthengine.emulator.replies import invalid_argument, unsupported
 
 _SENT_BY = "a DAG that computes dates, names or limits on the server"
+_MOST_PLACES = 63
 # What printf of Java and of Python write alike.
 _FORMAT = re.compile(r"[^%]*%[-+ 0]*\d*(?:\.\d+)?[dsfeEgxXo][^%]*")
 
@@ -40,6 +41,62 @@ def _computed(function: str, compute: Callable[..., Any], *operands: Any) -> Any
         return compute(*operands)
     except (ValueError, OverflowError) as error:
         raise invalid_argument(f"{function}: {error}.") from None
+
+
+def _bits(name: str, compute: Callable[[int, int], int]) -> list[Function]:
+    """Return a function of the bits of integers, under both of its names."""
+
+    def of_integers(left: float, right: float) -> int:
+        return compute(_integer(left), _integer(right))
+
+    return [_number(each, of_integers) for each in (name, _with_underscores(name))]
+
+
+def _shift(value: int, places: int) -> int:
+    """Return a number whose bits are moved to the left, or by a negative number to the right."""
+    if abs(places) > _MOST_PLACES:
+        raise ValueError(f"a shift by {abs(places)} places is more than {_MOST_PLACES}")
+    return value << places if places >= 0 else value >> -places
+
+
+def _complement(value: float) -> int:
+    return ~_integer(value)
+
+
+def _integer(value: float) -> int:
+    if not float(value).is_integer():
+        # The real service's text for images, by analogy.
+        raise invalid_argument("Bitwise operands must be integer only.")
+    return int(value)
+
+
+def _with_underscores(name: str) -> str:
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+
+
+def _cast(low: int, high: int) -> Callable[[float], int]:
+    """Return what cuts decimals off and moves what is out of range to the nearest bound."""
+    return lambda value: int(min(max(value, low), high))
+
+
+def _in_range(name: str, compute: Callable[[float, float, float], float]) -> Function:
+    def call(session: Session, arguments: Arguments) -> float:
+        return compute(*(arguments[each] for each in ("number", "min", "max")))
+
+    parameters = (
+        Parameter("number", "Number"),
+        Parameter("min", "Float"),
+        Parameter("max", "Float"),
+    )
+    return Function(f"Number.{name}", parameters, "Number", _SENT_BY, call)
+
+
+def _clamp(number: float, low: float, high: float) -> float:
+    return min(max(number, low), high)
+
+
+def _unit_scale(number: float, low: float, high: float) -> float:
+    return 0 if low == high else (number - low) / (high - low)
 
 
 def _round(value: float) -> float:
@@ -70,62 +127,12 @@ def _parse(session: Session, arguments: Arguments) -> float:
         raise invalid_argument(f"Number.parse: '{text}' is not a number.") from None
 
 
-def _text(name: str, result: str, call: Callable[..., Any], *names: str) -> Function:
-    """Return a function of texts, given its parameters' names."""
-
-    def invoke(session: Session, arguments: Arguments) -> Any:
-        return call(*(arguments[each] for each in names))
-
-    parameters = tuple(Parameter(each, "String") for each in names)
-    return Function(f"String.{name}", parameters, result, _SENT_BY, invoke)
-
-
-def _pattern(function: str, regex: str, flags: str) -> tuple[re.Pattern[str], bool]:
-    """Return a compiled pattern, and whether it applies to all places."""
-    if set(flags) - {"g", "i"}:
-        raise unsupported(f"the flags '{flags}' of {function}")
-    try:
-        return re.compile(regex, re.IGNORECASE if "i" in flags else 0), "g" in flags
-    except re.error as error:
-        raise invalid_argument(f"{function}: '{regex}' is not a pattern: {error}.") from None
-
-
-def _replace(session: Session, arguments: Arguments) -> str:
-    pattern, is_everywhere = _pattern("String.replace", arguments["regex"], arguments["flags"])
-    if "$" in arguments["replacement"] or "\\" in arguments["replacement"]:
-        raise unsupported("groups in the replacement of String.replace")
-    count = 0 if is_everywhere else 1
-    return pattern.sub(lambda _: arguments["replacement"], arguments["input"], count)
-
-
-def _split(session: Session, arguments: Arguments) -> list[str]:
-    pattern, _ = _pattern("String.split", arguments["regex"], arguments["flags"])
-    if pattern.groups:
-        raise unsupported("groups in the pattern of String.split")
-    return [part for part in pattern.split(arguments["string"]) if part is not None]
-
-
-def _match(session: Session, arguments: Arguments) -> list[str]:
-    """Return the match and its groups, or with the flag g all matches."""
-    pattern, is_everywhere = _pattern("String.match", arguments["regex"], arguments["flags"])
-    if is_everywhere:
-        return [match[0] for match in pattern.finditer(arguments["input"])]
-    match = pattern.search(arguments["input"])
-    return [] if match is None else [match[0], *(group or "" for group in match.groups())]
-
-
-def _slice(session: Session, arguments: Arguments) -> str:
-    end = arguments["end"]
-    text: str = arguments["string"]
-    return text[int(arguments["start"]) : None if end is None else int(end)]
-
-
-_REGEX = (Parameter("regex", "String"),)
-_FLAGS = Parameter("flags", "String", "")
-
 FUNCTIONS = (
     _number("add", lambda a, b: a + b),
     _number("subtract", lambda a, b: a - b),
+    _number("multiply", lambda a, b: a * b),
+    # Source: the algorithm list, for the division by zero.
+    _number("divide", lambda a, b: a / b if b else 0.0),
     _number("pow", lambda a, b: float(a) ** b),
     _number("mod", lambda a, b: math.fmod(a, b) if b else 0),
     _number("min", min),
@@ -138,13 +145,23 @@ FUNCTIONS = (
     _number("gte", lambda a, b: int(a >= b)),
     _number("and", lambda a, b: int(bool(a) and bool(b))),
     _number("or", lambda a, b: int(bool(a) or bool(b))),
+    _number("hypot", math.hypot),
+    # The left value is x.
+    # Source: https://developers.google.com/earth-engine/apidocs/ee-number-atan2 (2025-10).
+    _number("atan2", lambda x, y: math.atan2(y, x)),
+    *_bits("bitwiseAnd", lambda a, b: a & b),
+    *_bits("bitwiseOr", lambda a, b: a | b),
+    *_bits("bitwiseXor", lambda a, b: a ^ b),
+    *_bits("leftShift", _shift),
+    *_bits("rightShift", lambda a, b: _shift(a, -b)),
+    _of_number("bitwiseNot", _complement),
+    _of_number("bitwise_not", _complement),
     _of_number("not", lambda a: int(not a)),
     _of_number("abs", abs),
+    _of_number("signum", lambda a: (a > 0) - (a < 0)),
     _of_number("round", _round),
     _of_number("floor", math.floor),
     _of_number("ceil", math.ceil),
-    _of_number("int", int),
-    _of_number("toInt", int),
     _of_number("float", float),
     _of_number("toFloat", float),
     _of_number("double", float),
@@ -153,6 +170,36 @@ FUNCTIONS = (
     _of_number("exp", math.exp),
     _of_number("log", math.log),
     _of_number("log10", math.log10),
+    *(
+        _of_number(name, compute)
+        for name, compute in {
+            "sin": math.sin,
+            "cos": math.cos,
+            "tan": math.tan,
+            "asin": math.asin,
+            "acos": math.acos,
+            "atan": math.atan,
+            "sinh": math.sinh,
+            "cosh": math.cosh,
+            "tanh": math.tanh,
+            "cbrt": lambda a: math.copysign(abs(a) ** (1 / 3), a),
+        }.items()
+    ),
+    *(
+        _of_number(name, _cast(low, high))
+        for (low, high), names in {
+            (0, 2**8 - 1): ("uint8", "toUint8", "byte", "toByte"),
+            (-(2**7), 2**7 - 1): ("int8", "toInt8"),
+            (0, 2**16 - 1): ("uint16", "toUint16"),
+            (-(2**15), 2**15 - 1): ("int16", "toInt16", "short", "toShort"),
+            (0, 2**32 - 1): ("uint32", "toUint32"),
+            (-(2**31), 2**31 - 1): ("int32", "toInt32", "int", "toInt"),
+            (-(2**63), 2**63 - 1): ("int64", "toInt64", "long", "toLong"),
+        }.items()
+        for name in names
+    ),
+    _in_range("clamp", _clamp),
+    _in_range("unitScale", _unit_scale),
     Function(
         "Number.format",
         (Parameter("number", "Number"), Parameter("pattern", "String", "%s")),
@@ -166,44 +213,5 @@ FUNCTIONS = (
         "Number",
         _SENT_BY,
         _parse,
-    ),
-    _text("cat", "String", lambda a, b: a + b, "string1", "string2"),
-    _text("length", "Integer", len, "string"),
-    _text("toUpperCase", "String", str.upper, "string"),
-    _text("toLowerCase", "String", str.lower, "string"),
-    _text("trim", "String", str.strip, "string"),
-    _text("index", "Integer", str.find, "target", "pattern"),
-    _text("rindex", "Integer", str.rfind, "target", "pattern"),
-    Function(
-        "String.slice",
-        (
-            Parameter("string", "String"),
-            Parameter("start", "Integer"),
-            Parameter("end", "Integer", None),
-        ),
-        "String",
-        _SENT_BY,
-        _slice,
-    ),
-    Function(
-        "String.split",
-        (Parameter("string", "String"), *_REGEX, _FLAGS),
-        "List<String>",
-        _SENT_BY,
-        _split,
-    ),
-    Function(
-        "String.match",
-        (Parameter("input", "String"), *_REGEX, _FLAGS),
-        "List<String>",
-        _SENT_BY,
-        _match,
-    ),
-    Function(
-        "String.replace",
-        (Parameter("input", "String"), *_REGEX, Parameter("replacement", "String"), _FLAGS),
-        "String",
-        _SENT_BY,
-        _replace,
     ),
 )

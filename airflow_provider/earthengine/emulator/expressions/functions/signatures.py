@@ -26,6 +26,7 @@ from airflow_provider.earthengine.emulator.values.elements import (
     ErrorMargin,
     Feature,
     Filter,
+    Join,
     Reducer,
 )
 from airflow_provider.earthengine.emulator.values.geometries import Geometry
@@ -209,6 +210,7 @@ def type_name(value: object) -> str:
         ErrorMargin: "ErrorMargin",
         Feature: "Feature",
         Filter: "Filter",
+        Join: "Join",
         Reducer: "Reducer",
         int: "Integer",
         float: "Float",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,9 +56,9 @@ class _SlopePixels:
         with np.errstate(all="ignore"):  # for masked pixels, whose values are meaningless
             east = (values[1:-1, 2:] - values[1:-1, :-2]) / (2 * across)
             north = (values[2:, 1:-1] - values[:-2, 1:-1]) / (2 * down)
-            result = self.compute(east, north)
+            result = self.compute(east, north).astype(dtype)
         around = is_valid[1:-1, 2:] & is_valid[1:-1, :-2] & is_valid[2:, 1:-1] & is_valid[:-2, 1:-1]
-        return Pixels(result.astype(dtype), around & is_valid[1:-1, 1:-1])
+        return Pixels(result, around & is_valid[1:-1, 1:-1])
 
 
 def _metres_per_pixel(grid: PixelGrid) -> tuple[Numbers, Numbers]:
@@ -128,11 +128,43 @@ def _hillshade(session: Session, arguments: Arguments) -> Image:
     return Image((_of_band("hillshade", band, shade),), image.properties)
 
 
+def _products(function: str) -> Function:
+    def call(session: Session, arguments: Arguments) -> Image:
+        image: Image = arguments["input"]
+        heights = [band for band in image.bands if band.id == "elevation"] or list(image.bands)
+        if len(image.bands) > 1 and heights[0].id != "elevation":
+            raise invalid_argument(
+                f"{function}: There are several bands, of which none is elevation."
+            )
+        band = _first_band(function, replace(image, bands=tuple(heights)))
+        products = (_of_band("slope", band, slope), _of_band("aspect", band, aspect))
+        shade = replace(_of_band("hillshade", band, _shade(270, 45)), pixel_type=PixelType("uint8"))
+        return replace(image, bands=(*image.bands, *products, shade))
+
+    return Function(function, (Parameter("input", IMAGE),), IMAGE, _ELEVATION, call)
+
+
+def _gradient(session: Session, arguments: Arguments) -> Image:
+    image: Image = arguments["input"]
+    band = _first_band("Image.gradient", image)
+    if len(image.bands) > 1:
+        raise unsupported("Image.gradient of several bands")
+    return Image(
+        (
+            _of_band("x", band, lambda east, north: east),
+            _of_band("y", band, lambda east, north: north),
+        )
+    )
+
+
 _ELEVATION = "a DAG that derives slopes from elevations"
 
 FUNCTIONS = (
+    Function("Image.gradient", (Parameter("input", IMAGE),), IMAGE, _ELEVATION, _gradient),
     _terrain("slope", slope),
     _terrain("aspect", aspect),
+    _products("Terrain.products"),
+    _products("Terrain"),
     Function(
         "Terrain.hillshade",
         (
