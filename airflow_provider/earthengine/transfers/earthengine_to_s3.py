@@ -79,6 +79,10 @@ class EarthEngineToS3Operator(ParseTimeChecks):
     :param record: what to add to the item: ``licence``, ``attribution``; the time of data that has
         none of its own: ``datetime``, or ``start_datetime`` and ``end_datetime``, or all three; and
         ``bands``, the ``scale``, ``offset``, ``unit`` and ``description`` of each. (templated)
+    :param collection: the STAC Collection that the item joins, whose document is
+        ``<prefix>/collection.json``: ``id``, and any of ``prefix`` (s3_prefix, or a part of it; by
+        default all of it), ``title``, ``description``, ``licence``, ``keywords``, ``providers`` and
+        ``mixed_grids``. (templated)
     :param s3_extra_args: how objects are written: ServerSideEncryption, SSEKMSKeyId,
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
     :param grid: the lattice that the pixels lie on, whatever the region: ``crs``, ``resolution`` in
@@ -110,6 +114,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         "recheck_days",
         "nodata",
         "record",
+        "collection",
         "s3_extra_args",
         "grid",
         "align_to",
@@ -126,6 +131,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         "download_params": "json",
         "on_empty": "json",
         "record": "json",
+        "collection": "json",
         "s3_extra_args": "json",
         "grid": "json",
         "limits": "json",
@@ -160,6 +166,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         source: Mapping[str, Any] | None = None,
         nodata: float | str | None = None,
         record: Mapping[str, str] | str | None = None,
+        collection: Mapping[str, Any] | str | None = None,
         s3_extra_args: Mapping[str, Any] | str | None = None,
         grid: Mapping[str, Any] | str | None = None,
         align_to: str | None = None,
@@ -184,6 +191,7 @@ class EarthEngineToS3Operator(ParseTimeChecks):
         self.source = source
         self.nodata = nodata
         self.record = record
+        self.collection = collection
         self.s3_extra_args = s3_extra_args
         self.grid = grid
         self.align_to = align_to
