@@ -84,7 +84,7 @@ lint: $(STAMP) ## the same without the tests
 docs: $(STAMP) ## build the documentation into build/docs; a warning is an error
 	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --quiet docs build/docs
 
-picture: $(STAMP) ## draw the README's download into docs/santa_cruz.png
+picture: $(STAMP) ## draw docs/santa_cruz.png, the README's download, and docs/ndvi_series.png
 	$(BIN)/python -m stack.picture
 
 oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest Airflow
