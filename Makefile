@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests run side by side, file by file, each process with servers of its own.
 JOBS ?= 2
-EXTRAS := cli,emulator,stack,celery,dev,docs,bench
+EXTRAS := cli,emulator,index,stack,celery,dev,docs,bench
 
 # Python without its bytecode cache makes every start of Airflow three seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -40,7 +40,7 @@ STALE := $(shell [ -x $(BIN)/python ] || exit 0; \
   [ "$$("$(PYTHON)" -c "$$version" 2>&1)" = "$$($(BIN)/python -c "$$version")" ] || \
   echo "it is not $(PYTHON)'s but $$($(BIN)/python --version)'s")
 
-.PHONY: FORCE help install demo test lint docs picture screenshots oldest-airflow geemap wheel test-slow fuzz mutants reliability-page live bench bench-starting bench-compressions up down lock clean
+.PHONY: FORCE help install demo test lint docs picture screenshots oldest-airflow geemap pgstac wheel test-slow fuzz mutants reliability-page live bench bench-starting bench-compressions up down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' Makefile | awk '{ name = $$1; $$1 = ""; printf "make %-20s%s\n", name, $$0 }'
@@ -84,7 +84,7 @@ lint: $(STAMP) ## the same without the tests
 docs: $(STAMP) ## build the documentation into build/docs; a warning is an error
 	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --quiet docs build/docs
 
-picture: $(STAMP) ## draw the README's download into docs/santa_cruz.png
+picture: $(STAMP) ## draw docs/santa_cruz.png, the README's download, and docs/ndvi_series.png
 	$(BIN)/python -m stack.picture
 
 # With the browser that the machine has: apt-get install chromium fonts-dejavu-core.
@@ -97,11 +97,14 @@ oldest-airflow: $(STAMP) ## make the environment of the smoke test on the oldest
 geemap: $(STAMP) ## make the environment of the tests with geemap
 	$(BIN)/python -m stack.geemap
 
+pgstac: $(STAMP) ## make the environment of the test with pgstac; the server is Debian's, with PostGIS
+	$(BIN)/python -m stack.pgstac
+
 wheel: $(STAMP) ## build the wheel and install it where its tests find it
 	$(BIN)/python -m stack.wheel
 
 # Test by test: the fault matrix is one file. What shares a stack is a group, which stays together.
-test-slow: wheel oldest-airflow geemap ## all tests that `make test` leaves out, for they take too long
+test-slow: wheel oldest-airflow geemap pgstac ## all tests that `make test` leaves out, for they take too long
 	$(BIN)/python -m pytest -m "slow and not live" -n $(JOBS) --dist loadgroup --junit-xml=build/test-slow.xml
 
 fuzz: $(STAMP) ## the drawn tests with new examples, twenty times as many; prints what failed
@@ -137,7 +140,7 @@ down: $(STAMP) ## stop what `make up` started
 lock: $(STAMP) ## write constraints.txt anew from setup.cfg, with the newest versions
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
 	  --custom-compile-command 'make lock' --no-emit-index-url \
-	  --extra cli --extra emulator --extra stack --extra celery --extra dev --extra docs --extra bench \
+	  --extra cli --extra emulator --extra index --extra stack --extra celery --extra dev --extra docs --extra bench \
 	  setup.cfg --output-file constraints.txt
 
 clean: ## remove what these commands made

@@ -62,7 +62,8 @@ def read_rasters(client: S3Client, bucket: str) -> list[StoredRaster]:
 
 
 def _is_item(key: str) -> bool:
-    return key.endswith(".json") and not key.endswith(".empty.json")
+    is_collection = key.rpartition("/")[2] == "collection.json"
+    return key.endswith(".json") and not key.endswith(".empty.json") and not is_collection
 
 
 def read_item(client: S3Client, bucket: str, key: str) -> dict[str, Any]:

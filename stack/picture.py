@@ -1,6 +1,6 @@
-"""``make picture``: the README's own download, as a picture for the README.
+"""``make picture``: the README's own download, and the example of a series, as pictures.
 
-Its pixels are those of the demo's catalog, which are computed.
+Their pixels are those of the demo's catalog, which are computed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from airflow_provider.earthengine.download.fields.job import DownloadFields
 from airflow_provider.earthengine.task.standalone import Connections, download_alone
 from stack.environment import PROJECT_FOLDER
 from stack.processes import StackError, interrupts_unwind
+from stack.series_picture import PICTURE as SERIES_PICTURE
+from stack.series_picture import write_series_picture
 
 PICTURE = PROJECT_FOLDER / "docs" / "santa_cruz.png"
 
@@ -26,10 +28,12 @@ def main() -> int:
     try:
         with interrupts_unwind(), tempfile.TemporaryDirectory(prefix="picture-") as folder:
             write_picture(Path(folder), PICTURE)
+            write_series_picture()
     except (StackError, OSError) as error:
         print(f"picture: {error}", file=sys.stderr)
         return 1
-    print(PICTURE.relative_to(PROJECT_FOLDER))
+    for each in (PICTURE, SERIES_PICTURE):
+        print(each.relative_to(PROJECT_FOLDER))
     return 0
 
 

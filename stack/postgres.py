@@ -33,14 +33,17 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[Postgres]:
-    """Run a server with an empty database until the block ends; its data is temporary."""
+def postgres(programs: Path | None = None) -> Iterator[Postgres]:
+    """Run a server with an empty database until the block ends; its data is temporary.
+
+    :param programs: the folder of the server's; by default, those of the wheel.
+    """
     user_id = _unprivileged_user_id()
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         if user_id is not None:
             os.chown(folder, user_id, user_id)
-        programs = _readable_programs(folder, user_id)
+        programs = programs or _readable_programs(folder, user_id)
         environment = child_environment(folder)
         _make_cluster(programs, folder / "data", environment, user_id)
         port = free_ports(1)[0]

@@ -143,6 +143,7 @@ def get_provider_info() -> dict[str, Any]:
                     f"{_PACKAGE}.operators.list_due_markers",
                     f"{_PACKAGE}.operators.drift",
                     f"{_PACKAGE}.operators.asset_event",
+                    f"{_PACKAGE}.operators.index_items",
                 ],
             }
         ],

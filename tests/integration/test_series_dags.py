@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import odc.stac
 import pytest
 
 from airflow_provider.earthengine.emulator.server import Emulator
+from airflow_provider.earthengine.items import open_items
 from stack.airflow import DAGS_FOLDER, AirflowHome
 from stack.bucket import list_keys, read_item
 from stack.seaweedfs import SeaweedFS
 from tests.integration.conftest import MakeAirflow
 
 COLLECTION = "projects/demo/assets/s2_series"
+# With scene classes.
+SCENES = "projects/demo/assets/s2_daily"
 PAST, FUTURE = "2021-01-20T00:00:00Z", "2999-01-01T00:00:00Z"
 # The grid of Sentinel-2's tile 10SEG, coarser.
 BANDS = [
@@ -38,8 +42,12 @@ def series(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# Several commands of Airflow each, one after another.
-pytestmark = pytest.mark.slow
+pytestmark = [
+    # Several commands of Airflow each, one after another.
+    pytest.mark.slow,
+    # odc-geo 0.5.3 calls what shapely 2.2 wants to rename.
+    pytest.mark.filterwarnings("ignore:The 'shapely.ops.transform:DeprecationWarning"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +128,24 @@ def test_a_month_without_images_is_marked(
 ) -> None:
     home.test_dag("ndvi_composite", "2021-04-01", conf)
     assert list_keys(s3.client(), bucket) == ["ndvi/2021-03/ndvi.empty.json"]
+
+
+def test_months_of_three_regions_are_a_cube_on_one_lattice(
+    home: AirflowHome, s3: SeaweedFS, bucket: str, aws_default: str
+) -> None:
+    for month in ("2021-01", "2021-02"):
+        fields = {"s3_bucket": bucket, "collection": SCENES, "month": month}
+        home.test_dag("ndvi_series", "2021-03-01", json.dumps(fields))
+    collection = read_item(s3.client(), bucket, "ndvi_series/collection.json")
+    assert sum(link["rel"] == "item" for link in collection["links"]) == 6
+    assert collection["extent"]["temporal"]["interval"] == [
+        ["2021-01-01T00:00:00Z", "2021-03-01T00:00:00Z"]
+    ]
+    with open_items(f"s3://{bucket}/ndvi_series") as found:
+        cube = odc.stac.load(found, bands=["ndvi"], chunks={}).load()
+    assert cube.sizes["time"] == 2
+    values = cube.ndvi.where(cube.ndvi != cube.ndvi.nodata)
+    assert -1 <= values.min() < values.max() <= 1
+    for item in found:
+        a, _, c, _, e, f, *_ = item.assets["data"].extra_fields["proj:transform"]
+        assert (a, e, c % 20, f % 20) == (20, -20, 0, 0)

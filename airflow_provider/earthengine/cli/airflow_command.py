@@ -13,7 +13,7 @@ def get_cli_commands() -> list[Any]:
     arguments = Arg(  # type: ignore[no-untyped-call]  # Airflow's
         ("arguments",),
         nargs=argparse.REMAINDER,
-        help="plan, download, verify, emulator or demo, and its own arguments; each has --help",
+        help="plan, download, verify, collection, index, emulator or demo, and its arguments",
     )
     return [
         ActionCommand(

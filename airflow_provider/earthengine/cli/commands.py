@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from airflow_provider.earthengine.cli.exit_codes import MISMATCH
+from airflow_provider.earthengine.cli.series_commands import collection, index
 from airflow_provider.earthengine.one_line import one_line
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ def program() -> None:
     Connections are Airflow's, for example in AIRFLOW_CONN_EARTHENGINE_DEFAULT and
     AIRFLOW_CONN_AWS_DEFAULT; no scheduler or database is needed.
     """
+
+
+program.add_command(collection)
+program.add_command(index)
 
 
 def _request_options(command: Command) -> Command:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,6 +52,25 @@ def gdal_access(aws_conn_id: str) -> GdalAccess:
             **_proxy(client),
         },
     )
+
+
+@contextmanager
+def gdal_environment(aws_conn_id: str, path: str) -> Iterator[None]:
+    """Have GDAL read from S3 by the connection in the block.
+
+    :param path: of what is read: the bucket, and the beginning of the keys.
+    """
+    import rasterio
+
+    access = gdal_access(aws_conn_id)
+    options: dict[str, Any] = {
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        # GDAL would remember a name that was absent, and the bytes of one that was replaced.
+        "CPL_VSIL_CURL_NON_CACHED": f"/vsis3/{path}",
+        **access.options,
+    }
+    with rasterio.Env(session=access.session, **options):
+        yield
 
 
 def _own_endpoint(client: Any) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider.earthengine.exceptions import DownloadParamsError
-from airflow_provider.earthengine.hooks.gdal_options import gdal_access
+from airflow_provider.earthengine.hooks.gdal_options import gdal_environment
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -21,14 +21,7 @@ def open_stored_raster(uri: str, aws_conn_id: str) -> Iterator[DatasetReader]:
     """
     import rasterio
 
-    access = gdal_access(aws_conn_id)
-    options: dict[str, Any] = {
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-        # GDAL would remember a name that was absent, and the bytes of one that was replaced.
-        "CPL_VSIL_CURL_NON_CACHED": f"/vsis3/{uri.removeprefix('s3://')}",
-        **access.options,
-    }
-    with rasterio.Env(session=access.session, **options), rasterio.open(uri) as dataset:
+    with gdal_environment(aws_conn_id, uri.removeprefix("s3://")), rasterio.open(uri) as dataset:
         yield dataset
 
 

@@ -21,6 +21,7 @@ from airflow_provider.earthengine.download.usage import Usage
 from airflow_provider.earthengine.exceptions import AllMaskedError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.one_line import one_line
+from airflow_provider.earthengine.task.collection import check_collection, join_collection
 from airflow_provider.earthengine.task.run import scratch_place
 from airflow_provider.earthengine.task.telemetry import Telemetry
 
@@ -103,6 +104,7 @@ class Downloader:
             else:
                 record = standing.done or self.download(job, target, standing)
         empty_dates.remove_marker(target, standing)
+        record = join_collection(job, target, record, self.cancellation.sleep)
         return record, standing.done is not None
 
     def download(self, job: Job, target: Target, standing: Standing) -> CommitRecord:
@@ -116,6 +118,7 @@ class Downloader:
         started = time.monotonic()
         with scratch_directory(scratch_place()) as scratch:
             plan = self.plan(job)
+            check_collection(plan, target, self.cancellation.sleep)
             from airflow_provider.earthengine.download.fetch.staged_tiles import open_stage
             from airflow_provider.earthengine.download.publish.canvases import Canvases
 
@@ -255,6 +258,7 @@ class Downloader:
             bands=job.bands,
             lattice=job.lattice,
             region=job.region,
+            collection=job.collection,
         )
         run = self.describe_run(job.source, is_conditional=target.bucket.is_conditional)
 

@@ -17,6 +17,7 @@ from airflow_provider.earthengine.download.fields.on_empty import PUBLISH
 from airflow_provider.earthengine.download.foreign import ForeignValueError
 from airflow_provider.earthengine.download.plan.plan import Plan
 from airflow_provider.earthengine.exceptions import SectionsOutdatedError
+from airflow_provider.earthengine.task.collection import check_collection
 from airflow_provider.earthengine.task.download import (
     Downloader,
     all_masked,
@@ -65,6 +66,7 @@ class SectionTasks:
 
         plan, sections = self._plan()
         log_plan(plan)
+        check_collection(plan, self.target, self.downloader.cancellation.sleep)
         count = len(sections.sections)
         check_section_count(count, self.section_requests)
         if not sections.is_worth_while:

@@ -95,6 +95,10 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
     :param record: what to add to the item: ``licence``, ``attribution``; the time of data that has
         none of its own: ``datetime``, or ``start_datetime`` and ``end_datetime``, or all three; and
         ``bands``, the ``scale``, ``offset``, ``unit`` and ``description`` of each. (templated)
+    :param collection: the STAC Collection that the item joins, whose document is
+        ``<prefix>/collection.json``: ``id``, and any of ``prefix`` (s3_prefix, or a part of it; by
+        default all of it), ``title``, ``description``, ``licence``, ``keywords``, ``providers`` and
+        ``mixed_grids``. (templated)
     :param s3_extra_args: how objects are written: ServerSideEncryption, SSEKMSKeyId,
         SSEKMSEncryptionContext, BucketKeyEnabled, Tagging, StorageClass, ACL. (templated)
     :param grid: the lattice that the pixels lie on, whatever the region: ``crs``, ``resolution`` in
@@ -132,6 +136,7 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         "recheck_days",
         "nodata",
         "record",
+        "collection",
         "s3_extra_args",
         "grid",
         "align_to",
@@ -150,6 +155,7 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         "download_params": "json",
         "on_empty": "json",
         "record": "json",
+        "collection": "json",
         "s3_extra_args": "json",
         "grid": "json",
         "limits": "json",
@@ -188,6 +194,7 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         source: Mapping[str, Any] | None = None,
         nodata: float | str | None = None,
         record: Mapping[str, str] | str | None = None,
+        collection: Mapping[str, Any] | str | None = None,
         s3_extra_args: Mapping[str, Any] | str | None = None,
         grid: Mapping[str, Any] | str | None = None,
         align_to: str | None = None,
@@ -214,6 +221,7 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         self.source = source
         self.nodata = nodata
         self.record = record
+        self.collection = collection
         self.s3_extra_args = s3_extra_args
         self.grid = grid
         self.align_to = align_to

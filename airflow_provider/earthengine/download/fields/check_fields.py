@@ -13,6 +13,11 @@ from airflow_provider.earthengine.download.fields.align_to import (
     check_one_lattice,
     read_align_to,
 )
+from airflow_provider.earthengine.download.fields.collection import (
+    COLLECTION_KEYS,
+    read_collection,
+    read_collection_keys,
+)
 from airflow_provider.earthengine.download.fields.destination import (
     EXTRA_ARGS,
     read_bucket_name,
@@ -66,6 +71,7 @@ _READERS: dict[str, Callable[[Any], object]] = {
     "on_empty": read_on_empty,
     "recheck_days": read_recheck_days,
     "record": read_record,
+    "collection": read_collection,
     "s3_extra_args": read_extra_args,
     "limits": read_download_limits,
     "image_kwargs": read_image_kwargs,
@@ -94,6 +100,8 @@ def check_literals(fields: Mapping[str, Any]) -> None:
     if {"s3_prefix", "limits"} <= set(literals):
         limits = read_download_limits(literals["limits"])
         limits.check_apart_from(read_prefix(literals["s3_prefix"]))
+    if {"s3_prefix", "collection"} <= set(literals):
+        read_collection(literals["collection"], read_prefix(literals["s3_prefix"]))
     params = None
     if "download_params" in literals:
         params = read_params(literals["download_params"], check_region)
@@ -117,6 +125,8 @@ def _check_in_part(fields: Mapping[str, Any], literals: Mapping[str, Any]) -> No
         check_grid_keys(mixed["grid"])
     if "record" in mixed:
         check_record_keys(mixed["record"])
+    if "collection" in mixed:
+        check_items(mixed["collection"], COLLECTION_KEYS, read_collection_keys)
     if "download_params" in mixed:
         check_params_in_part(mixed["download_params"], is_literal, check_region)
 

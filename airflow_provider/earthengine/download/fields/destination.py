@@ -134,21 +134,25 @@ class Destination:
 
     @property
     def item_id(self) -> str:
-        """The item's id: its key without ".json", of characters that a URL holds as they are.
-
-        Each ``/`` becomes ``~``, and each byte of UTF-8 that is no letter, digit, ``.``, ``_`` or
-        ``-`` of ASCII ``~~`` and two hexadecimal digits. No two keys become one id: between two
-        slashes of a key there is always something. STAC advises against ``/``, ``:`` and whatever
-        else is percent-encoded. Source:
-        https://github.com/radiantearth/stac-spec/blob/v1.1.0/best-practices.md#item-ids, read
-        2026-11.
-        """
-        path = self.item_key.removesuffix(".json")
-        return "".join(_ID_TEXT.get(byte, f"~~{byte:02X}") for byte in path.encode())
+        """The item's id."""
+        return item_id_of(self.item_key)
 
     def uri(self, key: str) -> str:
         """Return ``s3://bucket/key``."""
         return f"s3://{self.bucket}/{key}"
+
+
+def item_id_of(key: str) -> str:
+    """Return an item's id: its key without ".json", of characters that a URL holds as they are.
+
+    Each ``/`` becomes ``~``, and each byte of UTF-8 that is no letter, digit, ``.``, ``_`` or ``-``
+    of ASCII ``~~`` and two hexadecimal digits. No two keys become one id: between two slashes of a
+    key there is always something. STAC advises against ``/``, ``:`` and whatever else is
+    percent-encoded. Source:
+    https://github.com/radiantearth/stac-spec/blob/v1.1.0/best-practices.md#item-ids, read 2026-11.
+    """
+    path = key.removesuffix(".json")
+    return "".join(_ID_TEXT.get(byte, f"~~{byte:02X}") for byte in path.encode())
 
 
 @dataclass(frozen=True)

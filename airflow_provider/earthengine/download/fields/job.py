@@ -13,6 +13,10 @@ from airflow_provider.earthengine.download.fields.align_to import (
     find_lattice,
     read_align_to,
 )
+from airflow_provider.earthengine.download.fields.collection import (
+    StacCollection,
+    read_collection,
+)
 from airflow_provider.earthengine.download.fields.destination import (
     Destination,
     Identity,
@@ -99,6 +103,7 @@ class DownloadFields:
     source: Any = None
     nodata: Any = None
     record: Any = None
+    collection: Any = None
     s3_extra_args: Any = None
     limits: Any = None
     quicklook: Any = True
@@ -140,6 +145,7 @@ class Job:
 
     :param nodata: the value for masked pixels; None: Earth Engine's own.
     :param record: what the user adds to the item, under STAC's names.
+    :param collection: the STAC Collection that it belongs to; None for none.
     :param bands: what the user says of the bands, by their ids, under STAC's names.
     :param source: what a listing reported about the image.
     :param lattice: that the pixels are on; None if the parameters alone say where they are.
@@ -155,6 +161,7 @@ class Job:
     limits: DownloadLimits
     nodata: float | None
     record: Mapping[str, str]
+    collection: StacCollection | None
     bands: Mapping[str, Mapping[str, Any]]
     source: KnownSource
     on_empty: OnEmpty
@@ -185,6 +192,7 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
     checked: dict[str, Any] = {
         "compression": read_compression(fields.compression, layout),
         "record": read_record(fields.record),
+        "collection": read_collection(fields.collection, prefix),
         "bands": read_band_records(fields.record),
         "on_empty": read_on_empty(fields.on_empty),
         "recheck_days": read_recheck_days(fields.recheck_days),

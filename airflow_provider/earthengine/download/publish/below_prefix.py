@@ -7,7 +7,7 @@ says is skipped and named in the log; it must not keep the others from being rea
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -104,8 +104,23 @@ def read_below(
     :param read: takes the place and the parsed content; returns None to leave a file out, and
         raises ForeignValueError if it cannot be read.
     """
+    return read_keys(bucket, list_below(bucket, prefix, suffixes), suffixes, read)
+
+
+def list_below(bucket: Bucket, prefix: str, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Return the ETag of each object below the prefix whose key ends so, by its key, in order."""
     listed = bucket.list_objects(f"{prefix}/" if prefix else "")
-    found = sorted((key, suffix) for key in listed for suffix in suffixes if key.endswith(suffix))
+    return {key: listed[key].etag for key in sorted(listed) if key.endswith(suffixes)}
+
+
+def read_keys(
+    bucket: Bucket,
+    keys: Iterable[str],
+    suffixes: tuple[str, ...],
+    read: Callable[[Place, Foreign], T | None],
+) -> list[T]:
+    """Return what ``read`` makes of each of these JSON files, as :func:`read_below` does."""
+    found = [(key, suffix) for key in keys for suffix in suffixes if key.endswith(suffix)]
     skipped: list[str] = []
 
     def read_one(key_and_suffix: tuple[str, str]) -> T | None:

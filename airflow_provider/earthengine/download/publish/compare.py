@@ -8,7 +8,8 @@ from urllib.parse import unquote
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
 from airflow_provider.earthengine.download.bucket.errors import ConditionFailedError
-from airflow_provider.earthengine.download.fields.destination import Destination
+from airflow_provider.earthengine.download.fields.collection import COLLECTION_NAME
+from airflow_provider.earthengine.download.fields.destination import Destination, read_prefix
 from airflow_provider.earthengine.download.fields.layout import ITEM_SUFFIXES
 from airflow_provider.earthengine.download.foreign import ForeignValueError, parse_json
 from airflow_provider.earthengine.download.publish.below_prefix import place_of
@@ -43,6 +44,16 @@ def read_object_uri(uri: str) -> tuple[str, str]:
             field="uri",
         )
     return bucket, key
+
+
+def read_prefix_uri(uri: str) -> tuple[str, str]:
+    """Return (bucket, prefix) of an ``s3://`` URI, or of its collection's; without a last slash.
+
+    :raises DownloadParamsError: if it is another text, or the prefix cannot be one.
+    """
+    bucket, key = read_object_uri(uri)
+    name = f"/{COLLECTION_NAME}"
+    return bucket, read_prefix(f"/{key}".removesuffix(name))
 
 
 def find_item_keys(bucket: Bucket, key: str) -> list[str]:

@@ -113,11 +113,11 @@ def _rounded(degrees: float) -> float:
 def _bounds(polygons: Sequence[Any]) -> list[float]:
     """Return west, south, east, north; west is greater than east across the antimeridian."""
     _, south, _, north = MultiPolygon(polygons).bounds
-    west, east = _longitudes(sorted((each.bounds[0], each.bounds[2]) for each in polygons))
+    west, east = enclosing_longitudes(sorted((each.bounds[0], each.bounds[2]) for each in polygons))
     return [_rounded(each) for each in (west, south, east, north)]
 
 
-def _longitudes(spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def enclosing_longitudes(spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Return west and east of spans of longitudes, sorted, none of which crosses 180 degrees."""
     joined = [spans[0]]
     for west, east in spans[1:]:

@@ -17,6 +17,7 @@ from typing import Any
 import pystac
 
 from airflow_provider.earthengine import __version__
+from airflow_provider.earthengine.download.fields.collection import StacCollection
 from airflow_provider.earthengine.download.fields.destination import Destination, Identity
 from airflow_provider.earthengine.download.fields.image import ImageSource
 from airflow_provider.earthengine.download.fields.lattice import Lattice
@@ -85,6 +86,7 @@ class Source:
     :param bands: what the user says of the bands, by their ids, under STAC's names.
     :param lattice: that the pixels were snapped to; None if they were not.
     :param region: that was snapped.
+    :param collection: the collection that the item joins.
     """
 
     image: ImageSource
@@ -95,6 +97,7 @@ class Source:
     bands: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lattice: Lattice | None = None
     region: Region | None = None
+    collection: StacCollection | None = None
 
     @property
     def catalogued(self) -> tuple[str, ...]:
@@ -141,13 +144,14 @@ def build_item(
         start_datetime=times.start,
         end_datetime=times.end,
         stac_extensions=[PROCESSING, *extensions_of(known)],
+        collection=source.collection.id if source.collection else None,
     )
     item.common_metadata.created = datetime.now(UTC)
     names = BandNames(source.sensor, source.bands)
     for file, each in zip(files, stored, strict=True):
         name = file.rasters[0].bands[0].id if len(stored) > 1 else "data"
         add_asset(item, name, destination.uri(each.key), file, each, names)
-    return _to_json(item, build_links(destination.item_uri, source.catalogued))
+    return _to_json(item, build_links(destination, source.catalogued, source.collection))
 
 
 def _gather_warnings(source: Source, rasters: Sequence[RasterFacts], times: DataTimes) -> list[str]:

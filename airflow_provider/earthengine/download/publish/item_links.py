@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_provider.earthengine.download.fields.collection import StacCollection
+from airflow_provider.earthengine.download.fields.destination import Destination
+
 # The catalog has a document for each collection, and for each image outside of collections. Source:
 # https://developers.google.com/earth-engine/guides/access and
 # https://github.com/google/earthengine-catalog, read 2026-11.
 _CATALOG = "https://storage.googleapis.com/earthengine-stac/catalog"
 
 
-def build_links(item_uri: str, catalogued: Iterable[str]) -> list[dict[str, Any]]:
+def build_links(
+    destination: Destination, catalogued: Iterable[str], collection: StacCollection | None
+) -> list[dict[str, Any]]:
     """Return the item's links.
 
     :param catalogued: ids of assets as the catalog has them.
     """
     return [
-        {"rel": "self", "href": item_uri, "type": "application/geo+json"},
+        {"rel": "self", "href": destination.item_uri, "type": "application/geo+json"},
+        *([collection.link_from(destination.item_key)] if collection else []),
         *(
             {
                 "rel": "derived_from",

@@ -1,0 +1,1 @@
+"""Items of a series -> the STAC Collection beside them."""
