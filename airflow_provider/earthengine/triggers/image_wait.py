@@ -142,7 +142,7 @@ class ImageCollectionWait:
             except TransientError as error:
                 failures, failure = failures + 1, str(error)
                 pause = _POLICY.wait_seconds(failures, error)
-                log.warning("Request %d in a row failed: %s", failures, error)
+                log.warning("%d requests in a row have failed, the last with: %s", failures, error)
             else:
                 if seen.ends(wait, now):
                     return _event(FOUND, seen, f"Found {seen.describe(wait)}.")

@@ -11,7 +11,8 @@ from airflow_provider.earthengine.download.fields.layout import ITEM_SUFFIXES
 from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.publish.claim import is_claim
-from airflow_provider.earthengine.download.publish.record import FINGERPRINT, TIME_SOURCE
+from airflow_provider.earthengine.download.publish.published_data import TIME_SOURCE
+from airflow_provider.earthengine.download.publish.record import FINGERPRINT
 
 # What differs from item to item, or is of one file only.
 _OF_ONE_ITEM = ("href", "created", "updated", "statistics")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError
-from airflow_provider.earthengine.download.publish.record import THUMBNAIL, CommitRecord
+from airflow_provider.earthengine.download.publish.record import THUMBNAIL, USAGE, CommitRecord
 
 VERSION = 1
 MAX_BYTE_COUNT = 64 << 10
@@ -104,12 +104,18 @@ def summarize(
         "bands": budget.take("bands", bands),
         "published_before": work.was_there,
         "seconds": round(work.seconds, 1),
-        "requests": None if work.was_there else record.request_count,
+        "requests": None if work.was_there else _number(_count_of_requests(properties)),
         "byte_count": sum(stored.byte_count for stored in record.objects),
     }
     if len(warnings) > _MOST_WARNINGS:
         budget.left_out["warnings"] = len(warnings) - len(summary["warnings"])
     return {**summary, "left_out": budget.left_out}
+
+
+def _count_of_requests(properties: Mapping[str, Any]) -> Any:
+    """Return the requests that were counted, those of other tasks of a group included."""
+    usage = properties.get(USAGE)
+    return usage.get("requests") if isinstance(usage, Mapping) else None
 
 
 def _describe_request(properties: Mapping[str, Any], budget: _Budget) -> dict[str, Any]:
