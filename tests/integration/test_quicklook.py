@@ -387,7 +387,7 @@ def test_the_summary_says_what_was_asked_and_what_it_took(run: Run, bucket: str)
     summary = run(SMALL, limits={"tile_byte_count": 6000})["summary"]
     assert summary["item"] == f"s3://{bucket}/x.tif.json"
     assert summary["asked"]["asset_id"] == SENTINEL2_ID
-    assert summary["asked"]["params"]["bands"] == TRUE_COLOR
+    assert summary["asked"]["params"]["bands"] == [{"id": band} for band in TRUE_COLOR]
     (file,) = summary["files"]
     assert (file["uri"], file["crs"]) == (f"s3://{bucket}/x.tif", "EPSG:32610")
     assert (file["width"], file["height"]) == (60, 40)

@@ -120,7 +120,7 @@ def _prefixed(
     places = [(fields, item["properties"])]
     for asset in item["assets"].values():
         places.append((fields, asset))
-        places += [({**fields, **_OF_CORE_BANDS}, band) for band in asset["bands"]]
+        places += [({**fields, **_OF_CORE_BANDS}, band) for band in asset.get("bands", ())]
     for rules, place in places:
         for name, value in place.items():
             if ":" in name and name.partition(":")[0] not in _OURS:

@@ -185,7 +185,7 @@ def test_every_field_is_covered() -> None:
         *("download_params", "nodata", "image", "image_kwargs", "s3_bucket", "s3_prefix"),
         *("layout", "compression", "limits", "plan_only", "if_exists", "on_empty", "quicklook"),
         *("recheck_days", "record", "s3_extra_args", "earthengine_conn_id", "aws_conn_id"),
-        *("s3_key", "grid", "align_to"),
+        *("s3_key", "grid", "align_to", "asset_events", "collection"),
     }
     assert set(EarthEngineToS3Operator.template_fields) == tested
 

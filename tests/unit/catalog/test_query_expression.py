@@ -97,7 +97,7 @@ def test_earth_engine_lists_the_same_images_for_it(hook: EarthEngineHook) -> Non
     query = read_query(collection=COLLECTION, start=day(0), end=day(4), **wanted)
     rows = hook.compute_value(rows_by_client(query))
     # The client parses what it is given, and sends it as it is.
-    written = hook.compute_value(ee.deserializer.fromCloudApiJSON(json.loads(write_listing(query))))
+    written = hook.compute_value(ee.deserializer.fromCloudApiJSON(write_listing(query)))
     assert read_rows(query, written) == read_rows(query, rows)
     assert [each.asset_id[-13:] for each in read_rows(query, rows)] == [
         f"2021010{number}T1000" for number in (1, 2, 4)

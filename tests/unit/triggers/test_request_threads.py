@@ -46,10 +46,13 @@ def connect(monkeypatch: pytest.MonkeyPatch, conn_id: str, url: str) -> None:
     monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", text)
 
 
-def make_trigger(conn_id: str, seconds: float) -> EarthEngineImageCollectionTrigger:
+def make_trigger(
+    conn_id: str, seconds: float, seen: dict[str, Any] | None = None
+) -> EarthEngineImageCollectionTrigger:
     return EarthEngineImageCollectionTrigger(
         expression="{}",
         wait=WAIT,
+        seen=seen,
         poll_seconds=0.01,
         deadline=time.time() + seconds,
         earthengine_conn_id=conn_id,
@@ -126,8 +129,7 @@ def test_a_last_look_is_short(silent: SilentListener, monkeypatch: pytest.Monkey
     """The triggerer was away at the deadline; what the sensor saw is still told."""
     assert 0 < image_wait._LAST_LOOK_SECONDS < image_wait._LAST_TURN_SECONDS <= 60
     monkeypatch.setattr(image_wait, "_LAST_LOOK_SECONDS", 0.3)
-    trigger = make_trigger("silent", -3600.0)
-    trigger.seen = vars(Sighting(1, None, 5.0))
+    trigger = make_trigger("silent", -3600.0, vars(Sighting(1, None, 5.0)))
     started = time.monotonic()
     event = asyncio.run(event_of(trigger))
     assert (event["status"], event["image_count"]) == ("timed_out", 1)
