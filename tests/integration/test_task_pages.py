@@ -163,10 +163,11 @@ def test_nobody_is_answered_without_logging_in(pages: TaskPages) -> None:
     # All are admins here, but only with the token that the user interface has.
     request = urllib.request.Request(f"{pages.url}{path}")
     request.add_header("Authorization", "Bearer x")
-    with pytest.raises(urllib.error.HTTPError) as refused:
+    with pytest.raises(urllib.error.HTTPError) as raised:
         plain.open(request, timeout=60)
-    assert refused.value.code in {401, 403}
-    assert refused.value.headers["X-Content-Type-Options"] == "nosniff"
+    with raised.value as refused:
+        assert refused.code in {401, 403}
+        assert refused.headers["X-Content-Type-Options"] == "nosniff"
     with plain.open(f"{pages.url}/earthengine/task_page.js", timeout=60) as answer:
         assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
 

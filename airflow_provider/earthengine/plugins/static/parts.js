@@ -81,7 +81,7 @@ export function refusal(status) {
 export function Section({ title, children }) {
   return h(
     "section",
-    { "aria-label": title, style: { marginTop: 20, minWidth: 0 } },
+    { style: { marginTop: 20, minWidth: 0 } },
     h("h2", { style: { fontSize: 16, fontWeight: 600, marginBottom: 6 } }, title),
     children,
   );
