@@ -34,12 +34,17 @@ class StoredRaster:
 
 def list_keys(client: S3Client, bucket: str) -> list[str]:
     """Return the keys of a bucket, in order, but for those of pictures: each is another one."""
-    return [key for key in _keys(client, bucket) if ".thumbnail." not in key]
+    return [key for key in _keys(client, bucket) if not is_picture(key)]
 
 
 def list_pictures(client: S3Client, bucket: str) -> list[str]:
     """Return the keys of the pictures in a bucket."""
-    return [key for key in _keys(client, bucket) if ".thumbnail." in key]
+    return [key for key in _keys(client, bucket) if is_picture(key)]
+
+
+def is_picture(key: str) -> bool:
+    """Return whether an object with this key is the picture of a download."""
+    return ".thumbnail." in key
 
 
 def _keys(client: S3Client, bucket: str) -> list[str]:
