@@ -28,7 +28,7 @@ from stack.seaweedfs import SeaweedFS
 BANDS = ("B1", "B2", "B3")
 
 
-@pytest.fixture(params=["SeaweedFS", pytest.param("ministack", marks=pytest.mark.slow)])
+@pytest.fixture(params=["SeaweedFS", "ministack"])
 def s3(request: pytest.FixtureRequest, s3: SeaweedFS) -> SeaweedFS | Store:
     """Each of two servers that have nothing in common but what S3 promises."""
     if request.param == "SeaweedFS":

@@ -19,7 +19,7 @@ from stack.bucket import list_keys, read_item
 from stack.seaweedfs import SeaweedFS
 from tests.support.airflow_task import remarks, task_context
 
-pytestmark = pytest.mark.usefixtures("connections")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("connections")]
 
 ASSET = "projects/demo/assets/half"
 TYPES = ("uint8", "int16", "uint32", "float32", "float64")

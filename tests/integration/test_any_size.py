@@ -42,6 +42,8 @@ from stack.seaweedfs import SeaweedFS
 from tests.support.airflow_task import task_context
 from tests.support.expected import SENTINEL2_ID, formula_values, sentinel2_values
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., list[str]]
 Pixels = npt.NDArray[Any]
 
@@ -175,7 +177,6 @@ KINDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("assets")
 @pytest.mark.parametrize("file_format", ["GEO_TIFF", "ZIPPED_GEO_TIFF_PER_BAND", "NPY"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -273,7 +274,6 @@ def test_a_request_that_takes_too_much_memory_is_cut_until_it_does_not(
         assert sorted(answered) == [200] * 16 + [400] * 5
 
 
-@pytest.mark.slow
 def test_a_tile_that_is_never_computed_is_named_with_its_depth_and_the_last_words(
     run: Run, s3: SeaweedFS, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,7 +289,6 @@ def test_a_tile_that_is_never_computed_is_named_with_its_depth_and_the_last_word
     assert keys(s3, bucket) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "message",
     [
@@ -308,7 +307,6 @@ def test_a_size_that_is_refused_is_planned_again_by_the_numbers_of_the_refusal(
     assert emulator.counts()["thumbnails.getPixels"] == (4 if "size" in message else 9)
 
 
-@pytest.mark.slow
 def test_a_storm_of_quota_answers_memory_answers_and_cut_bodies_ends_in_the_right_pixels(
     run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,7 +327,6 @@ def test_a_storm_of_quota_answers_memory_answers_and_cut_bodies_ends_in_the_righ
     assert emulator.counts()["thumbnails.getPixels"] > 100
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("what", ["grid_shift", "grid_size", "bands", "dtype"])
 def test_one_wrong_tile_and_nothing_is_published(
     run: Run, s3: SeaweedFS, bucket: str, emulator: Emulator, what: str
@@ -376,7 +373,6 @@ def test_a_retry_fetches_only_what_is_missing(
     assert keys(s3, bucket) == ["a/scene.tif", "a/scene.tif.json"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("slow_seconds", "are_kept"), [(10.0, False), (0.0, True)])
 def test_of_many_tiles_only_those_that_took_long_are_kept(
     run: Run, emulator: Emulator, s3: SeaweedFS, bucket: str, monkeypatch: pytest.MonkeyPatch,
@@ -391,7 +387,6 @@ def test_of_many_tiles_only_those_that_took_long_are_kept(
     assert len(keys(s3, bucket)) == (3 if are_kept else 0)
 
 
-@pytest.mark.slow
 def test_tiles_of_another_run_are_not_taken_and_are_swept(
     run: Run, emulator: Emulator, s3: SeaweedFS, bucket: str
 ) -> None:
@@ -411,7 +406,6 @@ def test_tiles_of_another_run_are_not_taken_and_are_swept(
     assert keys(s3, bucket) == ["a/scene.tif", "a/scene.tif.json"]
 
 
-@pytest.mark.slow
 def test_a_task_that_is_killed_at_a_tile_goes_on_from_there(
     emulator: Emulator, connections: object, s3: SeaweedFS, bucket: str
 ) -> None:
@@ -441,7 +435,6 @@ def test_a_task_that_is_killed_at_a_tile_goes_on_from_there(
     assert keys(s3, bucket) == ["a/scene.tif", "a/scene.tif.json"]
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("assets")
 def test_a_source_that_is_replaced_meanwhile_is_downloaded_anew(
     run: Run, emulator: Emulator, s3: SeaweedFS, bucket: str

@@ -221,6 +221,7 @@ def airflow(
     return make_airflow(tmp_path, program=oldest.environment_folder() / "bin" / "airflow")
 
 
+@pytest.mark.slow
 def test_airflow_has_an_event_for_each_item_and_one_for_all_and_none_the_second_time(
     airflow: AirflowHome, bucket: str, request: pytest.FixtureRequest
 ) -> None:

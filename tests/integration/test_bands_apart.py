@@ -19,7 +19,7 @@ from stack.seaweedfs import SeaweedFS
 from tests.support.airflow_task import remarks, task_context
 from tests.support.expected import formula_values
 
-pytestmark = pytest.mark.usefixtures("connections")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("connections")]
 
 ASSET = "projects/demo/assets/with_placeholder"
 LEFT, TOP, SIDE = 499_980, 4_100_040, 600
@@ -182,7 +182,6 @@ GLOBE = {
 }
 
 
-@pytest.mark.slow
 def test_an_image_of_a_continent_is_downloaded_on_a_grid_of_the_globe(
     run: Run, assets: Emulator
 ) -> None:

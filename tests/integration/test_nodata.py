@@ -19,6 +19,8 @@ from stack.seaweedfs import SeaweedFS
 from tests.support.airflow_task import task_context
 from tests.support.expected import formula_values
 
+pytestmark = pytest.mark.slow
+
 ASSET = "projects/demo/assets/masked"
 WIDTH, HEIGHT = 100, 80
 MASKED = {"left": 10, "top": 20, "width": 30, "height": 15}

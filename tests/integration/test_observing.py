@@ -17,6 +17,8 @@ from tests.support.airflow_task import task_context
 from tests.support.expected import SENTINEL2_ID
 from tests.support.group_tasks import Group, make_impatient
 
+pytestmark = pytest.mark.slow
+
 TILED: dict[str, Any] = {
     "image": SENTINEL2_ID,
     "download_params": {

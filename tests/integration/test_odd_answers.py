@@ -24,7 +24,7 @@ from tests.integration.series import COLLECTION, collection, day, list_images
 from tests.support.airflow_task import task_context
 from tests.support.mutated import nested
 
-pytestmark = pytest.mark.usefixtures("connections")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("connections")]
 
 ASSET = "projects/demo/assets/odd"
 GRID = {
@@ -148,7 +148,6 @@ def described(**band: Any) -> Any:
     return [IMAGE, {**IMAGE, "bands": [{**IMAGE["bands"][0], **band}]}]  # type: ignore[dict-item, index]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [

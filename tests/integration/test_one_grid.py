@@ -21,7 +21,7 @@ from stack.seaweedfs import SeaweedFS
 from tests.support.airflow_task import task_context
 from tests.support.expected import SENTINEL2_ID, SENTINEL2_ORIGIN, sentinel2_values
 
-pytestmark = pytest.mark.usefixtures("connections")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("connections")]
 
 # Two that overlap, whose corners are on nobody's pixels.
 REGIONS = [

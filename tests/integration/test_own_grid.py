@@ -22,7 +22,7 @@ from stack.seaweedfs import SeaweedFS
 from tests.integration.series import COLLECTION, collection, lonlat_box
 from tests.support.airflow_task import task_context
 
-pytestmark = pytest.mark.usefixtures("connections")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("connections")]
 
 DEGREES = "projects/demo/assets/degrees"
 SCENE = "projects/demo/assets/scene"

@@ -22,6 +22,8 @@ from stack.seaweedfs import SeaweedFS
 from tests.support.airflow_task import task_context
 from tests.support.expected import formula_values
 
+pytestmark = pytest.mark.slow
+
 # Source: https://modis-land.gsfc.nasa.gov/GCTP.html and MODLAND_grid.html, read 2026-11.
 RADIUS = 6371007.181
 TILE_SIDE = math.pi * RADIUS / 18
@@ -114,7 +116,6 @@ def degrees(crs: Any, x: float, y: float) -> tuple[float, float]:
 ONE, ALL = "GEO_TIFF", "ZIPPED_GEO_TIFF_PER_BAND"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "file_format", "limits"),
     [

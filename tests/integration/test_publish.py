@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from airflow_provider.earthengine.download.publish.record import CommitRecord
     from stack.other_stores import Store
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["attempt", "contents", "no_upload_stays_open", "s3"]  # fixtures
 
 
@@ -56,7 +58,6 @@ def test_nothing_is_visible_before_every_part_is_uploaded(
     assert seen[:4] == [{}] * 4
 
 
-@pytest.mark.slow
 def test_what_is_not_confirmed_is_uploaded_and_stays_invisible(
     attempt: Callable[..., Attempt], s3: SeaweedFS, bucket: str, contents: Callable[[], object]
 ) -> None:
@@ -147,7 +148,6 @@ def test_a_download_whose_object_is_gone_is_published_again(
     ]  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("if_exists", list(IfExists))
 @pytest.mark.parametrize("completes", [0, 1, 2, 3])
 def test_a_failing_attempt_leaves_no_item_and_the_next_one_completes(
@@ -169,7 +169,6 @@ def test_a_failing_attempt_leaves_no_item_and_the_next_one_completes(
     assert_record_matches(attempt(if_exists=if_exists).publish(), contents())
 
 
-@pytest.mark.slow
 def test_a_later_download_replaces_what_a_dead_attempt_left(
     attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
 ) -> None:
@@ -228,7 +227,6 @@ def side_by_side(attempts: Sequence[Attempt]) -> list[CommitRecord | Exception]:
     return results
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("if_exists", "replacing"),
     [(mode, False) for mode in IfExists]
@@ -249,7 +247,6 @@ def test_attempts_side_by_side_end_in_one_item_that_matches_the_objects(
     assert_record_matches(record, contents())
 
 
-@pytest.mark.slow
 def test_a_late_attempt_of_an_older_download_fails_harmlessly(
     attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
 ) -> None:
@@ -266,7 +263,6 @@ def test_a_late_attempt_of_an_older_download_fails_harmlessly(
 RIVAL = r"was written by another task of this run \(download, map index 0\), and this one \(down"
 
 
-@pytest.mark.slow
 def test_a_late_attempt_is_told_of_the_other_task_that_replaced_the_item(
     attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
 ) -> None:
@@ -280,7 +276,6 @@ def test_a_late_attempt_is_told_of_the_other_task_that_replaced_the_item(
     assert_record_matches(record, contents())
 
 
-@pytest.mark.slow
 def test_a_late_attempt_is_told_of_the_other_task_that_wrote_an_object(
     attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
 ) -> None:
@@ -293,7 +288,6 @@ def test_a_late_attempt_is_told_of_the_other_task_that_wrote_an_object(
     assert_record_matches(record, contents())
 
 
-@pytest.mark.slow
 def test_what_another_task_is_publishing_is_not_replaced_in_the_same_run(
     attempt: Callable[..., Attempt], contents: Callable[[], dict[str, str]]
 ) -> None:

@@ -23,6 +23,8 @@ from tests.integration.conftest import MakeAirflow
 from tests.support.airflow_task import task_context
 from tests.support.expected import SENTINEL2_ID
 
+pytestmark = pytest.mark.slow
+
 LANDSAT = "projects/demo/assets/landsat7_olinda"
 WEST, SOUTH, EAST, NORTH = -34.89, -7.98, -34.87, -7.96
 RING = [[WEST, NORTH], [WEST, SOUTH], [EAST, SOUTH], [EAST, NORTH], [WEST, NORTH]]
@@ -286,7 +288,6 @@ with DAG("beside", schedule=None, params={{"region": "areas/area.geojson"}}):
 """
 
 
-@pytest.mark.slow
 def test_a_run_reads_a_region_file_beside_its_dag_and_no_other(
     make_airflow: MakeAirflow, s3: SeaweedFS, bucket: str, tmp_path: Path
 ) -> None:

@@ -30,6 +30,8 @@ from tests.integration.publishing import (
     no_upload_stays_open,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["attempt", "contents", "no_upload_stays_open"]  # fixtures
 
 MakeAttempt = Callable[..., Attempt]
@@ -37,7 +39,7 @@ Contents = Callable[[], dict[str, str]]
 LEFT_OVER = "some/prefix/scene.B9.tif"
 
 
-@pytest.fixture(params=["SeaweedFS", pytest.param("ministack", marks=pytest.mark.slow)])
+@pytest.fixture(params=["SeaweedFS", "ministack"])
 def s3(request: pytest.FixtureRequest, s3: SeaweedFS) -> SeaweedFS | Store:
     """Each of two servers that have nothing in common but what S3 promises."""
     if request.param == "SeaweedFS":
@@ -395,7 +397,6 @@ def test_nothing_changes_where_what_is_left_over_may_not_be_deleted(
     assert old.look().done == record
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "href",
     ["s3://other/some/prefix/scene.B1.tif", "s3://{}/elsewhere/scene.B1.tif",

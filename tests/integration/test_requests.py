@@ -24,6 +24,8 @@ from tests.integration.relay import Relay, relay_to
 from tests.support.airflow_task import task_context
 from tests.support.expected import SENTINEL2_ID
 
+pytestmark = pytest.mark.slow
+
 CREATE, COMPUTE = "/projects/demo/thumbnails", "/value:compute"
 BANDS = ["B3", "B8", "B11"]
 BOX = [-122.0800, 37.0500, -122.0770, 37.0520]
@@ -111,7 +113,6 @@ def run_operator(params: dict[str, Any] | str, bucket: str) -> None:
 EXAMPLES = ("single-band", "multi-band", "custom-single-band", "geo-tiff", "npy", "a-tile")
 
 
-@pytest.mark.slow
 def test_the_operator_sends_what_the_official_client_sends(
     relay: Relay, aws_default: str, bucket: str
 ) -> None:
@@ -130,7 +131,6 @@ def test_parameters_as_json_text_are_sent_no_differently(
     assert relay.take(CREATE) == wanted
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["defaults-of-bands", "single-band", "geo-tiff"])
 def test_the_grid_is_asked_of_the_very_program_that_is_downloaded(
     relay: Relay, aws_default: str, bucket: str, name: str

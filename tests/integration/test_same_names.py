@@ -24,7 +24,7 @@ from tests.integration.series import COLLECTION, collection, day, list_images
 from tests.integration.series import download as download_listed
 from tests.support.airflow_task import task_context
 
-pytestmark = pytest.mark.usefixtures("connections")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("connections")]
 
 REGIONS = [
     [-122.0859, 37.0436, -122.0826, 37.0456],
@@ -302,7 +302,6 @@ def numbered(tmp_path: Path, bucket: str, make_airflow: MakeAirflow) -> Iterator
     return make_airflow(tmp_path)
 
 
-@pytest.mark.slow
 def test_three_regions_without_a_name_are_one_file_and_two_failures_in_airflow(
     numbered: Any, s3: SeaweedFS, bucket: str
 ) -> None:
