@@ -34,7 +34,7 @@ DOWNLOADS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # The least is what every download needs more of; the others end it at later steps, or do not.
 LIMITS = {
-    "RLIMIT_FSIZE": (5_000, 60_000, 200_000, 700_000),
+    "RLIMIT_FSIZE": (0, 5_000, 60_000, 200_000, 700_000),
     # Elsewhere, what lacks a file or memory may be Python's own imports, or abort in GDAL.
     "RLIMIT_NOFILE": (4,),
     "RLIMIT_AS": (20 << 20,),
