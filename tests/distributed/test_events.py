@@ -24,7 +24,8 @@ from tests.reliability.s3_proxy import proxy_to
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("events"),
+    # One whole Airflow at work at a time.
+    pytest.mark.xdist_group("distributed"),
     # PostgreSQL's wheel asks platformdirs for a folder that it does not use.
     pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set"),
 ]

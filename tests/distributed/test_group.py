@@ -52,7 +52,7 @@ def stack(s3: SeaweedFS, emulator: Emulator, tmp_path: Path, aws_default: str) -
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("celery")
+@pytest.mark.xdist_group("distributed")
 def test_a_download_is_completed_though_a_worker_dies_in_the_middle(stack: Stack) -> None:
     with (
         celery_worker(stack.airflow, "first", 2) as first,
