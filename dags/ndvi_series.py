@@ -7,7 +7,7 @@ Five years of it are one command,
 and a cube of xarray takes two lines:
 
     with open_items("s3://demo/ndvi_series") as items:
-        cube = odc.stac.load(items, bands=["ndvi"], chunks={}).load()
+        cube = odc.stac.load(items, bands=["ndvi"])
 """
 
 from __future__ import annotations
