@@ -77,8 +77,8 @@ def test_a_year_is_ingested_once_whatever_is_run_again(
     assert backfill(stack, "completed") == {"success": WEEKS}
     assert (stack.computed(), stack.written()) == ({}, {})
     assert stack.etags("year/") == finished
-    # Instead, each was one listing and one read of its item; an empty one, of its marker too.
-    assert stack.proxy.counts == {"ListObjectsV2": WEEKS, "GetObject": WEEKS + len(empty)}
+    # Instead, each was one listing and two reads: of its item and its picture, or its marker.
+    assert stack.proxy.counts == {"ListObjectsV2": WEEKS, "GetObject": 2 * WEEKS}
 
     clear_and_wait(stack, 0, 5)
     assert (stack.computed(), stack.written()) == ({}, {})
