@@ -216,9 +216,9 @@ def airflow(
     (tmp_path / "mapped.py").write_text(MAPPED)
     if request.param == "newest":
         return make_airflow(tmp_path)
-    if not oldest.is_installed():
+    if not oldest.ENVIRONMENT.is_installed:
         pytest.fail("the oldest Airflow is not installed: run `make oldest-airflow` (once)")
-    return make_airflow(tmp_path, program=oldest.environment_folder() / "bin" / "airflow")
+    return make_airflow(tmp_path, program=oldest.ENVIRONMENT.folder / "bin" / "airflow")
 
 
 @pytest.mark.slow
