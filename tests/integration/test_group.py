@@ -32,9 +32,10 @@ WINDOW: dict[str, Any] = {
 }
 # One request has a row of blocks: three sections.
 ROW = {"tile_byte_count": WIDTH * 512 * 6}
-# What says who published a download, and when, and how long its file is.
+# What says who published a download, when and with how many requests, and how long its file is.
 OWN = {"id", "created", "href", "file:size", "file:checksum", "earthengine:etag",
-       "airflow:task_id", "airflow:run_id", "earthengine:generation"}  # fmt: skip
+       "airflow:task_id", "airflow:run_id", "earthengine:generation",
+       "earthengine:usage"}  # fmt: skip
 
 
 def formula_asset(name: str, dtype: str, **band: Any) -> dict[str, Any]:
