@@ -17,7 +17,7 @@ from airflow_provider.earthengine.operators.list_due_markers import (
 )
 from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
-from stack.bucket import list_keys, read_item
+from stack.bucket import list_keys, list_pictures, read_item
 from stack.seaweedfs import SeaweedFS
 from tests.integration.series import collection, day, download, list_images
 from tests.support.airflow_task import task_context
@@ -78,7 +78,9 @@ def test_a_pattern_names_the_objects_and_a_second_run_finds_them(
         (f"s3://{bucket}/{key}", "") for key in (expected[-1], *expected[:-1])
     ]
     assets.clear_requests()
-    assert download(bucket, {**SCENE, "s3_key": pattern})["item"] == first["item"]
+    second = download(bucket, {**SCENE, "s3_key": pattern})
+    assert second["item"] == first["item"]
+    assert second["summary"]["picture"] == first["summary"]["picture"] is not None
     assert assets.counts() == {}
 
 
@@ -94,11 +96,12 @@ def test_what_was_published_under_the_default_keys_is_found_under_their_pattern(
 
 @pytest.mark.parametrize("pattern", [HIVE, BY_BAND])
 def test_a_download_of_other_bands_replaces_all_objects_of_the_one_before(
-    bucket: str, keys: Callable[[], list[str]], pattern: str
+    bucket: str, s3: SeaweedFS, keys: Callable[[], list[str]], pattern: str
 ) -> None:
     download(bucket, {**SCENE, "s3_key": pattern})
     other = {**BANDS, "bands": ["B4", "B8"]}
     download(bucket, {**SCENE, "s3_key": pattern, "download_params": other})
+    assert len(list_pictures(s3.client(), bucket)) == 1
     assert len(keys()) == 3
     assert not any("B3" in key for key in keys())
 

@@ -87,6 +87,10 @@ class Foreign:
             self.refuse("a text that UTF-8 can encode")
         return self.value
 
+    def optional_items(self) -> list[Foreign]:
+        """Return the items of a list; none if it is absent."""
+        return [] if self.is_absent else self.items()
+
     def optional_text(self) -> str:
         """Return a text likewise; "" if it is empty or absent."""
         return "" if self.value in (None, "") else self.text()

@@ -18,9 +18,8 @@ from urllib.parse import quote
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 from airflow.sdk.definitions.asset import AssetRef
 
-from airflow_provider.earthengine.download.fields.values import read_choice, read_json, shown
+from airflow_provider.earthengine.download.fields.values import read_words
 from airflow_provider.earthengine.download.foreign import Foreign, ForeignValueError
-from airflow_provider.earthengine.exceptions import DownloadParamsError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -68,17 +67,7 @@ def read_asset_events(value: Any) -> AssetEvents:
     :param value: one word, for ``when``; or a dict, or its JSON, with either or both.
     :raises DownloadParamsError: if the value is anything else.
     """
-    given = read_json("asset_events", value)
-    words = given if isinstance(given, Mapping) else {"when": given}
-    for key, word in words.items():
-        if key not in _CHOICES:
-            raise DownloadParamsError(
-                f"asset_events has {shown(key)}; use {' or '.join(_CHOICES)}.",
-                field="asset_events",
-            )
-        name = f"asset_events[{key!r}]" if words is given else "asset_events"
-        read_choice(name, word, _CHOICES[key])
-    return AssetEvents(**words)
+    return AssetEvents(**read_words("asset_events", value, _CHOICES))
 
 
 def describe_published(record: CommitRecord, *, is_changed: bool) -> dict[str, Any]:

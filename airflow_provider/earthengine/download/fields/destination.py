@@ -30,8 +30,8 @@ _MAX_KEY_BYTE_COUNT = 1024
 
 KEY_NAMES = "earthengine:s3_key"
 """The property of an item that has the prefix and the base that a pattern was given."""
-# Of items and markers; the key of an object never ends so.
-_BESIDE_OBJECTS = ".json"
+# Of items, pictures and markers; the key of an object never ends so.
+_BESIDE_OBJECTS = (".json", ".png", ".webp")
 
 _ID_TEXT = {ord(each): each for each in f"{ascii_letters}{digits}._-"} | {ord("/"): "~"}
 
@@ -84,7 +84,7 @@ class Destination:
     names: KeyNames | None = None
 
     def key(self, suffix: str) -> str:
-        """Return the key of the object with this suffix, or of the item or the marker.
+        """Return the key of the object with this suffix, or of the item, its picture or the marker.
 
         :raises DownloadParamsError: if the key is longer than S3 allows.
         """

@@ -5,14 +5,12 @@ Nothing is either no pixels at all, or pixels of which not one is valid.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider.earthengine.download.fields.values import (
-    read_choice,
-    read_json,
     read_number,
+    read_words,
     shown,
 )
 from airflow_provider.earthengine.exceptions import (
@@ -58,17 +56,7 @@ def read_on_empty(value: Any) -> OnEmpty:
     :param value: one word, for ``no_pixels``; or a dict with a word for each kind, or its JSON.
     :raises DownloadParamsError: if the value is anything else.
     """
-    given = read_json("on_empty", value)
-    words = given if isinstance(given, Mapping) else {NO_PIXELS: given}
-    for nothing, word in words.items():
-        if nothing not in _ON_EMPTY:
-            raise DownloadParamsError(
-                f"on_empty has {shown(nothing)}; use {' or '.join(_ON_EMPTY)}.",
-                field="on_empty",
-            )
-        name = f"on_empty[{nothing!r}]" if words is given else "on_empty"
-        read_choice(name, word, _ON_EMPTY[nothing])
-    return OnEmpty(**words)
+    return OnEmpty(**read_words("on_empty", value, _ON_EMPTY))
 
 
 def read_recheck_days(value: Any) -> float:

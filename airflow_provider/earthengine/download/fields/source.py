@@ -87,9 +87,7 @@ def read_source(value: Any) -> KnownSource:
         check_plain("source", value)
         given = Foreign(value, "source")
         name, images = given.at("name"), given.at("images")
-        listed = tuple(
-            _read_listed(*image.items(2)) for image in ([] if images.is_absent else images.items())
-        )
+        listed = tuple(_read_listed(*image.items(2)) for image in images.optional_items())
         start, end = (_read_moment(given.at(key)) for key in ("start_time", "end_time"))
     except (ForeignValueError, DownloadParamsError):
         raise DownloadParamsError(

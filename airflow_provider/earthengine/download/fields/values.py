@@ -185,6 +185,22 @@ def read_choice(field: str, value: Any, known: Collection[str]) -> str:
     return str(value)
 
 
+def read_words(field: str, value: Any, known: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Return a word for each given key: one word is for the first key; else a dict, or its JSON.
+
+    :param known: the words of each key.
+    """
+    given = read_json(field, value)
+    words = given if isinstance(given, Mapping) else {next(iter(known)): given}
+    for key, word in words.items():
+        if key not in known:
+            raise DownloadParamsError(
+                f"{field} has {shown(key)}; use {' or '.join(known)}.", field=field
+            )
+        read_choice(f"{field}[{key!r}]" if words is given else field, word, known[key])
+    return dict(words)
+
+
 def read_key_prefix(field: str, value: Any) -> str:
     """Return a prefix of keys without leading or trailing slashes; "" if there is none."""
     check_plain(field, value)

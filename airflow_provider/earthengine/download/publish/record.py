@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,7 @@ SHA256_MULTIHASH = "1220"
 """The prefix of a sha256 in a multihash. Source:
 https://github.com/stac-extensions/file#checksums, read 2026-11."""
 _MOST_WARNINGS = 20
+_THUMBNAIL_END = re.compile(r"\.thumbnail\.[0-9a-f]{32}\.(?:png|webp)\Z")
 
 
 @dataclass(frozen=True)
@@ -170,10 +172,10 @@ def read_item(destination: Destination, item: Foreign, etag: str) -> CommitRecor
         task_id=properties.at("airflow:task_id").optional_text(),
         map_index=-1 if map_index.is_absent else map_index.whole(),
         collections=collections_of(
-            each.at("asset_id").text() for each in _listed(properties.at(SOURCE_IMAGES))
+            each.at("asset_id").text() for each in properties.at(SOURCE_IMAGES).optional_items()
         ),
-        warnings=tuple(each.text() for each in _listed(properties.at(WARNINGS))),
-        all_masked=tuple(each.text() for each in _listed(properties.at(ALL_MASKED))),
+        warnings=tuple(each.text() for each in properties.at(WARNINGS).optional_items()),
+        all_masked=tuple(each.text() for each in properties.at(ALL_MASKED).optional_items()),
         thumbnail=_read_thumbnail(destination, described),
         item=item,
         data=read_published_data(item),
@@ -199,8 +201,14 @@ def _read_asset(destination: Destination, asset: Foreign) -> StoredObject:
     )
 
 
+def is_thumbnail_key(key: str, item_key: str) -> bool:
+    """Return whether the key is that of a picture of the item."""
+    start = item_key.removesuffix(".json")
+    return key.startswith(start) and _THUMBNAIL_END.fullmatch(key, len(start)) is not None
+
+
 def _is_thumbnail(asset: Foreign) -> bool:
-    return THUMBNAIL in [role.value for role in _listed(asset.at("roles"))]
+    return THUMBNAIL in [role.value for role in asset.at("roles").optional_items()]
 
 
 def _read_thumbnail(destination: Destination, assets: Sequence[Foreign]) -> StoredThumbnail | None:
@@ -208,12 +216,8 @@ def _read_thumbnail(destination: Destination, assets: Sequence[Foreign]) -> Stor
     for asset in filter(_is_thumbnail, assets):
         try:
             stored = _read_asset(destination, asset)
-            if stored.key.startswith(destination.key(".")):
+            if is_thumbnail_key(stored.key, destination.item_key):
                 return StoredThumbnail(stored.key, asset.at("type").text(100), stored.sha256)
         except ForeignValueError:
             continue
     return None
-
-
-def _listed(value: Foreign) -> list[Foreign]:
-    return [] if value.is_absent else value.items()

@@ -37,14 +37,14 @@ def read_lineage(item: Foreign) -> RecordedLineage:
             _image(properties.at("earthengine:asset_id"), properties, "earthengine:asset_version"),
             *(
                 _image(each.at("asset_id"), each, "version")
-                for each in _listed(properties.at(SOURCE_IMAGES))
+                for each in properties.at(SOURCE_IMAGES).optional_items()
             ),
         )
         assets = [Foreign(asset, "an asset") for asset in item.at("assets").fields().values()]
         bands = {
             asset.at("href").text(): tuple(
                 RecordedBand(band.at("name").text(), band.at("data_type").optional_text())
-                for band in _listed(asset.at("bands"))
+                for band in asset.at("bands").optional_items()
             )
             for asset in assets
         }
@@ -58,7 +58,3 @@ def _image(asset_id: Foreign, described: Foreign, version_name: str) -> ListedIm
         return None
     version = described.at(version_name)
     return ListedImage(asset_id.text(), None, None if version.is_absent else version.whole())
-
-
-def _listed(value: Foreign) -> list[Foreign]:
-    return [] if value.is_absent else value.items()

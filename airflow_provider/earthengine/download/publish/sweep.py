@@ -14,9 +14,8 @@ from airflow_provider.earthengine.download.bucket.objects import NO_ETAG, Precon
 from airflow_provider.earthengine.download.publish.claim import new_id
 from airflow_provider.earthengine.download.publish.object_metadata import is_of_item
 from airflow_provider.earthengine.download.publish.open_uploads import OpenUploads
-from airflow_provider.earthengine.download.publish.record import Target
+from airflow_provider.earthengine.download.publish.record import Target, is_thumbnail_key
 from airflow_provider.earthengine.download.publish.standing import Standing
-from airflow_provider.earthengine.download.publish.thumbnails import is_thumbnail_key
 
 log = logging.getLogger(__name__)
 

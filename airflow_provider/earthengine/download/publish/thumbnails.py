@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Sequence
 
 from airflow_provider.earthengine.download.bucket.errors import (
@@ -29,6 +28,7 @@ from airflow_provider.earthengine.download.publish.record import (
     CommitRecord,
     StoredObject,
     Target,
+    is_thumbnail_key,
 )
 from airflow_provider.earthengine.download.publish.standing import Standing
 from airflow_provider.earthengine.download.raster.quicklook import (
@@ -45,14 +45,6 @@ from airflow_provider.earthengine.exceptions import (
 from airflow_provider.earthengine.one_line import one_line
 
 log = logging.getLogger(__name__)
-
-_KEY_END = re.compile(r"\.thumbnail\.[0-9a-f]{32}\.(?:png|webp)\Z")
-
-
-def is_thumbnail_key(key: str, item_key: str) -> bool:
-    """Return whether the key is that of a picture of the item."""
-    start = item_key.removesuffix(".json")
-    return key.startswith(start) and _KEY_END.fullmatch(key, len(start)) is not None
 
 
 def draw_files(files: Sequence[LocalFile], asset_id: str | None) -> Quicklook | None:
