@@ -71,6 +71,19 @@ def _refuse_beyond_loopback(host: object) -> None:
         raise NetworkClosedError(f"tests may only use loopback, not {name}")
 
 
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """Give each test the environment that the one before it began with.
+
+    A program that is run here sets variables for itself, and children of later tests inherit them.
+    """
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def closed_network() -> Iterator[None]:
     """Refuse every connection and every name that is not loopback, for the whole session.

@@ -50,8 +50,6 @@ def connections(emulator: Emulator, s3: SeaweedFS, monkeypatch: pytest.MonkeyPat
         "AIRFLOW_CONN_EARTHENGINE_DEFAULT", earthengine_connection(emulator.url, "demo")
     )
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", s3.airflow_connection)
-    # The program sets it for itself, and would leave it to the tests that follow.
-    monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
     emulator.clear_requests()
 
 

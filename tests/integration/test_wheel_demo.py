@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import signal
@@ -26,13 +25,6 @@ from stack.emulator import CATALOG_FOLDER as TEST_CATALOG_FOLDER
 from stack.environment import child_environment
 
 STAYS = "The servers run until Ctrl-C."
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # The program sets both for itself, and would leave them to the tests that follow.
-    monkeypatch.setenv("AIRFLOW_HOME", os.environ.get("AIRFLOW_HOME", str(tmp_path)))
-    monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
