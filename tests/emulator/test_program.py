@@ -69,6 +69,7 @@ def test_the_program_says_when_it_is_ready_and_stops_when_told(
     assert (program.returncode, rest, errors) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_catalog_is_said_at_start(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"id": "x", "kind": "video"}')
     process = start("--catalog", str(tmp_path))
@@ -90,6 +91,7 @@ def running(*options: str) -> Iterator[str]:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_limits_and_encoding_are_options() -> None:
     options = ["--max-pixels", "900", "--deflate-level", "0", "--npy-masked", "least"]
     # Beside the elevation model: everything is masked.
@@ -104,6 +106,7 @@ def test_limits_and_encoding_are_options() -> None:
         assert refused.json()["error"]["message"] == "User memory limit exceeded."
 
 
+@pytest.mark.slow
 def test_quotas_are_options() -> None:
     with running("--max-requests-per-second", "1", "--max-concurrent-requests", "1") as url:
         body = {"expression": {"result": "0", "values": {"0": {"constantValue": 1}}}}
@@ -112,6 +115,7 @@ def test_quotas_are_options() -> None:
     assert set(codes) == {200, 429}
 
 
+@pytest.mark.slow
 def test_who_may_ask_and_where_are_options() -> None:
     with running("--require-auth", "--host", "localhost", "--project", "mine") as url:
         assert url.startswith("http://localhost:")
@@ -253,6 +257,7 @@ def test_after_a_kill_it_starts_again_on_the_same_port() -> None:
         assert page.status_code == 200
 
 
+@pytest.mark.slow
 def test_two_hundred_clients_at_once_are_all_answered(emulator: Emulator) -> None:
     url = f"{emulator.url}/v1/projects/demo/value:compute"
 
@@ -284,6 +289,7 @@ def test_a_client_that_leaves_in_mid_body_harms_nobody(emulator: Emulator) -> No
     assert sorted({request.status for request in emulator.requests}) == [200, 499]
 
 
+@pytest.mark.slow
 def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
     process = start("--certfile", str(tmp_path / "cert.pem"))
     _, errors = process.communicate(timeout=60)

@@ -151,6 +151,7 @@ class TestJoining:
 class TestWritersAtOnce:
     COUNT = 32
 
+    @pytest.mark.slow
     def test_thirty_two_at_once_lose_nothing(self, s3: SeaweedFS, bucket: str) -> None:
         items = [self.item(number) for number in range(self.COUNT)]
         for number, item in enumerate(items):

@@ -117,6 +117,7 @@ def assert_items_name_the_objects(client: Any, bucket: str) -> None:
     assert not any("earthengine:warnings" in item["properties"] for item in items)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZIPS)
 @pytest.mark.usefixtures("golden_connections")
 def test_a_kept_zip_is_the_real_one_but_for_its_times(

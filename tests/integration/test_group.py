@@ -218,6 +218,7 @@ def test_operator_and_group_find_what_the_other_has_published(
     assert emulator.requests == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("if_exists", ["replace", "replace_changed"])
 def test_a_group_replaces_what_the_operator_published(
     fields: dict[str, Any], if_exists: str

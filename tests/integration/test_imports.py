@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from stack.seaweedfs import SeaweedFS
 from tests.support.expected import SENTINEL2_ID
 
@@ -31,6 +33,7 @@ print(json.dumps([sorted(in_all), sorted(elsewhere)]))
 LIBRARIES = {"numpy", "rasterio", "shapely", "pystac", "ee"}
 
 
+@pytest.mark.slow
 def test_no_other_thread_of_a_download_imports_a_library_first(
     connections: object, s3: SeaweedFS, bucket: str
 ) -> None:

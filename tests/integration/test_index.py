@@ -83,6 +83,7 @@ def test_items_come_back_as_they_are(bucket: str, s3: SeaweedFS, fetch: Fetch) -
         )
 
 
+@pytest.mark.slow
 def test_only_what_is_new_or_changed_is_read_again(
     bucket: str, s3: SeaweedFS, capsys: pytest.CaptureFixture[str], fetch: Fetch
 ) -> None:

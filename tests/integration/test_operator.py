@@ -408,6 +408,7 @@ def attempt(fields: dict[str, Any], *kill: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operation", "number", "visible"),
     [

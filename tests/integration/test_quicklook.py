@@ -139,6 +139,7 @@ def test_three_bands_are_shown_in_true_color_as_numpy_stretches_them(run: Run) -
         assert np.abs(got - wanted).max() <= 0.51
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
@@ -159,6 +160,7 @@ def test_every_way_to_publish_gives_the_same_picture(run: Run, fields: dict[str,
         assert np.abs(got - wanted).max() <= 0.51
 
 
+@pytest.mark.slow
 def test_a_large_raster_is_shown_by_its_smallest_overview_and_a_groups_is_the_same(
     run: Run, bucket: str, s3: SeaweedFS
 ) -> None:
@@ -270,6 +272,7 @@ def test_the_picture_is_there_before_the_item_and_the_old_one_until_after_it(
     assert (picture, deletion) == (("PUT", True, False), ("DELETE", True, False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "relay",
     [

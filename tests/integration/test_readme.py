@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from stack.bucket import list_keys, read_item, read_rasters
 from tests.integration.readme import readme_block
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import MakeAirflow
 
 
+@pytest.mark.slow
 def test_the_smallest_dag_leaves_what_the_readme_says(
     tmp_path: Path,
     make_airflow: MakeAirflow,

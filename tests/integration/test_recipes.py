@@ -62,6 +62,7 @@ def marked(image: ee.Image) -> ee.Image:
     return image.toFloat().unmask(-1)
 
 
+@pytest.mark.slow
 def test_only_the_wanted_scene_classes_are_left() -> None:
     image = ee.Image(f"{SENTINEL2}/{CLOUDY}")
     kept = pixels(marked(mask_by_scene_class(image).select("B4")))["B4"] >= 0

@@ -39,6 +39,7 @@ def test_the_promise_holds_in_every_state_and_the_page_says_how_many(
     assert on_page(PAGE.read_text(encoding="utf-8")).get(case.name) == explored, hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_in_the_protocol_breaks_the_promise(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

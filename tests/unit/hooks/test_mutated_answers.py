@@ -215,6 +215,7 @@ def test_a_mutated_answer_about_a_collection_is_used_or_an_error_of_ours(
     assert set(outcomes) <= {"usable", "ServiceUnavailableError"}
 
 
+@pytest.mark.slow
 def test_a_mutated_download_id_is_one_or_an_error_of_ours_that_does_not_show_it(
     server: ScriptedEarthEngine, session: EarthEngineHook
 ) -> None:
@@ -244,6 +245,7 @@ FUNCTIONS = (
 )
 
 
+@pytest.mark.slow
 def test_a_mutated_list_of_functions_opens_a_session_or_is_an_error_of_ours(
     server: ScriptedEarthEngine, make_hook: HookMaker
 ) -> None:
@@ -271,6 +273,7 @@ def test_a_mutated_list_of_functions_opens_a_session_or_is_an_error_of_ours(
     assert outcomes["usable"]
 
 
+@pytest.mark.slow
 def test_a_mutated_refusal_is_an_error_of_ours(
     server: ScriptedEarthEngine, session: EarthEngineHook
 ) -> None:

@@ -26,6 +26,7 @@ from tests.unit.hooks.scripted_earthengine import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "token"), WAYS)
 def test_every_way_leads_to_its_token_and_to_no_other_host(
     server: ScriptedEarthEngine,

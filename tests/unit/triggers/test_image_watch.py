@@ -349,6 +349,7 @@ def test_it_comes_back_from_airflows_database_as_it_was() -> None:
     assert Asset("b", watchers=[AssetWatcher(name="a", trigger=given)]).watchers
 
 
+@pytest.mark.slow
 def test_the_triggerer_never_imports_the_client(series: Emulator) -> None:
     program = """
 import asyncio, json, sys

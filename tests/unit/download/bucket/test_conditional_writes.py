@@ -48,6 +48,7 @@ def honouring(
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ignored", [None, *ALL], ids=str)
 @pytest.mark.parametrize("instead", [None, refusal("NotImplemented", 501)], ids=["does", "says"])
 def test_a_condition_that_is_ignored_or_unknown_is_not_relied_on(

@@ -198,6 +198,7 @@ def assert_is_one_sentence(error: DownloadParamsError) -> None:
     assert "\n" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("field", [each.name for each in fields_of(DownloadFields)])
 def test_an_odd_value_of_a_field_is_read_or_refused(field: str, value: Any) -> None:
@@ -206,6 +207,7 @@ def test_an_odd_value_of_a_field_is_read_or_refused(field: str, value: Any) -> N
     assert time.process_time() - started < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", KEYS)
 def test_an_odd_value_within_a_dict_is_read_or_refused(field: str) -> None:
     for key in KEYS[field]:
@@ -230,16 +232,19 @@ def test_an_odd_value_within_a_region_is_read_or_refused(value: Any) -> None:
         read(download_params={"region": region})
 
 
+@pytest.mark.slow
 @given(field=st.sampled_from([each.name for each in fields_of(DownloadFields)]), value=anything)
 def test_any_value_of_a_field_is_read_or_refused(field: str, value: Any) -> None:
     read(**{field: value})
 
 
+@pytest.mark.slow
 @given(data=st.data(), field=st.sampled_from(list(KEYS)))
 def test_any_dict_with_the_right_keys_is_read_or_refused(data: st.DataObject, field: str) -> None:
     read(**{field: data.draw(st.dictionaries(st.sampled_from(KEYS[field]), anything, max_size=3))})
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         anything | st.sampled_from(GEOJSON) | st.tuples(st.floats(-10, 10), st.floats(-10, 10)),

@@ -72,6 +72,7 @@ def test_a_region_is_widened_to_the_next_edges(
     assert bounds(snap(region, grid)) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(
     west=st.floats(-125, -121), south=st.floats(-60, 60), width=st.floats(0.001, 0.5),
     height=st.floats(0.001, 0.5), resolution=st.floats(5, 5000), origin=st.floats(-1e6, 1e6),

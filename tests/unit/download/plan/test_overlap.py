@@ -125,6 +125,7 @@ def shares_a_point(asked: PixelGrid, image: PixelGrid) -> bool:
     return bool((inside & is_sound).any())
 
 
+@pytest.mark.slow
 def test_no_two_grids_that_share_a_point_are_denied_and_most_that_share_none_are() -> None:
     chance = random.Random(20_261_126)
     meeting = denied = apart = 0

@@ -183,6 +183,7 @@ def test_what_is_cut_again_covers_what_it_was_cut_from_in_whole_blocks_or_parts_
             assert_are_parts_of_blocks([piece])
 
 
+@pytest.mark.slow
 def test_a_raster_of_one_pixel_by_any_number_is_cut_too() -> None:
     for width, height in ((2**31 - 1, 1), (1, 2**31 - 1)):
         tiles = cut_group(0, group(width, height, "uint8"), TileBudget())

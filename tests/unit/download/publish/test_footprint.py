@@ -113,6 +113,7 @@ def depths(of: PixelGrid, points: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(EVERY))
 def test_the_footprint_is_where_the_pixels_are(name: str) -> None:
     of = EVERY[name]
@@ -132,6 +133,7 @@ def test_the_footprint_is_where_the_pixels_are(name: str) -> None:
         assert inside[depth < -1].sum() < 0.005 * len(points)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(EVERY))
 def test_a_geometry_is_as_rfc_7946_wants_it(name: str) -> None:
     geometry, bbox = footprint([EVERY[name]])

@@ -38,6 +38,7 @@ def ramp(dtype: str, shape: tuple[int, int, int]) -> Array:
     return (bands * 31 + rows + columns * 2).astype(dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", ["deflate", "zstd", "none"])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])

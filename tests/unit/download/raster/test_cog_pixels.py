@@ -67,6 +67,7 @@ def without_minus_infinity(pixels: Array) -> Array:
     return pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @examples(14, suppress_health_check=ONE_FIXTURE)
 @given(data=st.data())
