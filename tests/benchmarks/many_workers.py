@@ -9,24 +9,26 @@ it by the operator alone. It prints seconds, and the largest memory and scratch.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isqrt
 from pathlib import Path
+from typing import Any
 
 from airflow_provider.earthengine.emulator.faults import Latency
 from airflow_provider.earthengine.emulator.server import serve
 from stack.airflow_api import wait_until
 from stack.celery_workers import celery_worker, scratch_of
 from stack.emulator import CATALOG_FOLDER
-from stack.processes import ChildProcess
+from stack.processes import ChildProcess, StackError
 from stack.seaweedfs import SeaweedFS
 from tests.benchmarks.contestant import peak_byte_count
 from tests.benchmarks.measuring import stored_byte_count
@@ -34,6 +36,7 @@ from tests.distributed.airflow_stack import Stack
 from tests.distributed.group_stack import Shared, group_on_celery
 
 _MOST_SECONDS = 3_000
+_LOG_LENGTH = 4_000
 _MEBIBYTE = 1 << 20
 _BANDS = 4
 _SAMPLE_BYTE_COUNT = 2
@@ -110,6 +113,7 @@ def measure(stack: Stack, workers: int, slots: int, shared: Shared, latency: flo
         run = stack.api.trigger("shared")
         wait_until(lambda: stack.api.state(run) in ("success", "failed"), _MOST_SECONDS)
         found = stack.api.ask("GET", f"{run}/taskInstances?limit=200")["task_instances"]
+        _raise_if_failed(stack, run, found)
     times = {
         task: [
             (datetime.fromisoformat(each["start_date"]), datetime.fromisoformat(each["end_date"]))
@@ -124,10 +128,18 @@ def measure(stack: Stack, workers: int, slots: int, shared: Shared, latency: flo
     own = sum((stop - start).total_seconds() for start, stop in times["fetch"]) / sections
     return (
         f"{workers} workers x {slots} slots, {sections} sections of {latency:g} s: "
-        f"{stack.api.state(run)}, fetch {(end - begin).total_seconds():.1f} s, "
+        f"fetch {(end - begin).total_seconds():.1f} s, "
         f"whole run {whole:.1f} s, a fetching task {own:.1f} s, "
         f"memory {needs.memory / _MEBIBYTE:.0f} MiB, scratch {needs.scratch / _MEBIBYTE:.0f} MiB"
     )
+
+
+def _raise_if_failed(stack: Stack, run: str, tasks: Sequence[Mapping[str, Any]]) -> None:
+    for task in tasks:
+        if task["state"] == "failed":
+            path = f"{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
+            log = stack.api.ask("GET", f"{path}?map_index={task['map_index']}")
+            raise StackError(f"{task['task_id']} has failed: {json.dumps(log)[-_LOG_LENGTH:]}")
 
 
 def measure_operator(stack: Stack, shared: Shared) -> str:
