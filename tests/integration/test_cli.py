@@ -21,12 +21,14 @@ from airflow_provider.earthengine.cli.exit_codes import EXIT_CODES, exit_code_of
 from airflow_provider.earthengine.cli.program import main
 from airflow_provider.earthengine.emulator.faults import Latency
 from airflow_provider.earthengine.emulator.server import Emulator
+from airflow_provider.earthengine.rasters import open_raster
 from stack.bucket import list_keys
 from stack.emulator import earthengine_connection
 from stack.seaweedfs import SeaweedFS
 
 SCENE = "COPERNICUS/S2_SR/20210109T185751_20210109T185931_T10SEG"
-WHAT = ("--bands", "B3,B8", "--region=-122.0859,37.0436,-122.0626,37.0586", "--scale", "20")
+REGION = "--region=-122.0859,37.0436,-122.0626,37.0586"
+WHAT = ("--bands", "B3,B8", REGION, "--scale", "20")
 ONE_FILE = ("--name", "crop", "--params", '{"format": "GEO_TIFF"}')
 
 
@@ -96,6 +98,28 @@ def test_a_download_is_published_once(
     assert second.code == 0
     assert second.output.startswith("Already published:")
     assert emulator.counts() == before, "the second run asked Earth Engine something"
+
+
+def test_a_series_shares_grid_keys_and_collection(run: Run, s3: SeaweedFS, bucket: str) -> None:
+    where = ("--to", f"s3://{bucket}/series", "--bands", "B3")
+    grid = json.dumps({"crs": "EPSG:32610", "resolution": 20, "origin": [7, 13]})
+    names = ("--key", "{year}/{base}.{band}.tif", "--collection", '{"id": "typed"}')
+    names += ("--record", '{"datetime": "2021-01-09T18:57:51Z"}')
+    first = run(
+        "download", SCENE, *where, "--name", "crop", REGION, "--grid", grid, *names, "--json"
+    )
+    assert first.code == 0, first
+    (uri,) = first.document["uris"]
+    assert uri == f"s3://{bucket}/series/2021/crop.B3.tif"
+    item = first.document["item"]
+    other = (*where, "--name", "other", "--region=-122.08,37.04,-122.07,37.05")
+    second = run("download", SCENE, *other, "--align-to", item, *names, "--json")
+    assert second.code == 0, second
+    for each in (uri, *second.document["uris"]):
+        with open_raster(each) as raster:
+            assert raster.res == (20, 20)
+            assert (raster.transform.c % 20, raster.transform.f % 20) == (7, 13)
+    assert "series/collection.json" in list_keys(s3.client(), bucket)
 
 
 def test_what_is_as_recorded_is_verified_by_item_raster_or_prefix(run: Run, bucket: str) -> None:

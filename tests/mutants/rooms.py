@@ -15,10 +15,12 @@ class Room:
 
     :param folder: below the package.
     :param also: tests outside of the mirrored folder that are the nearest to a promise.
+    :param marks: which of these tests are run, as pytest's ``-m`` says it.
     """
 
     folder: str
     also: tuple[str, ...] = ()
+    marks: str = "not live"
 
     @property
     def name(self) -> str:
@@ -41,7 +43,11 @@ ROOMS = (
     Room("download/bucket"),
     Room("download/raster"),
     Room("download/fetch"),
-    Room("download/publish", also=("tests/reliability/test_commit_model.py",)),
+    Room(
+        "download/publish",
+        also=("tests/reliability/test_commit_model.py",),
+        marks="not slow and not live",  # the model's slow cases take minutes each
+    ),
     Room("catalog"),
     Room("triggers"),
 )

@@ -55,7 +55,7 @@ def prepare_folder(room: Room) -> Path:
         "source_paths": ["airflow_provider"],
         "only_mutate": [f"{room.source}/*"],
         "also_copy": [name for name in _LINKED if name not in {"airflow_provider", "tests"}],
-        "pytest_add_cli_args": ["-p", "no:cacheprovider"],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", room.marks],
         "pytest_add_cli_args_test_selection": list(room.tests),
         "track_dependencies": False,
         "timeout_constant": 5.0,

@@ -208,17 +208,16 @@ def serve(
     :raises OSError: if the emulator cannot listen on the address, or not read the certificate.
     """
     known = Identities(service_accounts or {}).joined(identities or Identities())
+    limits, form = quotas or Quotas(), encoding or Encoding()
     settings = Settings(
-        _catalog(catalog, known),
-        project,
-        require_auth,
-        clock,
-        admin_token,
-        quotas or Quotas(),
-        encoding or Encoding(),
+        _catalog(catalog, known), project, require_auth, clock, admin_token, limits, form
     )
-    service = Service(settings)
-    place = address or Address()
+    with _listening(Service(settings), address or Address(), tls) as emulator:
+        yield emulator
+
+
+@contextmanager
+def _listening(service: Service, place: Address, tls: Tls | None) -> Iterator[Emulator]:
     if tls is not None:
         tls.check()
     with socket.create_server((place.host, place.port)) as listener:

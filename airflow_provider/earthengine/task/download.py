@@ -22,6 +22,7 @@ from airflow_provider.earthengine.exceptions import AllMaskedError
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
 from airflow_provider.earthengine.one_line import one_line
 from airflow_provider.earthengine.task.collection import check_collection, join_collection
+from airflow_provider.earthengine.task.planned import form_of, source_of
 from airflow_provider.earthengine.task.run import scratch_place
 from airflow_provider.earthengine.task.telemetry import Telemetry
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
         Target,
     )
     from airflow_provider.earthengine.download.publish.standing import Standing
-    from airflow_provider.earthengine.download.raster.block_canvas import CogForm
     from airflow_provider.earthengine.download.raster.facts import RasterFacts
     from airflow_provider.earthengine.download.transport.connections import Cancellation
 
@@ -242,24 +242,13 @@ class Downloader:
         :param spent: what other tasks spent on the files; None if they did not tell.
         """
         from airflow_provider.earthengine.download.publish.commit import publish_files
-        from airflow_provider.earthengine.download.publish.item import Source, build_item
+        from airflow_provider.earthengine.download.publish.item import build_item
         from airflow_provider.earthengine.download.publish.record import facts_of_usage
         from airflow_provider.earthengine.download.publish.thumbnails import draw_files
 
-        job = plan.job
+        job, source = plan.job, source_of(plan)
         quicklook = draw_files(files, job.image.asset_id) if job.quicklook else None
         target.bucket.find_out_conditions(job.destination.prefix)
-        source = Source(
-            job.image,
-            plan.info,
-            job.params,
-            job.record,
-            job.source,
-            bands=job.bands,
-            lattice=job.lattice,
-            region=job.region,
-            collection=job.collection,
-        )
         run = self.describe_run(job.source, is_conditional=target.bucket.is_conditional)
 
         def describe(stored: Sequence[StoredObject]) -> bytes:
@@ -269,26 +258,6 @@ class Downloader:
             return build_item(job.destination, job.identity, source, counted, files, stored)
 
         return publish_files(target, standing, files, describe, confirm, quicklook)
-
-
-def form_of(plan: Plan) -> CogForm:
-    """Return what the COGs of a download are like."""
-    from airflow_provider.earthengine.download.plan.origin import sensor_of
-    from airflow_provider.earthengine.download.raster.block_canvas import CogForm
-    from airflow_provider.earthengine.download.raster.cog_tags import BandLook
-    from airflow_provider.earthengine.download.raster.property_tags import encode_properties
-
-    job = plan.job
-    sensor = sensor_of(job.image, plan.info, job.source)
-    looks = {}
-    for band in plan.info.bands:
-        measured, given = sensor and sensor.band(band.id), job.bands.get(band.id, {})
-        looks[band.id] = BandLook(
-            measured.common_name if measured else None,
-            given.get("raster:scale", 1.0),
-            given.get("raster:offset", 0.0),
-        )
-    return CogForm(job.compression, encode_properties(plan.info.properties), looks)
 
 
 def all_masked(job: Job) -> AllMaskedError:

@@ -21,12 +21,12 @@ from airflow_provider.earthengine.task.collection import check_collection
 from airflow_provider.earthengine.task.download import (
     Downloader,
     all_masked,
-    form_of,
     log_plan,
     log_record,
 )
 from airflow_provider.earthengine.task.given_section import GivenSection
 from airflow_provider.earthengine.task.outcome import check_section_count
+from airflow_provider.earthengine.task.planned import form_of
 from airflow_provider.earthengine.task.run import scratch_place
 
 if TYPE_CHECKING:

@@ -47,19 +47,23 @@ def earthengine_to_s3_group(
         those of the task ``publish``: a group has one event of each.
     """
     fields = {**fields, "section_requests": section_requests, **(task_args or {})}
-    only_publish = {name: fields.pop(name) for name in ("outlets",) if name in fields}
     with TaskGroup(group_id=group_id) as group:
-        plan = PlanSectionsOperator(task_id=PLAN, **fields)
-        fetch = FetchSectionOperator.partial(
-            task_id=FETCH, **{**fields, **(fetch_args or {})}
-        ).expand(section=plan.output)
-        publish = PublishSectionsOperator(
-            task_id=PUBLISH,
-            sections=plan.output,
-            # Nothing is fetched if the download is published, or small.
-            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-            **only_publish,
-            **fields,
-        )
-        fetch >> publish
+        _make_tasks(fields, fetch_args or {})
     return group
+
+
+def _make_tasks(fields: dict[str, Any], fetch_args: Mapping[str, Any]) -> None:
+    only_publish = {name: fields.pop(name) for name in ("outlets",) if name in fields}
+    plan = PlanSectionsOperator(task_id=PLAN, **fields)
+    fetch = FetchSectionOperator.partial(task_id=FETCH, **{**fields, **fetch_args}).expand(
+        section=plan.output
+    )
+    publish = PublishSectionsOperator(
+        task_id=PUBLISH,
+        sections=plan.output,
+        # Nothing is fetched if the download is published, or small.
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        **only_publish,
+        **fields,
+    )
+    fetch >> publish

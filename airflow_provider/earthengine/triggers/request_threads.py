@@ -48,9 +48,8 @@ async def run_request(
     :param interrupt: makes ``send`` end soon; called when its result is no longer wanted.
     :raises FetchTimeoutError: if it takes longer.
     """
-    too_late = FetchTimeoutError(
-        f"Earth Engine could not {action}: no answer within {seconds:.0f} s."
-    )
+    what = f"Earth Engine could not {action}"
+    too_late = FetchTimeoutError(f"{what}: no answer within {seconds:.0f} s.")
     ends = time.monotonic() + seconds
 
     def run_in_time() -> T:

@@ -38,14 +38,12 @@ from airflow_provider.earthengine.download.fields.image import (
 from airflow_provider.earthengine.download.fields.job import read_image_kwargs
 from airflow_provider.earthengine.download.fields.key_pattern import (
     check_files,
-    extension_of,
     read_key_pattern,
 )
 from airflow_provider.earthengine.download.fields.lattice import check_grid_keys, read_grid
 from airflow_provider.earthengine.download.fields.layout import (
     COG,
     LAYOUTS,
-    ZIP,
     read_compression,
     read_layout,
     read_nodata,
@@ -151,8 +149,8 @@ def _check_files(literals: Mapping[str, Any], params: DownloadParams | None) -> 
         elif value is not None:
             layout = read_choice("layout", value, LAYOUTS)
     pattern = read_key_pattern(literals.get("s3_key"))
-    if pattern is not None and params is not None and layout is not None:
-        check_files(pattern, params, extension_of(params, is_zip=layout == ZIP))
+    if params is not None and layout is not None:
+        check_files(pattern, params, layout)
     # With COG, any compression and nodata value is valid.
     if "compression" in literals:
         read_compression(literals["compression"], layout or COG)

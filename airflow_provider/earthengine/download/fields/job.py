@@ -40,14 +40,12 @@ from airflow_provider.earthengine.download.fields.image import (
 )
 from airflow_provider.earthengine.download.fields.key_pattern import (
     check_files,
-    extension_of,
     fill_in,
     known_moment,
     read_key_pattern,
 )
 from airflow_provider.earthengine.download.fields.lattice import Lattice, read_grid
 from airflow_provider.earthengine.download.fields.layout import (
-    ZIP,
     item_suffix,
     read_compression,
     read_layout,
@@ -138,6 +136,13 @@ class Worker:
     region_folders: Sequence[Path] = ()
     read_grid: ReadGrid = _no_grid
 
+    def identify(
+        self, fingerprint: str, generation: str, if_exists: IfExists, source: KnownSource
+    ) -> Identity:
+        """Return whose download it is."""
+        who = (self.task_id, self.map_index)
+        return Identity(fingerprint, generation, if_exists, *who, source.collections)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -186,21 +191,13 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
     prefix = read_prefix(fields.s3_prefix)
     limits = read_download_limits(fields.limits)
     limits.check_apart_from(prefix)
-    pattern = _read_pattern(fields.s3_key, params, layout)
+    pattern = read_key_pattern(fields.s3_key)
+    check_files(pattern, params, layout)
+    bucket = read_bucket_name(fields.s3_bucket)
     if_exists = read_if_exists(fields.if_exists)
     source = read_source(fields.source)
-    checked: dict[str, Any] = {
-        "compression": read_compression(fields.compression, layout),
-        "record": read_record(fields.record),
-        "collection": read_collection(fields.collection, prefix),
-        "bands": read_band_records(fields.record),
-        "on_empty": read_on_empty(fields.on_empty),
-        "recheck_days": read_recheck_days(fields.recheck_days),
-        "extra_args": read_extra_args(fields.s3_extra_args),
-        "quicklook": read_boolean("quicklook", fields.quicklook),
-    }
+    checked = _read_others(fields, layout, prefix)
     moment = known_moment(source, checked["record"], worker.run_values)
-    bucket = read_bucket_name(fields.s3_bucket)
     # Last, because it may call the user's code and open a session.
     image = _read_image(fields, worker)
     fingerprint = fingerprint_download(image, params, layout, nodata, fields.compression)
@@ -217,20 +214,25 @@ def read_job(fields: DownloadFields, generation: str, worker: Worker) -> Job:
         nodata=nodata,
         source=source,
         destination=destination,
-        identity=Identity(
-            fingerprint, generation, if_exists, worker.task_id, worker.map_index, source.collections
-        ),
+        identity=worker.identify(fingerprint, generation, if_exists, source),
         lattice=lattice,
         region=region,
         **checked,
     )
 
 
-def _read_pattern(value: Any, params: DownloadParams, layout: str) -> str | None:
-    pattern = read_key_pattern(value)
-    if pattern is not None:
-        check_files(pattern, params, extension_of(params, is_zip=layout == ZIP))
-    return pattern
+def _read_others(fields: DownloadFields, layout: str, prefix: str) -> dict[str, Any]:
+    """Return those of the job's fields that hang on no other but these."""
+    return {
+        "compression": read_compression(fields.compression, layout),
+        "record": read_record(fields.record),
+        "collection": read_collection(fields.collection, prefix),
+        "bands": read_band_records(fields.record),
+        "on_empty": read_on_empty(fields.on_empty),
+        "recheck_days": read_recheck_days(fields.recheck_days),
+        "extra_args": read_extra_args(fields.s3_extra_args),
+        "quicklook": read_boolean("quicklook", fields.quicklook),
+    }
 
 
 def read_image_kwargs(value: Any) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from itertools import takewhile
 from string import Formatter
 from typing import Any
 
+from airflow_provider.earthengine.download.fields.layout import ZIP
 from airflow_provider.earthengine.download.fields.params import (
     NPY,
     ZIPPED_GEO_TIFF_PER_BAND,
@@ -111,12 +112,15 @@ def read_key_pattern(value: Any) -> str | None:
     return pattern
 
 
-def check_files(pattern: str, params: DownloadParams, extension: str) -> None:
+def check_files(pattern: str | None, params: DownloadParams, layout: str) -> None:
     """Raise unless each of a download's files has a key of its own, with its extension.
 
-    :param extension: of the files, for example ".tif".
+    :param pattern: None if there is none, which is always right.
     :raises DownloadParamsError: if two files have one key, or a key says another format.
     """
+    if pattern is None:
+        return
+    extension = _extension_of(params, layout)
     is_per_band = params.file_format == ZIPPED_GEO_TIFF_PER_BAND and extension == ".tif"
     if is_per_band and _BAND not in pattern and _SUFFIX not in pattern:
         raise _wrong(
@@ -189,9 +193,9 @@ def known_moment(
     return None
 
 
-def extension_of(params: DownloadParams, *, is_zip: bool) -> str:
+def _extension_of(params: DownloadParams, layout: str) -> str:
     """Return how the files' names end."""
-    if is_zip:
+    if layout == ZIP:
         return ".zip"
     return ".npy" if params.file_format == NPY else ".tif"
 

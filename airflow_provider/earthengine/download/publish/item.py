@@ -109,6 +109,11 @@ class Source:
         """The sensor that all of it is of; None if it is not known."""
         return sensor_of(self.image, self.info, self.listed)
 
+    @property
+    def band_names(self) -> BandNames:
+        """What the item calls the bands."""
+        return BandNames(self.sensor, self.bands)
+
 
 def build_item(
     destination: Destination,
@@ -125,10 +130,9 @@ def build_item(
     """
     rasters = [raster for file in files for raster in file.rasters]
     geometry, bbox = footprint(raster.grid for raster in rasters if raster.grid)
-    properties = source.info.properties
-    times = choose_times(properties, source.listed, source.record, run.window)
+    times = choose_times(source.info.properties, source.listed, source.record, run.window)
     warnings = _gather_warnings(source, rasters, times)
-    known = typed_properties(properties, source.sensor)
+    known = typed_properties(source.info.properties, source.sensor)
     item = pystac.Item(
         id=destination.item_id,
         geometry=geometry,
@@ -147,10 +151,9 @@ def build_item(
         collection=source.collection.id if source.collection else None,
     )
     item.common_metadata.created = datetime.now(UTC)
-    names = BandNames(source.sensor, source.bands)
     for file, each in zip(files, stored, strict=True):
         name = file.rasters[0].bands[0].id if len(stored) > 1 else "data"
-        add_asset(item, name, destination.uri(each.key), file, each, names)
+        add_asset(item, name, destination.uri(each.key), file, each, source.band_names)
     return _to_json(item, build_links(destination, source.catalogued, source.collection))
 
 

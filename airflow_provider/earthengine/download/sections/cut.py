@@ -104,12 +104,7 @@ def cut_sections(download: Download, requests: int) -> SectionPlan:
         for index, group in enumerate(download.groups)
         for section in _sections_of(index, group, download.tiles, requests)
     ]
-    layouts = tuple(
-        CogLayout(grid.width, grid.height, len(raster.bands), raster.dtypes[0])
-        for raster in download.rasters
-        for grid in [raster.grid]
-        if grid is not None  # There are tiles, so there is one.
-    )
+    layouts = _layouts_of(download)
     numbered: list[list[SectionParts]] = [[] for _ in sections]
     heads = []
     for raster, layout in enumerate(layouts):
@@ -131,6 +126,15 @@ def cut_sections(download: Download, requests: int) -> SectionPlan:
         ),
         tuple(heads),
         layouts,
+    )
+
+
+def _layouts_of(download: Download) -> tuple[CogLayout, ...]:
+    return tuple(
+        CogLayout(grid.width, grid.height, len(raster.bands), raster.dtypes[0])
+        for raster in download.rasters
+        for grid in [raster.grid]
+        if grid is not None  # There are tiles, so there is one.
     )
 
 

@@ -101,6 +101,14 @@ def error_for_answer(
         return AssetNotFoundError(
             f"{head}: it does not exist, or the credentials have no access to it.", **facts
         )
+    return _refusal(head, message, facts)
+
+
+def _refusal(head: str, message: str, facts: dict[str, Any]) -> EarthEngineProviderError:
+    """Return the error for a request that Earth Engine understood, and did not want.
+
+    :param head: the first words of the error.
+    """
     if _COMPUTATION_TEXT.search(message):
         return ComputationTooLargeError(
             f"{head}: it takes more memory or time than one request is allowed.", **facts
