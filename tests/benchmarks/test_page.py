@@ -203,6 +203,7 @@ def test_a_process_that_does_not_end_is_ended(tmp_path: Path) -> None:
     assert ended.error == "not finished in time"
 
 
+@pytest.mark.slow
 def test_memory_and_scratch_are_seen_though_they_are_given_back(tmp_path: Path) -> None:
     program = (
         "import pathlib, sys, time\n"
@@ -216,6 +217,7 @@ def test_memory_and_scratch_are_seen_though_they_are_given_back(tmp_path: Path) 
     assert ended.scratch_byte_count >= 50_000_000
 
 
+@pytest.mark.slow
 def test_a_compression_is_measured_on_the_noise(tmp_path: Path) -> None:
     found = compressions.measure("uint16", Compression("deflate", 1, has_predictor=True), tmp_path)
     with rasterio.open(tmp_path / "copy.tif") as written:

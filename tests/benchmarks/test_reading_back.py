@@ -57,6 +57,7 @@ def store(told: Assignment, name: str, *, row: int = 0, **profile: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_right_raster_is_described(s3: SeaweedFS, bucket: str, tmp_path: Path) -> None:
     told = assignment(s3, bucket, tmp_path)
     path = store(told, "raster.tif", compress="deflate")

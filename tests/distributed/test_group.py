@@ -30,7 +30,6 @@ SHARED = Shared.of_rows(ROWS)
 _ENDED = ("success", "failed")
 
 
-@pytest.mark.slow
 @pytest.mark.xdist_group("group on LocalExecutor")
 def test_a_group_runs_on_local_executor(
     s3: SeaweedFS, emulator: Emulator, tmp_path: Path, aws_default: str

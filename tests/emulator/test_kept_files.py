@@ -36,6 +36,7 @@ def member(body: bytes) -> bytes:
     return next(iter(members(body).values())) if body[:2] == b"PK" else body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file_format", ["NPY", "GEO_TIFF", "ZIPPED_GEO_TIFF"])
 def test_a_request_that_was_answered_before_is_answered_from_its_file(
     tmp_path: Path, file_format: str
@@ -60,6 +61,7 @@ def test_a_damaged_file_is_not_kept(tmp_path: Path) -> None:
         assert served(WINDOW | {"format": "GEO_TIFF"}) != wide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 1, 6])
 def test_every_level_of_compression_holds_the_same_pixels(level: int) -> None:
     with serve(CATALOG, encoding=Encoding(level)) as server, initialised(server.url):

@@ -121,6 +121,7 @@ def test_a_series_that_is_described_wrongly_is_refused(
         read_catalog(tmp_path)
 
 
+@pytest.mark.slow
 def test_series_end_with_the_last_image_that_has_arrived() -> None:
     import ee
 

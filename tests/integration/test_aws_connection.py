@@ -55,6 +55,7 @@ def assert_is_one_sentence(error: BaseException, words: str) -> None:
     assert len(str(error)) < 700
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("extra", "words"), BROKEN.values(), ids=BROKEN)
 def test_what_the_s3_client_refuses_by_itself_fails_the_task_for_good(
     monkeypatch: pytest.MonkeyPatch,

@@ -226,6 +226,7 @@ def execute(bucket: str, **fields: Any) -> None:
     operator.execute(task_context())  # type: ignore[arg-type]  # a stand-in
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fields", "words"), CASES.values(), ids=CASES)
 @pytest.mark.usefixtures("connections")
 def test_bad_input_is_refused_in_one_sentence_before_anything_is_published(

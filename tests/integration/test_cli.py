@@ -137,6 +137,7 @@ def test_what_is_as_recorded_is_verified_by_item_raster_or_prefix(run: Run, buck
     assert len(everything["objects"]) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "text"),
     [

@@ -41,6 +41,7 @@ def test_the_reader_may_not_write(s3: SeaweedFS, bucket: str) -> None:
         s3.reader_client().put_object(Bucket=bucket, Key="a", Body=b"other")
 
 
+@pytest.mark.slow
 def test_a_crashed_server_comes_back_with_its_objects() -> None:
     with SeaweedFS(buckets=["kept"]) as server:
         server.client().put_object(Bucket="kept", Key="a", Body=b"bytes")

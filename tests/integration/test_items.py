@@ -142,6 +142,7 @@ class TestTimes:
             publish(record={"start_datetime": "2026-01-01"})
         assert assets.counts() == {}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("by", ["image", "date"])
     def test_a_listing_knows_the_time(self, publish: Publish, assets: Emulator, by: str) -> None:
         assets.put_asset(collection())
@@ -185,6 +186,7 @@ WORLD = [-180, -90, 180, 90]
 
 
 class TestPlaces:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("grid", "boxes", "bbox"),
         [

@@ -94,6 +94,7 @@ def test_what_was_published_under_the_default_keys_is_found_under_their_pattern(
     assert assets.counts() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", [HIVE, BY_BAND])
 def test_a_download_of_other_bands_replaces_all_objects_of_the_one_before(
     bucket: str, s3: SeaweedFS, keys: Callable[[], list[str]], pattern: str

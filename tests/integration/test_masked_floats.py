@@ -140,6 +140,7 @@ def test_what_gdal_says_of_a_cog_are_numbers(run: Run, tmp_path: Path, s3: Seawe
     np.testing.assert_array_equal(valid, ~np.isnan(wanted))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [None, TILES], ids=["one request", "tiles"])
 def test_a_tag_that_earth_engine_gives_becomes_nan_too(run: Run, limits: Any) -> None:
     # A cast band carries the tag -Infinity.
@@ -154,6 +155,7 @@ def test_a_tag_that_earth_engine_gives_becomes_nan_too(run: Run, limits: Any) ->
         np.testing.assert_array_equal(raster.read(1), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [None, TILES], ids=["one request", "tiles"])
 def test_bands_that_share_a_file_with_floats_hold_nan_as_those_do(run: Run, limits: Any) -> None:
     params = {"bands": ["u8", "f32"], "format": "GEO_TIFF"}
@@ -165,6 +167,7 @@ def test_bands_that_share_a_file_with_floats_hold_nan_as_those_do(run: Run, limi
             np.testing.assert_array_equal(raster.read(index), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("band", "limits"), [("f32", None), ("f64", TILES)])
 def test_a_value_of_the_users_is_the_mask_and_nan_is_data(
     run: Run, s3: SeaweedFS, band: str, limits: Any

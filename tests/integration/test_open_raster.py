@@ -107,6 +107,7 @@ def test_a_ca_of_the_environment_or_of_the_profile_is_trusted(
     assert_opens(uri)
 
 
+@pytest.mark.slow
 def test_a_ca_that_nobody_names_is_not_trusted_unless_the_connection_says_so(
     relay: S3Relay, s3: SeaweedFS, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

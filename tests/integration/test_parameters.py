@@ -107,6 +107,7 @@ def test_a_parameter_does_what_the_reference_page_says(
         assert_holds(published[each.name], each)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file_format", "names"),
     [

@@ -207,6 +207,7 @@ def test_a_download_that_was_there_is_shown_by_its_picture(
     assert "is gone or another one" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_replaced_download_leaves_no_picture_and_others_keep_theirs(
     run: Run, bucket: str, s3: SeaweedFS
 ) -> None:
@@ -256,6 +257,7 @@ def relay(
         yield running
 
 
+@pytest.mark.slow
 def test_the_picture_is_there_before_the_item_and_the_old_one_until_after_it(
     run: Run, relay: S3Relay
 ) -> None:
@@ -295,6 +297,7 @@ def test_a_store_that_takes_no_picture_gets_the_download(
     assert "earthengine:warnings" not in item["properties"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relay", [("DELETE", (403, "AccessDenied"))], indirect=True)
 @pytest.mark.usefixtures("relay")
 def test_a_store_that_deletes_nothing_gets_the_download(
@@ -315,6 +318,7 @@ def test_a_picture_that_must_not_be_read_is_missing_in_xcom(
     assert "Could not read the picture" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("no <b>\nline"), OSError(28, "full")])
 def test_a_picture_that_cannot_be_drawn_is_a_warning(
     run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, error: Exception

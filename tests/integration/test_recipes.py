@@ -74,6 +74,7 @@ def test_only_the_wanted_scene_classes_are_left() -> None:
     np.testing.assert_array_equal(water, classes == 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("least", [0.2, 0.6])
 def test_what_the_cloud_score_finds_unclear_is_masked(least: float) -> None:
     image = ee.Image(f"{SENTINEL2}/{CLOUDY}")

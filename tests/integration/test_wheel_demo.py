@@ -36,6 +36,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--emulator-port", "--s3-port"])
 def test_a_port_that_is_taken_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str

@@ -221,6 +221,7 @@ def test_reprs_and_pickles_hold_no_secrets(guarded: Guarded, hook: EarthEngineHo
     assert secrets_in(content, guarded) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operation", "fault"),
     [

@@ -48,6 +48,7 @@ TABLE: list[tuple[Answer, str, str, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [THUMBNAILS, COMPUTE])
 @pytest.mark.parametrize(("answer", "name", "reason", "text"), TABLE)
 def test_an_answer_becomes_the_error_that_it_means(

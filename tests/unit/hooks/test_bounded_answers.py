@@ -97,6 +97,7 @@ STEPS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "way", "step"),
     [

@@ -53,6 +53,7 @@ FAILURES: list[tuple[str, str, Answer, type[Exception], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "what", "answer", "expected", "text"), FAILURES)
 def test_what_a_token_endpoint_answers_is_said_with_what_to_do(
     server: ScriptedEarthEngine,
@@ -83,6 +84,7 @@ def test_a_subject_token_that_is_not_there_is_said(
     assert "subject' was not found)." in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [way for way, _ in WAYS])
 def test_no_secret_is_shown_even_when_an_endpoint_repeats_it(
     server: ScriptedEarthEngine,

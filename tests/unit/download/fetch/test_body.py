@@ -224,6 +224,7 @@ def test_a_failure_that_does_not_pass_is_told_without_the_capability(
         error = error.__cause__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "limit"),
     [(None, "READ_SECONDS"), (0, "BODY_SILENCE_SECONDS"), (1000, "BODY_SILENCE_SECONDS")],

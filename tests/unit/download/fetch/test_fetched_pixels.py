@@ -248,6 +248,7 @@ def test_pieces_are_not_more_requests_than_are_allowed(place: Place, emulator: E
         place.fetch({"max_requests": 3})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [Status(503), Status(429), Flip()], ids=repr)
 def test_a_tile_that_fails_is_fetched_again_and_no_other(
     fault: Any, place: Place, emulator: Emulator

@@ -150,6 +150,7 @@ def test_rasters_that_there_are_take_so_many_tiles(
     assert len(cut_group(0, group(side, side, *dtypes), TileBudget())) == tile_count
 
 
+@pytest.mark.slow
 @examples(150)
 @given(
     width=st.integers(1, 3_000),

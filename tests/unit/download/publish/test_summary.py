@@ -130,6 +130,7 @@ def test_sixty_four_bands_are_all_there_beside_the_largest_picture() -> None:
     assert [each["name"] for each in without["bands"]] == [each["name"] for each in bands]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_picture", [False, True])
 def test_what_is_too_long_is_left_out_and_counted(has_picture: bool) -> None:
     files = [

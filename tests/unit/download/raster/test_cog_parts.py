@@ -77,6 +77,7 @@ def test_the_first_tiles_may_come_last(tmp_path: Path) -> None:
     assert_legal(got)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("height", [2560, 3072, 4096, 4608, 5120, 5632])
 def test_a_file_of_any_length_is_cut_legally(height: int, tmp_path: Path) -> None:
     """From one that is sent whole to one whose first parts hold little of full resolution."""
@@ -131,6 +132,7 @@ def test_more_than_ten_thousand_parts_make_each_longer() -> None:
     assert 8 * MEBIBYTE < plan.part_byte_count < 16 * MEBIBYTE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", [PartPlan(1, 2 * MEBIBYTE), PartPlan(2, 9 * MEBIBYTE)])
 @pytest.mark.parametrize("block_count", [3, 7, 30])
 def test_a_file_that_is_sent_again_has_the_same_parts(

@@ -179,6 +179,7 @@ def test_narrow_rasters_have_overviews_too(shape: tuple[int, int, int], tmp_path
     assert_levels(sink.file, pixels)
 
 
+@pytest.mark.slow
 def test_64_bands_of_doubles_may_come_in_groups_of_bands(tmp_path: Path) -> None:
     pixels = pixels_of("float64", (64, 520, 30), 3, "slope")
     tiles = shuffled(tiles_of(pixels, rows=1, bands=23), 5)
@@ -196,6 +197,7 @@ def test_the_bytes_do_not_depend_on_the_order_of_tiles_or_threads(tmp_path: Path
         assert again == cog
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 @pytest.mark.parametrize("seed", range(3))
 def test_tiles_that_end_inside_of_blocks_make_the_same_file(

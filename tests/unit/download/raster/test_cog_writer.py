@@ -76,6 +76,7 @@ def test_a_cog_with_a_hole_is_not_finished(tmp_path: Path) -> None:
     assert not sink.parts
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_is_refused_before_any_pixel(tmp_path: Path) -> None:
     with pytest.raises(PlanError):
         CogWriter(

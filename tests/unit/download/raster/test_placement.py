@@ -22,6 +22,7 @@ def plan(grid: PixelGrid, ask: GridAsk = GridAsk()) -> RasterPlan:  # noqa: B008
     return RasterPlan(".tif", (BandInfo("B3", "uint16", grid),), ask)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("named", "is_misnamed"),
     [

@@ -130,6 +130,7 @@ def test_what_earth_engine_says_is_masked_is_transparent_whatever_its_values() -
     assert not read(draw_quicklook([SmallBand(zeros, None)], is_all_masked=True)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (1, 512), (26, 512), (512, 512), (512, 300)])
 @pytest.mark.parametrize("count", [1, 3])
 def test_even_noise_is_small_and_keeps_its_proportions(shape: tuple[int, int], count: int) -> None:
