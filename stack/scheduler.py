@@ -7,7 +7,7 @@ PostgreSQL, because SQLite fails with "database is locked" once tasks run next t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +72,12 @@ def scheduled_airflow(
     log_folder: Path,
     dags_folder: Path = DAGS_FOLDER,
     extra: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
 ) -> Iterator[ScheduledAirflow]:
     """Run all of Airflow's processes until the block ends.
 
     :param log_folder: gets one file per process.
+    :param without: the processes that are not needed, by name.
     """
     url = f"http://{LOOPBACK}:{free_ports(1)[0]}"
     settings = {**_server_settings(url), **(extra or {})}
@@ -89,7 +91,7 @@ def scheduled_airflow(
             )
         )
         airflow = ScheduledAirflow(url, home, log_folder, {})
-        for name in _COMPONENTS:
+        for name in (each for each in _COMPONENTS if each not in without):
             airflow.components[name] = parts.enter_context(airflow.component(name))
 
         def is_healthy() -> bool:
@@ -97,7 +99,7 @@ def scheduled_airflow(
             ended = [child for child in children if child.process.poll() is not None]
             if ended:
                 raise StackError(f"{ended[0].name} ended: {ended[0].last_words()}")
-            return all(state == "healthy" for state in _health(url))
+            return all(state == "healthy" for state in _health(url, without))
 
         airflow.components["api-server"].wait_until(is_healthy, timeout_seconds=120)
         yield airflow
@@ -127,10 +129,14 @@ def _server_settings(url: str) -> dict[str, str]:
     }
 
 
-def _health(url: str) -> list[str]:
+def _health(url: str, without: Collection[str]) -> list[str]:
     """Return the state of each part as text; "unreachable" if the API does not answer."""
     try:
         answer = AirflowApi(url).ask("GET", "/api/v2/monitor/health")
     except OSError:
         return ["unreachable"]
-    return [str((answer.get(part) or {}).get("status")) for part in _HEALTHY_PARTS]
+    return [
+        str((answer.get(part) or {}).get("status"))
+        for part in _HEALTHY_PARTS
+        if part not in without
+    ]

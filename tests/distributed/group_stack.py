@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,18 +92,20 @@ def group_on_celery(
 def group_on_local_executor(
     s3: SeaweedFS, emulator: Emulator, folder: Path, shared: Shared
 ) -> Iterator[Stack]:
-    """Run Airflow with LocalExecutor until the block ends.
+    """Run Airflow with LocalExecutor, and no process that it does not need, until the block ends.
 
     :param folder: gets its logs.
     """
-    with postgres() as server, _group(s3, emulator, folder, shared, server, {}) as stack:
-        yield stack
+    with postgres() as server:
+        needless = ("triggerer", "log-server")
+        with _group(s3, emulator, folder, shared, server, {}, without=needless) as stack:
+            yield stack
 
 
 @contextmanager
 def _group(
     s3: SeaweedFS, emulator: Emulator, folder: Path, shared: Shared, server: Postgres,
-    settings: Mapping[str, str],
+    settings: Mapping[str, str], without: Collection[str] = (),
 ) -> Iterator[Stack]:  # fmt: skip
     bucket = f"group-{uuid.uuid4().hex[:12]}"
     s3.client().create_bucket(Bucket=bucket)
@@ -120,6 +122,7 @@ def _group(
                 },
                 log_folder=folder,
                 dags_folder=_DAGS_FOLDER,
+                without=without,
                 extra={
                     **settings,
                     "GROUP_BUCKET": bucket,

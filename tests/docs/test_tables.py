@@ -88,6 +88,7 @@ def documented_fields(heading: str) -> set[str]:
     return {name for row in rows for name in code_words(row[0])}
 
 
+@pytest.mark.slow
 def test_the_page_of_the_item_names_every_field_that_an_item_has(
     connections: object, bucket: str, s3: SeaweedFS
 ) -> None:

@@ -60,6 +60,7 @@ def test_another_resolution_shows_the_same_place() -> None:
     assert np.corrcoef(means.ravel(), coarse.ravel())[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_water_plants_and_soil_look_like_what_they_are() -> None:
     scene = Scene(day_of_year=150)
     red, infrared = (read(raster(name, scene), 0, 0, 1200, 1200).astype(float)

@@ -178,6 +178,7 @@ class TestEdown:
             reset()
 
     # It takes all integers for int16, as the description of a band says just "int".
+    @pytest.mark.slow
     @pytest.mark.parametrize(("scale", "dtype"), [(None, "int16"), (0.5, "float32")])
     def test_its_files_hold_the_pixels_of_the_images(
         self, emulator: Emulator, tmp_path: Path, scale: float | None, dtype: str

@@ -139,6 +139,7 @@ def test_a_kept_zip_is_the_real_one_but_for_its_times(
     assert same_bytes_but_times(stored) == same_bytes_but_times(real)
 
 
+@pytest.mark.slow
 def test_the_official_client_gets_the_same_bytes_of_the_same_emulator(
     earth_engine: Emulator,
 ) -> None:

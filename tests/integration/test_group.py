@@ -201,6 +201,7 @@ def test_the_pixels_are_those_of_the_formula(fields: dict[str, Any]) -> None:
     assert_scene(uri)
 
 
+@pytest.mark.slow
 def test_operator_and_group_find_what_the_other_has_published(
     fields: dict[str, Any], emulator: Emulator
 ) -> None:

@@ -268,6 +268,7 @@ def test_a_changed_parameter_is_refused_when_the_old_download_has_to_stay(
     assert stored() == before
 
 
+@pytest.mark.slow
 def test_replace_fetches_once_a_run(run: Run, emulator: Emulator) -> None:
     run(if_exists="replace")
     emulator.clear_requests()
@@ -339,6 +340,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "words"), BAD)
 def test_a_mistake_fails_the_task_without_retries_and_stores_nothing(
     run: Run, stored: Callable[[], dict[str, bytes]], changes: dict[str, Any], words: str

@@ -36,6 +36,7 @@ def test_what_is_no_quiet_period_is_refused(written: Any) -> None:
 
 
 # The client says "at most" as "not more than".
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operator", "functions"),
     [

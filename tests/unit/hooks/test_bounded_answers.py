@@ -124,6 +124,7 @@ def test_the_triggerers_client_takes_little_memory_either(server: ScriptedEarthE
         client.compute("{}", "look", 10.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
