@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from stack import oldest
 from stack.airflow import AirflowHome, airflow_home
 from stack.emulator import earthengine_connection
 
@@ -28,13 +29,20 @@ def make_airflow(emulator: Emulator, s3: SeaweedFS, migrated_file: Path) -> Iter
     }
     with ExitStack() as homes:
 
-        def make(dags_folder: Path, program: Path | None = None) -> AirflowHome:
+        def make(dags_folder: Path, version: Literal["newest", "oldest"] = "newest") -> AirflowHome:
+            is_newest = version == "newest"
             home = airflow_home(
                 dags_folder=dags_folder,
                 connections=connections,
-                migrated_file=migrated_file if program is None else None,
-                program=program,
+                migrated_file=migrated_file if is_newest else None,
+                program=None if is_newest else _oldest_program(),
             )
             return homes.enter_context(home)
 
         yield make
+
+
+def _oldest_program() -> Path:
+    if not oldest.ENVIRONMENT.is_installed:
+        pytest.fail("the oldest Airflow is not installed: run `make oldest-airflow` (once)")
+    return oldest.ENVIRONMENT.folder / "bin" / "airflow"

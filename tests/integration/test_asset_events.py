@@ -16,7 +16,6 @@ from airflow.sdk import DAG, Asset
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from airflow_provider.earthengine.transfers.earthengine_to_s3_group import earthengine_to_s3_group
-from stack import oldest
 from stack.airflow import SQLITE_FILE, AirflowHome
 from stack.seaweedfs import SeaweedFS
 from tests.integration.conftest import MakeAirflow
@@ -214,11 +213,7 @@ def airflow(
     request: pytest.FixtureRequest, tmp_path: Path, make_airflow: MakeAirflow
 ) -> AirflowHome:
     (tmp_path / "mapped.py").write_text(MAPPED)
-    if request.param == "newest":
-        return make_airflow(tmp_path)
-    if not oldest.ENVIRONMENT.is_installed:
-        pytest.fail("the oldest Airflow is not installed: run `make oldest-airflow` (once)")
-    return make_airflow(tmp_path, program=oldest.ENVIRONMENT.folder / "bin" / "airflow")
+    return make_airflow(tmp_path, request.param)
 
 
 @pytest.mark.slow

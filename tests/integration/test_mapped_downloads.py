@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from airflow_provider.earthengine.emulator.server import Emulator
-from stack import oldest
 from stack.airflow import SQLITE_FILE, AirflowHome
 from stack.bucket import list_keys, read_item
 from stack.seaweedfs import SeaweedFS
@@ -68,11 +67,7 @@ def airflow(
     request: pytest.FixtureRequest, tmp_path: Path, bucket: str, make_airflow: MakeAirflow
 ) -> AirflowHome:
     (tmp_path / "series.py").write_text(DAG.replace("BUCKET", bucket))
-    if request.param == "newest":
-        return make_airflow(tmp_path)
-    if not oldest.ENVIRONMENT.is_installed:
-        pytest.fail("the oldest Airflow is not installed: run `make oldest-airflow` (once)")
-    return make_airflow(tmp_path, program=oldest.ENVIRONMENT.folder / "bin" / "airflow")
+    return make_airflow(tmp_path, request.param)
 
 
 @pytest.fixture(autouse=True)

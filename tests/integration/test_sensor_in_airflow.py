@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from airflow_provider.earthengine.emulator.server import Emulator
-from stack import oldest
 from stack.airflow import AirflowHome
 from tests.integration.conftest import MakeAirflow
 from tests.integration.series import COLLECTION, collection
@@ -56,11 +55,7 @@ def airflow(
     request: pytest.FixtureRequest, tmp_path: Path, make_airflow: MakeAirflow
 ) -> AirflowHome:
     (tmp_path / "waiting.py").write_text(DAG)
-    if request.param == "newest":
-        return make_airflow(tmp_path)
-    if not oldest.ENVIRONMENT.is_installed:
-        pytest.fail("the oldest Airflow is not installed: run `make oldest-airflow` (once)")
-    return make_airflow(tmp_path, program=oldest.ENVIRONMENT.folder / "bin" / "airflow")
+    return make_airflow(tmp_path, request.param)
 
 
 @pytest.fixture(autouse=True)
