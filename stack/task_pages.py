@@ -96,12 +96,13 @@ def task_pages(
     folder: Path,
     connections: Mapping[str, str],
     migrated_file: Path | None = None,
+    program: Path | None = None,
 ) -> Iterator[TaskPages]:
     """Run some downloads, then an API server that shows them, until the block ends.
 
     :param folder: for the DAG and the logs.
     :param connections: connection id -> JSON text.
-    :param migrated_file: see :func:`airflow_home`.
+    :param migrated_file: see :func:`airflow_home`, as for ``program``.
     """
     (folder / "dags").mkdir()
     (folder / "dags" / f"{DAG_ID}.py").write_text(_DAG)
@@ -116,6 +117,7 @@ def task_pages(
                 dags_folder=folder / "dags",
                 connections=connections,
                 migrated_file=migrated_file,
+                program=program,
                 extra=settings,
             )
         )

@@ -35,14 +35,15 @@ def make_airflow(emulator: Emulator, s3: SeaweedFS, migrated_file: Path) -> Iter
                 dags_folder=dags_folder,
                 connections=connections,
                 migrated_file=migrated_file if is_newest else None,
-                program=None if is_newest else _oldest_program(),
+                program=None if is_newest else oldest_program(),
             )
             return homes.enter_context(home)
 
         yield make
 
 
-def _oldest_program() -> Path:
+def oldest_program() -> Path:
+    """Return the ``airflow`` command of the oldest Airflow; fail where it is not installed."""
     if not oldest.ENVIRONMENT.is_installed:
         pytest.fail("the oldest Airflow is not installed: run `make oldest-airflow` (once)")
     return oldest.ENVIRONMENT.folder / "bin" / "airflow"

@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from airflow_provider.earthengine.demo.servers import Ports, running_servers
 from stack.browser import HOW_TO_GET_ONE, PATIENCE_MILLISECONDS, find_browser, open_browser
 from stack.screenshots import take_screenshots
 from stack.task_pages import ELEVATION, MAPPED, OTHER, TaskPages, task_pages
+from tests.integration.conftest import oldest_program
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -29,15 +31,22 @@ ODD = "<script>document.title='hacked'</script><img src=x onerror=\"document.tit
 PREFIX = "AIRFLOW_CONN_"
 
 
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[TaskPages]:
-    folder = tmp_path_factory.mktemp("pages")
+@contextmanager
+def pages_of(
+    folder: Path, migrated_file: Path | None, program: Path | None = None
+) -> Iterator[TaskPages]:
     with running_servers(Ports(), folder / "s3") as servers:
         connections = {
             name.removeprefix(PREFIX).lower(): text for name, text in servers.variables.items()
         }
-        with task_pages(folder, connections, migrated_file) as running:
+        with task_pages(folder, connections, migrated_file, program) as running:
             yield running
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[TaskPages]:
+    with pages_of(tmp_path_factory.mktemp("pages"), migrated_file) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +89,22 @@ def test_the_tab_of_a_task_shows_what_it_downloaded(page: Page, pages: TaskPages
         "https://developers.google.com/earth-engine/datasets/catalog/COPERNICUS_S2_SR_HARMONIZED"
     )
     assert page.get_by_role("img", name="The world, with the place at 37").count() == 1
+
+
+def test_the_oldest_airflow_shows_both_tabs(browser: Browser, tmp_path: Path) -> None:
+    with pages_of(tmp_path, None, oldest_program()) as pages:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
+        # It forgets where somebody wanted to go who has not logged in yet.
+        page.goto(pages.url)
+        page.get_by_role("link", name="Dags", exact=True).first.wait_for()
+        page.goto(pages.task(MAPPED, 0))
+        for name in ("Quick-look", "Footprint", "Files", "Bands"):
+            heading(page, name).wait_for()
+        page.goto(pages.contact_sheet)
+        heading(page, "Downloads of this run: 7").wait_for()
+        assert page.get_by_role("img", name="Quick-look of").count() == 7
+        page.close()
 
 
 def test_a_uri_is_copied(browser: Browser, page: Page, pages: TaskPages) -> None:

@@ -47,7 +47,8 @@ def read_params(
     given = read_json("download_params", raw)
     if not isinstance(given, Mapping):
         raise DownloadParamsError(
-            f"download_params is {shown(raw)}; write a dict with the keys of getDownloadId."
+            f"download_params is {shown(raw)}; write a dict with the keys of getDownloadId.",
+            field="download_params",
         )
     _check_keys("download_params", given, _READERS)
     readers = _readers(read_region)

@@ -7,13 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from rasterio.crs import CRS
+from rasterio.io import MemoryFile
 
 from airflow_provider.earthengine.download.plan.grid import PixelGrid
 from airflow_provider.earthengine.download.plan.image_info import BandInfo
 from airflow_provider.earthengine.download.plan.raster_plan import GridAsk, RasterPlan
-from airflow_provider.earthengine.download.raster.cog_canvas import CogCanvas, CogForm
+from airflow_provider.earthengine.download.raster.cog_canvas import (
+    CogCanvas,
+    CogForm,
+    copy_to_canvas,
+)
 from airflow_provider.earthengine.download.raster.decode import DecodedRaster
+from airflow_provider.earthengine.download.raster.facts import BandFacts, RasterFacts
 from airflow_provider.earthengine.exceptions import RasterMismatchError
 from tests.unit.download.raster.written_cogs import CollectedParts
 
@@ -61,6 +69,29 @@ def test_a_tile_of_another_crs_than_the_first_is_refused(
         canvas.write(piece(other), 512, 0, {0: 1})
     canvas.close()
     assert raised.value.facts["field"] == "crs"
+
+
+@pytest.mark.parametrize("count", [1, 40], ids=["all bands at once", "some bands at a time"])
+def test_a_file_that_came_whole_is_the_same_in_the_canvas(count: int, tmp_path: Path) -> None:
+    served = tmp_path / "served.tif"
+    pixels = np.arange(count * 1100 * 700, dtype="int16").reshape(count, 1100, 700)
+    form = {"driver": "GTiff", "width": 700, "height": 1100, "count": count, "dtype": "int16"}
+    with rasterio.open(
+        served, "w", **form, crs="EPSG:32610", transform=Affine(*TRANSFORM)
+    ) as dataset:
+        dataset.write(pixels)
+    grid = PixelGrid("EPSG:32610", TRANSFORM, 700, 1100)
+    described = tuple(BandInfo(f"b{number}", "int16", grid) for number in range(count))
+    plan = RasterPlan(".tif", described, GridAsk())
+    bands = tuple(BandFacts(band.id, "int16", None, None) for band in described)
+    sink = CollectedParts()
+    canvas = CogCanvas(tmp_path, plan, grid, CogForm("none", {}), sink)
+    copy_to_canvas(RasterFacts(served, plan, grid, bands, ()), canvas)
+    canvas.describe()
+    canvas.finish()
+    canvas.close()
+    with MemoryFile(sink.file) as file, file.open() as cog:
+        np.testing.assert_array_equal(cog.read(), pixels)
 
 
 def test_a_raster_that_lacks_a_tile_is_refused(tmp_path: Path) -> None:

@@ -117,6 +117,27 @@ def test_samples_of_odd_lengths_are_left_to_gdal(
     np.testing.assert_array_equal(raster.array, wanted)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [{"predictor": 2}, {"compress": "lzw"}, {"interleave": "band"}, {"tiled": False}],
+    ids=lambda how: "-".join(map(str, *how.items())),
+)
+def test_what_earth_engine_does_not_write_today_is_left_to_gdal(
+    tmp_path: Path, how: dict[str, object]
+) -> None:
+    wanted = np.random.default_rng(3).integers(0, 500, (2, 300, 270)).astype("uint16")
+    usual = {"compress": "deflate", "interleave": "pixel", "tiled": True}
+    if how.get("tiled") is not False:
+        usual |= {"blockxsize": 256, "blockysize": 256}
+    with rasterio.open(
+        tmp_path / "tile", "w", driver="GTiff", width=270, height=300, count=2, dtype="uint16",
+        crs="EPSG:32610", transform=TRANSFORM, **{**usual, **how},
+    ) as dataset:  # fmt: skip
+        dataset.write(wanted)
+    raster = decode_body(tmp_path / "tile", GEO_TIFF, MOST, PixelBuffer())
+    np.testing.assert_array_equal(raster.array, wanted)
+
+
 @pytest.mark.parametrize("kept", [0, 1, 100, 65_535, 65_537, 70_000])
 def test_a_block_that_ends_early_or_late_is_truncated(tmp_path: Path, kept: int) -> None:
     """Its checksum is right: it is a whole block of another length."""

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,29 @@ def test_a_right_npy_is_described(verify: Verify) -> None:
     (facts,) = verify(npy(), download("NPY"))
     assert [(band.id, band.dtype) for band in facts.bands] == [("B3", "uint16"), ("B11", "uint16")]
     assert facts.bands[1].statistics.maximum == pixels()[1].max()
+
+
+@pytest.mark.parametrize("shift", [0, 5], ids=["one grid", "grids half a pixel apart"])
+def test_a_right_npy_is_at_its_path(verify: Verify, shift: int) -> None:
+    a, b, c, d, e, f = GRID.transform
+    grids = (GRID, replace(GRID, transform=(a, b, c + shift, d, e, f)))
+    bands = (BandInfo(name, "uint16", grid) for name, grid in zip(BANDS, grids, strict=True))
+    plan = plan_download(ImageInfo(tuple(bands), {}), read_params({"format": "NPY"}), "as_served")
+    (facts,) = verify(npy(), plan)
+    assert (facts.grid is None) == bool(shift)
+    np.testing.assert_array_equal(np.load(facts.path)["B11"], pixels()[1])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "wanted"),
+    [("uint16", 0, 0), ("float32", None, np.nan), ("float32", -np.inf, np.nan), ("float32", 7, 7)],
+)
+def test_the_facts_of_a_cog_have_its_own_tag(
+    verify: Verify, dtype: str, nodata: float | None, wanted: float
+) -> None:
+    (facts,) = verify(geotiff(pixels(dtype), nodata=nodata), download())
+    assert [band.nodata for band in facts.bands] == [nodata] * 2
+    np.testing.assert_equal([band.nodata for band in facts.as_cog().bands], [wanted] * 2)
 
 
 def test_a_band_without_valid_pixels_has_no_statistics(verify: Verify) -> None:
