@@ -203,8 +203,10 @@ def assert_is_one_sentence(error: DownloadParamsError) -> None:
 @pytest.mark.parametrize("field", [each.name for each in fields_of(DownloadFields)])
 def test_an_odd_value_of_a_field_is_read_or_refused(field: str, value: Any) -> None:
     started = time.process_time()
-    read(**{field: value})
+    job = read(**{field: value})
     assert time.process_time() - started < 5
+    if isinstance(job, DownloadParamsError) and field != "download_params":
+        assert job.facts["field"] == field
 
 
 @pytest.mark.slow

@@ -111,7 +111,7 @@ REFUSED = [
     ({"crs_transform": TRANSFORM}, "without crs"),
     ({"crs": "EPSG:4326", "crs_transform": TRANSFORM[:5]}, "six numbers"),
     ({"crs": "EPSG:4326", "crs_transform": [0, 0, 0, 0, -1, 0]}, "no area"),
-    ({"crs": "EPSG:4326", "crs_transform": [math.nan, 0, 0, 0, -1, 0]}, "finite"),
+    ({"crs": "EPSG:4326", "crs_transform": [math.nan, 0, 0, 0, -1, 0]}, "crs_transform is nan"),
     ({"crs": ""}, "crs is ''"),
     ({"scale": 0}, "above 0"),
     ({"scale": -10}, "above 0"),
@@ -158,6 +158,25 @@ REFUSED = [
 ]
 
 
+# Which one a program is told of, where it is not the first.
+FIELDS = {
+    "scale=None": "scale",
+    "write text": "a band id in bands",
+    "unknown key 'region'": "region",
+    "own scale, which Earth Engine": "bands",
+    "without crs": "crs",
+    "six numbers": "crs_transform",
+    "no area": "crs_transform",
+    "crs_transform is nan": "crs_transform",
+    "would ignore scale": "scale",
+    "write dimensions as [width, height]": "dimensions",
+}
+
+
+def keys_of(given: dict[str, Any] | str) -> list[str]:
+    return list(given) if isinstance(given, dict) else ["download_params"]
+
+
 @pytest.mark.parametrize(("given", "words"), REFUSED)
 def test_a_mistake_is_refused_in_one_sentence_that_says_what_to_do(
     given: dict[str, Any] | str, words: str
@@ -166,6 +185,7 @@ def test_a_mistake_is_refused_in_one_sentence_that_says_what_to_do(
         read_params(given)
     assert words in str(caught.value)
     assert len(str(caught.value)) < 400
+    assert caught.value.facts["field"] == FIELDS.get(words, keys_of(given)[0])
 
 
 def test_a_feature_is_read_as_its_geometry() -> None:

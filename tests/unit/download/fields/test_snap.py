@@ -135,23 +135,28 @@ def test_a_lattice_of_any_direction_keeps_it(
 
 
 @pytest.mark.parametrize(
-    ("params", "message"),
+    ("params", "field", "message"),
     [
-        ({"scale": 10}, "download_params has scale, and grid sets the pixels"),
-        ({"dimensions": [9, 9]}, "download_params has dimensions"),
-        ({"crs": "EPSG:4326", "crs_transform": [1, 0, 0, 0, -1, 0]}, "has crs_transform"),
-        ({"crs": "EPSG:32611"}, "has the crs 'EPSG:32611', but grid has 'EPSG:32610'"),
-        ({"bands": [{"id": "B4", "scale": 20}]}, "band 'B4' has scale"),
-        ({"bands": [{"id": "B4", "crs": "EPSG:32610"}]}, "band 'B4' has crs"),
-        ({"region": "projects/demo/assets/regions"}, "a table as its region"),
-        ({"region": [-180, -90, 180, 90]}, "reaches places that the crs of grid, 'EPSG:32610'"),
+        ({"scale": 10}, "scale", "download_params has scale, and grid sets the pixels"),
+        ({"dimensions": [9, 9]}, "dimensions", "download_params has dimensions"),
+        ({"crs": "EPSG:4326", "crs_transform": [1, 0, 0, 0, -1, 0]}, "crs_transform",
+         "has crs_transform"),
+        ({"crs": "EPSG:32611"}, "crs", "has the crs 'EPSG:32611', but grid has 'EPSG:32610'"),
+        ({"bands": [{"id": "B4", "scale": 20}]}, "scale", "band 'B4' has scale"),
+        ({"bands": [{"id": "B4", "crs": "EPSG:32610"}]}, "crs", "band 'B4' has crs"),
+        ({"region": "projects/demo/assets/regions"}, "region", "a table as its region"),
+        ({"region": [-180, -90, 180, 90]}, "region",
+         "reaches places that the crs of grid, 'EPSG:32610'"),
         ({"region": [-180, -90, 180, 90], "grid": {"crs": "EPSG:3031", "resolution": 1000}},
-         "reaches places that the crs of grid, 'EPSG:3031', does not have"),
+         "region", "reaches places that the crs of grid, 'EPSG:3031', does not have"),
     ],
 )  # fmt: skip
-def test_what_contradicts_a_grid_is_refused(params: dict[str, Any], message: str) -> None:
-    with pytest.raises(DownloadParamsError, match=message):
+def test_what_contradicts_a_grid_is_refused(
+    params: dict[str, Any], field: str, message: str
+) -> None:
+    with pytest.raises(DownloadParamsError, match=message) as caught:
         snap(**{"region": [-122.1, 37, -122, 37.1], "grid": UTM, **params})
+    assert caught.value.facts["field"] == field
 
 
 def test_a_region_round_a_pole_is_covered() -> None:
