@@ -34,7 +34,7 @@ from airflow_provider.earthengine.exceptions import (
 )
 from airflow_provider.earthengine.plan import main
 from airflow_provider.earthengine.rasters import open_raster
-from airflow_provider.earthengine.transfers import earthengine_to_s3
+from airflow_provider.earthengine.task import steps
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.emulator import CATALOG_FOLDER, earthengine_connection
 from stack.environment import PROJECT_FOLDER
@@ -107,7 +107,7 @@ def assets(emulator: Emulator) -> Iterator[Emulator]:
 
 @pytest.fixture
 def run(connections: object, bucket: str, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr(earthengine_to_s3, "RetryPolicy", impatient)
+    monkeypatch.setattr(steps, "RetryPolicy", impatient)
 
     def execute(context: dict[str, Any] | None = None, **changes: Any) -> list[str]:
         fields = {
@@ -311,7 +311,7 @@ def test_a_storm_of_quota_answers_memory_answers_and_cut_bodies_ends_in_the_righ
     run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without real waits between them, one request may well meet most of the storm.
-    monkeypatch.setattr(earthengine_to_s3, "RetryPolicy", partial(impatient, attempts=50))
+    monkeypatch.setattr(steps, "RetryPolicy", partial(impatient, attempts=50))
     with ExitStack() as storm:
         for operation, fault, times, skip in (
             ("thumbnails.create", Status(429), 12, 3),

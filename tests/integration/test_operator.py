@@ -25,7 +25,7 @@ from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.emulator.server import Emulator
 from airflow_provider.earthengine.exceptions import TransientError
 from airflow_provider.earthengine.rasters import open_raster
-from airflow_provider.earthengine.transfers import earthengine_to_s3
+from airflow_provider.earthengine.task import steps
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
 from stack.emulator import CATALOG_FOLDER, earthengine_connection
 from stack.seaweedfs import SeaweedFS
@@ -392,9 +392,7 @@ def test_an_endpoint_that_is_down_passes_through_to_airflows_retries(
 ) -> None:
     connection = earthengine_connection("http://127.0.0.1:9", "demo")
     monkeypatch.setenv("AIRFLOW_CONN_EARTHENGINE_DEFAULT", connection)
-    monkeypatch.setattr(
-        earthengine_to_s3, "RetryPolicy", lambda **_: RetryPolicy(sleep=lambda _: None)
-    )
+    monkeypatch.setattr(steps, "RetryPolicy", lambda **_: RetryPolicy(sleep=lambda _: None))
     with pytest.raises(TransientError):
         run()
     assert stored() == {}

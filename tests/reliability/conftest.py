@@ -23,7 +23,7 @@ from airflow_provider.earthengine.download.bucket.conditional_writes import (
 from airflow_provider.earthengine.download.fetch import body as fetch
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-from airflow_provider.earthengine.transfers import earthengine_to_s3
+from airflow_provider.earthengine.task import steps
 from tests.reliability.s3_proxy import S3Proxy, proxy_to
 from tests.reliability.workplace import Workplace
 
@@ -105,12 +105,12 @@ def make_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     def policy(**_: Any) -> RetryPolicy:
         return RetryPolicy(attempts=TRIES, sleep=nap)
 
-    monkeypatch.setattr(earthengine_to_s3, "RetryPolicy", policy)
+    monkeypatch.setattr(steps, "RetryPolicy", policy)
     monkeypatch.setattr(fetch, "RetryPolicy", policy)
     monkeypatch.setattr(fetch, "READ_SECONDS", SILENCE_SECONDS)
     monkeypatch.setattr(fetch, "BODY_SILENCE_SECONDS", SILENCE_SECONDS)
     hook = partial(EarthEngineHook, deadline_seconds=SILENCE_SECONDS)
-    monkeypatch.setattr(earthengine_to_s3, "EarthEngineHook", hook)
+    monkeypatch.setattr(steps, "EarthEngineHook", hook)
     # botocore's own waits, of up to seconds, cannot be configured.
     monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=nap))
     # Each client reads S3's description anew: a third of a small download's time.

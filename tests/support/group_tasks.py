@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download.transport.retry import RetryPolicy
-from airflow_provider.earthengine.transfers import earthengine_to_s3
+from airflow_provider.earthengine.task import steps
 from airflow_provider.earthengine.transfers.section_tasks import (
     FetchSectionOperator,
     PlanSectionsOperator,
@@ -24,7 +24,7 @@ def make_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     def policy(attempts: int = 2, **fields: Any) -> RetryPolicy:
         return RetryPolicy(attempts=attempts, first_wait_seconds=0.01, **fields)
 
-    monkeypatch.setattr(earthengine_to_s3, "RetryPolicy", policy)
+    monkeypatch.setattr(steps, "RetryPolicy", policy)
 
 
 class Group:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
-from functools import cached_property, partial
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider.earthengine.download.fields.check_fields import check_literals
 from airflow_provider.earthengine.download.fields.image import ImageFunction
-from airflow_provider.earthengine.download.fields.job import DownloadFields, Job, Worker, read_job
+from airflow_provider.earthengine.download.fields.job import DownloadFields, Job
 from airflow_provider.earthengine.download.fields.literals import is_literal
-from airflow_provider.earthengine.download.fields.on_empty import FAIL, read_on_empty
-from airflow_provider.earthengine.download.fields.region_file import MAX_BYTE_COUNT
+from airflow_provider.earthengine.download.fields.on_empty import FAIL
 from airflow_provider.earthengine.download.fields.values import read_boolean
 from airflow_provider.earthengine.download.plan.plan import plan_job
-from airflow_provider.earthengine.download.transport.retry import RetryPolicy
 from airflow_provider.earthengine.hooks.earthengine import EarthEngineHook
-from airflow_provider.earthengine.hooks.s3 import open_client, read_uri
-from airflow_provider.earthengine.hooks.stored_raster import read_raster_grid
 from airflow_provider.earthengine.links.download import CatalogLink, ItemLink, ObjectLink
 from airflow_provider.earthengine.task.asset_events import (
     CHANGED,
@@ -31,28 +25,18 @@ from airflow_provider.earthengine.task.asset_events import (
     read_asset_events,
     without_assets,
 )
-from airflow_provider.earthengine.task.download import Downloader, log_plan
+from airflow_provider.earthengine.task.download import log_plan
 from airflow_provider.earthengine.task.lineage_method import LineageOfDownload
-from airflow_provider.earthengine.task.outcome import failing_for_good
 from airflow_provider.earthengine.task.parse_time import ParseTimeChecks
-from airflow_provider.earthengine.task.run import (
-    facts_of,
-    generation_of,
-    region_folders,
-    run_of,
-    workload_tag_of,
-)
+from airflow_provider.earthengine.task.run import generation_of
+from airflow_provider.earthengine.task.steps import StepsOfDownload
 from airflow_provider.earthengine.task.summary import summary_of
-from airflow_provider.earthengine.task.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
 
-    from airflow_provider.earthengine.download.publish.record import CommitRecord, Target
-    from airflow_provider.earthengine.download.transport.connections import Cancellation
 
-
-class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
+class EarthEngineToS3Operator(StepsOfDownload, LineageOfDownload, ParseTimeChecks):
     """Download an Earth Engine image and publish it, verified and recorded, in S3.
 
     The objects are ``<s3_prefix>/<base>.tif``, ``<base>.<band>.tif``, ``<base>.npy`` or
@@ -242,17 +226,6 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         if "asset_events" in fields and is_literal(fields["asset_events"]):
             read_asset_events(fields["asset_events"])
 
-    @cached_property
-    def _cancellation(self) -> Cancellation:
-        """Stops the running download. Created on the worker, as the scheduler copies operators."""
-        from airflow_provider.earthengine.download.transport.connections import Cancellation
-
-        return Cancellation()
-
-    def on_kill(self) -> None:
-        """Stop the download. Airflow calls this from a signal handler and waits five seconds."""
-        self._cancellation.cancel()
-
     def execute(self, context: Context) -> list[str]:
         """Publish the download, unless it already exists, and return the URIs."""
         started = time.monotonic()
@@ -276,66 +249,9 @@ class EarthEngineToS3Operator(LineageOfDownload, ParseTimeChecks):
         self.outlets = announce(self.outlets, events, event, context)
         return list(record.uris)
 
-    def _failing_for_good(self) -> AbstractContextManager[None]:
-        return failing_for_good(skips_empty=lambda error: read_on_empty(self.on_empty).skips(error))
-
-    def _read_job(self, hook: EarthEngineHook, context: Context) -> Job:
-        return read_job(self._fields(), generation_of(context), self._worker(hook, context))
-
-    def _publish(
-        self, hook: EarthEngineHook, job: Job, target: Target, context: Context
-    ) -> tuple[CommitRecord, bool]:
-        """Return the record, and whether it was there already."""
-        return self._downloader(hook, context).publish_once(job, target)
-
-    def _downloader(self, hook: EarthEngineHook, context: Context) -> Downloader:
-        telemetry = Telemetry(hook.meter, context)
-        return Downloader(hook, self._cancellation, partial(run_of, context), telemetry)
-
-    def _hook(self, context: Context) -> EarthEngineHook:
-        hook = EarthEngineHook(
-            self.earthengine_conn_id,
-            retry_policy=RetryPolicy(sleep=self._cancellation.sleep),
-            workload_tag=workload_tag_of(context),
-        )
-        # The task reports what it reads, once.
-        hook.reports_lineage = False
-        self._cancellation.call_when_cancelled(hook.interrupt)
-        return hook
-
-    def _fields(self) -> DownloadFields:
-        return DownloadFields(
-            **{each.name: getattr(self, each.name) for each in dataclasses.fields(DownloadFields)}
-        )
-
-    def _worker(self, hook: EarthEngineHook, context: Context) -> Worker:
-        ti = context["ti"]
-        return Worker(
-            connect=hook.get_conn,
-            read_uri=lambda uri: read_uri(self._s3_client(), uri, MAX_BYTE_COUNT + 1),
-            region_folders=region_folders(context),
-            read_grid=lambda uri: read_raster_grid(uri, self.aws_conn_id),
-            run_values=context,
-            task_id=ti.task_id,
-            map_index=-1 if ti.map_index is None else ti.map_index,
-        )
-
     def _push_plan(self, job: Job, hook: EarthEngineHook, context: Context) -> list[str]:
         plan = plan_job(job, hook)
         log_plan(plan)
         self.outlets = without_assets(self.outlets)
         context["ti"].xcom_push(key="plan", value=plan.to_dict())
         return []
-
-    @contextmanager
-    def _open_target(self, job: Job, context: Context) -> Iterator[Target]:
-        from airflow_provider.earthengine.download.bucket.bucket import Bucket
-        from airflow_provider.earthengine.download.publish.record import Endpoint, Target
-
-        client = self._s3_client()
-        endpoint = Endpoint(client.meta.endpoint_url, client.meta.region_name or "")
-        with closing(Bucket(client, job.destination.bucket, job.extra_args)) as bucket:
-            yield Target(bucket, job.destination, job.identity, facts_of(context), endpoint)
-
-    def _s3_client(self) -> Any:
-        return open_client(self.aws_conn_id, self._cancellation.check)
