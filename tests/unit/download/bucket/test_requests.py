@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider.earthengine.download.bucket.bucket import Bucket
+from airflow_provider.earthengine.download.bucket.delete_listed import delete_listed
 from airflow_provider.earthengine.download.bucket.errors import (
     ConditionFailedError,
     UploadConflictError,
@@ -273,6 +274,19 @@ def test_a_condition_that_fails_and_a_conflict_are_told_apart(
         server.script = lambda _, answer=answer: answer
         with pytest.raises(signal):
             CALLS[name][0](bucket, file)
+
+
+def test_what_was_listed_is_deleted_unless_it_has_changed(
+    bucket: Bucket, server: ScriptedS3
+) -> None:
+    server.asked.clear()
+    server.script = lambda asked: (
+        refusal("PreconditionFailed", 412) if asked.key.endswith("/b") else None
+    )
+    delete_listed(bucket, {f"a/{name}": ListedObject(1, f'"{name}"') for name in "abc"})
+    assert [(each.operation, each.key, each.says) for each in server.asked] == [
+        ("DeleteObject", f"demo/a/{name}", {"if-match": f'"{name}"'}) for name in "abc"
+    ]
 
 
 ACTIONS = {

@@ -16,6 +16,7 @@ from airflow_provider.earthengine.download.plan.sensors import (
     LANDSAT_TM,
     SENTINEL2,
     Sensor,
+    SensorBand,
 )
 
 
@@ -66,11 +67,18 @@ def test_an_image_is_of_the_collection_that_holds_it(
     assert origin(read_image(asset_id)) == ((entry,), sensor)
 
 
-def test_an_image_outside_of_collections_has_its_own_entry() -> None:
+@pytest.mark.parametrize(
+    "properties", [{"title": "JRC Global Surface Water"}, {"type_name": "Image"}], ids=str
+)
+def test_an_image_outside_of_collections_has_its_own_entry(properties: dict[str, Any]) -> None:
     image = read_image("JRC/GSW1_4/GlobalSurfaceWater")
-    assert origin(image, {"title": "JRC Global Surface Water"})[0] == (
-        "JRC/GSW1_4/GlobalSurfaceWater",
-    )
+    assert origin(image, properties)[0] == ("JRC/GSW1_4/GlobalSurfaceWater",)
+
+
+def test_a_band_measures_what_is_between_its_limits() -> None:
+    assert LANDSAT_OLI.band("SR_B4") == SensorBand("red", 0.655, 0.03)
+    assert SENTINEL2.band("B4") == SensorBand("red", 0.6645)
+    assert LANDSAT_OLI.band("QA_PIXEL") is None
 
 
 @pytest.mark.parametrize("asset_id", ["projects/demo/assets/a/b", "users/somebody/a"])

@@ -60,7 +60,11 @@ def session(earthengine_default: str) -> Iterator[EarthEngineHook]:
 
 
 def plan(session: EarthEngineHook, source: Any = SCENE, **params: Any) -> Plan:
-    fields = {name: params.pop(name) for name in ("nodata", "layout", "limits") if name in params}
+    fields = {
+        name: params.pop(name)
+        for name in ("nodata", "layout", "limits", "record")
+        if name in params
+    }
     given = DownloadFields(
         source if isinstance(source, str) else source.serialize(),
         {"format": "GEO_TIFF", **params}, "demo", "a", **fields,
@@ -92,6 +96,17 @@ def test_the_pixels_are_those_that_earth_engine_names_and_one_request_asks(
     assert planned.info.version == 7
     assert planned.info.warnings == ()
     assert assets.counts()["value:compute"] == 1
+
+
+def test_what_is_said_of_a_band_that_the_download_lacks_is_refused(
+    session: EarthEngineHook,
+) -> None:
+    record = {"bands": {"b": {"unit": "m"}, "d": {"unit": "m"}}}
+    with pytest.raises(
+        DownloadParamsError, match=r"record\['bands'\] names d, which the"
+    ) as raised:
+        plan(session, record=record)
+    assert raised.value.facts["field"] == "record"
 
 
 def test_a_plan_is_said_in_lines_and_in_plain_values(session: EarthEngineHook) -> None:
