@@ -10,13 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.commit_cases import QUICK_CASES, SLOW_CASES, Case
+from airflow_provider.earthengine.download.publish.record import CommitRecord
+from tests.reliability.commit_cases import (
+    DESTINATION,
+    QUICK_CASES,
+    SLOW_CASES,
+    A,
+    Case,
+    object_key,
+)
 from tests.reliability.commit_mistakes import MISTAKES
-from tests.reliability.commit_promise import BrokenPromiseError, explore_case
+from tests.reliability.commit_promise import BrokenPromiseError, explore_case, lies_of
 from tests.reliability.model_page import PROPERTY, on_page
 from tests.reliability.reliability_page import PAGE
 from tests.reliability.repeatable import make_repeatable
-from tests.support.memory_s3 import MINISTACK, SEAWEEDFS, Semantics
+from tests.support.memory_s3 import MINISTACK, SEAWEEDFS, Semantics, Store
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +56,23 @@ def test_a_mistake_in_the_protocol_breaks_the_promise(
     patch(monkeypatch)
     with pytest.raises(BrokenPromiseError, match=r"not so|file is gone|no item"):
         explore_case(case, tmp_path, expected=(Exception,))
+
+
+def test_the_item_of_an_attempt_that_was_first_is_taken_only_if_its_objects_are_there(
+    tmp_path: Path,
+) -> None:
+    world = Case("", (A, A)).world(Store(), tmp_path)
+    late, first = world.actors
+    while late.waiting != f"put {DESTINATION.item_key}":
+        world.step(0)
+    while not first.has_ended:
+        world.step(1)
+    assert isinstance(first.outcome, CommitRecord)
+    del world.store.objects[object_key("B3")]  # by somebody, meanwhile
+    while not late.has_ended:
+        world.step(0)
+    assert isinstance(late.outcome, CommitRecord)
+    assert lies_of(world.store) == []
 
 
 @pytest.mark.slow
