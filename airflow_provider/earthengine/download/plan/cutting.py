@@ -167,7 +167,7 @@ def _cut_extent(tile: Tile, group: BandGroup, budget: TileBudget) -> Iterator[Ti
     columns, rows = _axes(tile)
     for first, end in pairwise(_shelves(columns, rows, pixels, budget.side)):
         height = rows.between(first, end)
-        across = columns.parts_within(min(budget.side, pixels // height)) or columns.count
+        across = _across(columns, height, pixels, budget.side) or columns.count
         for left, right in _evenly(columns.count, across):
             piece = replace(
                 tile,
@@ -194,6 +194,11 @@ def _cut_block(piece: Tile, pixels: int, side: int) -> Iterator[Tile]:
             )
 
 
+def _across(columns: _Blocks, height: int, pixels: int, side: int) -> int:
+    """Return into how many tiles to cut a shelf; 0 if not even one of its blocks fits."""
+    return columns.parts_within(min(side, pixels // height)) if height <= side else 0
+
+
 @lru_cache(maxsize=64)  # Most parts of the bands have the same size.
 def _shelves(columns: _Blocks, rows: _Blocks, pixels: int, side: int) -> tuple[int, ...]:
     """Return where shelves start and end, in rows of blocks: fewest tiles, then flattest shelves.
@@ -203,7 +208,7 @@ def _shelves(columns: _Blocks, rows: _Blocks, pixels: int, side: int) -> tuple[i
 
     @cache
     def across(height: int) -> int:
-        return columns.parts_within(min(side, pixels // height)) if height <= side else 0
+        return _across(columns, height, pixels, side)
 
     def is_allowed(row_count: int, tiles: int) -> bool:
         is_flat = row_count <= _FLAT_SHELF_ROWS or row_count * columns.count <= _SMALL_SHELF_BLOCKS

@@ -152,6 +152,9 @@ def test_rasters_that_there_are_take_so_many_tiles(
 
 @pytest.mark.slow
 @examples(150)
+@example(  # two blocks side by side, each higher than a side may be long
+    width=2, height=101, column=511, row=0, dtypes=["uint16"], budget=TileBudget(20_000, 100, 1)
+)
 @given(
     width=st.integers(1, 3_000),
     height=st.integers(1, 3_000),
