@@ -52,10 +52,10 @@ def earthengine_to_s3_group(
     return group
 
 
-def _make_tasks(fields: dict[str, Any], fetch_args: Mapping[str, Any]) -> None:
-    only_publish = {name: fields.pop(name) for name in ("outlets",) if name in fields}
-    plan = PlanSectionsOperator(task_id=PLAN, **fields)
-    fetch = FetchSectionOperator.partial(task_id=FETCH, **{**fields, **fetch_args}).expand(
+def _make_tasks(fields: Mapping[str, Any], fetch_args: Mapping[str, Any]) -> None:
+    shared = {name: value for name, value in fields.items() if name != "outlets"}
+    plan = PlanSectionsOperator(task_id=PLAN, **shared)
+    fetch = FetchSectionOperator.partial(task_id=FETCH, **{**shared, **fetch_args}).expand(
         section=plan.output
     )
     publish = PublishSectionsOperator(
@@ -63,7 +63,6 @@ def _make_tasks(fields: dict[str, Any], fetch_args: Mapping[str, Any]) -> None:
         sections=plan.output,
         # Nothing is fetched if the download is published, or small.
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-        **only_publish,
         **fields,
     )
     fetch >> publish

@@ -109,11 +109,6 @@ class Source:
         """The sensor that all of it is of; None if it is not known."""
         return sensor_of(self.image, self.info, self.listed)
 
-    @property
-    def band_names(self) -> BandNames:
-        """What the item calls the bands."""
-        return BandNames(self.sensor, self.bands)
-
 
 def build_item(
     destination: Destination,
@@ -151,10 +146,20 @@ def build_item(
         collection=source.collection.id if source.collection else None,
     )
     item.common_metadata.created = datetime.now(UTC)
+    _add_assets(item, destination, BandNames(source.sensor, source.bands), files, stored)
+    return _to_json(item, build_links(destination, source.catalogued, source.collection))
+
+
+def _add_assets(
+    item: pystac.Item,
+    destination: Destination,
+    names: BandNames,
+    files: Sequence[LocalFile],
+    stored: Sequence[StoredObject],
+) -> None:
     for file, each in zip(files, stored, strict=True):
         name = file.rasters[0].bands[0].id if len(stored) > 1 else "data"
-        add_asset(item, name, destination.uri(each.key), file, each, source.band_names)
-    return _to_json(item, build_links(destination, source.catalogued, source.collection))
+        add_asset(item, name, destination.uri(each.key), file, each, names)
 
 
 def _gather_warnings(source: Source, rasters: Sequence[RasterFacts], times: DataTimes) -> list[str]:
