@@ -141,7 +141,7 @@ class Bucket:
             return OpenUpload(key, answer["UploadId"], ())
 
     def upload_part(
-        self, upload: OpenUpload, number: int, content: bytes | BinaryIO, digest: bytes
+        self, upload: OpenUpload, number: int, content: bytes | bytearray | BinaryIO, digest: bytes
     ) -> CompletedPartTypeDef:
         """Send a part, or send it again; the store verifies its digest.
 
@@ -149,13 +149,14 @@ class Bucket:
         :param digest: the part's sha256.
         """
         checksum = base64.b64encode(digest).decode()
+        body: Any = content  # Its type does not know bytearray.
         with self._translated_errors("upload", upload.key):
             answer = self._client.upload_part(
                 Bucket=self.name,
                 Key=upload.key,
                 UploadId=upload.upload_id,
                 PartNumber=number,
-                Body=content,
+                Body=body,
                 ChecksumSHA256=checksum,
             )
             self._check_checksum(upload.key, checksum, answer)

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 PART_BYTE_COUNT = 8 << 20
 _MAX_PARTS = 10_000
 
-_PARTS_UNDER_WAY = 3
-# Those under way are in memory: two of the usual length. A longer part goes alone.
-_BYTES_UNDER_WAY = 20 << 20
+# Those under way are in memory. The long ones at the end of a COG go in pairs, too: by then no tile
+# is in memory any more. A still longer part goes alone.
+_PARTS_UNDER_WAY = 2
+_BYTES_UNDER_WAY = 48 << 20
 _GLANCE_SECONDS = 0.5
 
 
@@ -36,7 +37,7 @@ class PartSender:
     def __init__(self, check: Callable[[], None] = lambda: None) -> None:
         self._check = check
         self._changed = threading.Condition()
-        self._byte_count = 0
+        self._count = self._byte_count = 0
         self._pool = ThreadPoolExecutor(_PARTS_UNDER_WAY, "earthengine-upload")
 
     def submit(
@@ -44,9 +45,10 @@ class PartSender:
     ) -> Future[CompletedPartTypeDef]:
         """Send a part soon; wait until there is room for its bytes."""
         with self._changed:
-            while self._byte_count and self._byte_count + byte_count > _BYTES_UNDER_WAY:
+            while not self._has_room(byte_count):
                 self._check()
                 self._changed.wait(_GLANCE_SECONDS)
+            self._count += 1
             self._byte_count += byte_count
         future = self._pool.submit(send)
         future.add_done_callback(lambda _: self._make_room(byte_count))
@@ -56,8 +58,13 @@ class PartSender:
         """Wait for the parts in flight, and start no more."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def _has_room(self, byte_count: int) -> bool:
+        is_short = self._byte_count + byte_count <= _BYTES_UNDER_WAY
+        return not self._count or (self._count < _PARTS_UNDER_WAY and is_short)
+
     def _make_room(self, byte_count: int) -> None:
         with self._changed:
+            self._count -= 1
             self._byte_count -= byte_count
             self._changed.notify_all()
 
@@ -85,7 +92,7 @@ class PartUpload:
         self._parts: dict[int, Future[CompletedPartTypeDef]] = {}
         self._under_way: list[Future[CompletedPartTypeDef]] = []
 
-    def send_part(self, number: int, content: bytes) -> None:
+    def send_part(self, number: int, content: bytes | bytearray) -> None:
         """Send a part, of any number but one that was sent; wait until there is room for it.
 
         :raises EarthEngineProviderError: it or an earlier one failed.
@@ -100,7 +107,7 @@ class PartUpload:
         self._under_way = [part for part in self._under_way if not part.done()]
         self._under_way.append(self._parts[number])
 
-    def send_whole(self, content: bytes) -> None:
+    def send_whole(self, content: bytes | bytearray) -> None:
         """Send the file as one part; the object says its digest."""
         self._metadata["sha256"] = hashlib.sha256(content).hexdigest()
         self.send_part(1, content)
@@ -135,7 +142,9 @@ class PartUpload:
             self._bucket.drop_uploads([self._upload])
 
 
-def _send(bucket: Bucket, upload: OpenUpload, number: int, content: bytes) -> CompletedPartTypeDef:
+def _send(
+    bucket: Bucket, upload: OpenUpload, number: int, content: bytes | bytearray
+) -> CompletedPartTypeDef:
     return bucket.upload_part(upload, number, content, hashlib.sha256(content).digest())
 
 

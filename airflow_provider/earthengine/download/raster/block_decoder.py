@@ -24,13 +24,13 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-_CODECS: dict[int, Callable[[bytes], bytes]] = {
+_CODECS: dict[int, Callable[[bytes | memoryview], bytes]] = {
     NONE_CODE: bytes, DEFLATE_CODE: isal_zlib.decompress, ZSTD_CODE: zstd.decompress,
 }  # fmt: skip
 
 
 def decode_block(
-    content: bytes, dtype: str, compression: int, predictor: int
+    content: bytes | memoryview, dtype: str, compression: int, predictor: int
 ) -> npt.NDArray[np.generic]:
     """Return the 512 x 512 pixels of a block, those included that fill it up at the edges.
 

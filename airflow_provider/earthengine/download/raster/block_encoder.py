@@ -6,6 +6,7 @@ numpy, ISA-L and zstd release the interpreter lock, so that threads encode side 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,6 +32,8 @@ _COMPRESSION_CODES = {NONE: NONE_CODE, DEFLATE: DEFLATE_CODE, ZSTD: ZSTD_CODE}
 # ISA-L's level 2 makes elevation 2 % shorter for 10 % more time.
 _WHOLE_NUMBER_LEVEL, _FLOAT_LEVEL, _ZSTD_LEVEL = 1, 2, 1
 
+_of_thread = threading.local()
+
 # The predictor stays unless a sample is clearly shorter without it.
 _WORTH_LEAVING_OUT = 0.95
 
@@ -40,7 +43,11 @@ def _deflate(content: memoryview, is_float: bool) -> bytes:
 
 
 def _zstd(content: memoryview, _: bool) -> bytes:
-    return zstd.compress(content, _ZSTD_LEVEL)
+    # A new one for each block would get, and clear, megabytes of memory each time.
+    compressor = getattr(_of_thread, "zstd", None)
+    if compressor is None:
+        compressor = _of_thread.zstd = zstd.ZstdCompressor(_ZSTD_LEVEL)
+    return compressor.compress(content, zstd.ZstdCompressor.FLUSH_FRAME)
 
 
 def _none(content: memoryview, _: bool) -> bytes:

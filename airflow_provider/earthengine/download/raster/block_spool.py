@@ -92,11 +92,24 @@ class BlockSpool:
         """Return the total length of some records."""
         return int(self._byte_counts[level][start:stop].sum(dtype=np.int64))
 
-    def records(self, level: int, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the records from number ``start`` to before ``stop``."""
+    def records(self, level: int, start: int, stop: int) -> Iterator[memoryview]:
+        """Yield the records from number ``start`` to before ``stop``, each until the next."""
+        longest = self._byte_counts[level][start:stop].max(initial=0)
+        memory = memoryview(bytearray(longest))
         for number in range(start, stop):
-            place = int(self._places[level][number])
-            yield self._file.read(place, int(self._byte_counts[level][number]))
+            record = memory[: self._byte_counts[level][number]]
+            self._file.read_into(int(self._places[level][number]), record)
+            yield record
+
+    def joined(self, level: int, start: int, stop: int) -> bytearray:
+        """Return the records from number ``start`` to before ``stop``, one behind the other."""
+        content = bytearray(self.byte_count_of(level, start, stop))
+        rest = memoryview(content)
+        for number in range(start, stop):
+            byte_count = self._byte_counts[level][number]
+            self._file.read_into(int(self._places[level][number]), rest[:byte_count])
+            rest = rest[byte_count:]
+        return content
 
     def read(self, place: int, byte_count: int) -> bytes:
         """Return bytes of records, from an offset in the file of this spool."""

@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Any, Protocol
+from itertools import pairwise
+from typing import Protocol
 
 from airflow_provider.earthengine.download.raster.block_spool import BlockSpool
 from airflow_provider.earthengine.exceptions import PlanError
@@ -44,10 +45,10 @@ class PartSink(Protocol):
     What it raises ends the COG.
     """
 
-    def send_part(self, number: int, content: bytes) -> None:
+    def send_part(self, number: int, content: bytearray) -> None:
         """Take a part; numbers begin at 1, and come in any order."""
 
-    def send_whole(self, content: bytes) -> None:
+    def send_whole(self, content: bytearray) -> None:
         """Take the file, instead of any part."""
 
 
@@ -135,40 +136,49 @@ class CogParts:
             self._send_ready()
             if self._begin < self._next and self._sent_count:
                 self._send()
-        block_count = self._spool.block_count(0)
-        held_count = block_count
+        held_count = self._spool.block_count(0)
         if self._sent_count and self._held_count is not None:
             held_count = self._held_count
-        digest = hashlib.sha256()
-        part_count = self._send_first(header, held_count, digest)
-        for record in self._spool.records(0, held_count, block_count):
-            digest.update(record)
-        byte_count = len(header) + self._spool.byte_count
-        return SentCog(byte_count, digest.hexdigest(), part_count)
+        is_over = threading.Event()
+        with ThreadPoolExecutor(1, "earthengine-digest") as pool:
+            sha256 = pool.submit(self._digest, header, is_over)
+            try:
+                part_count = self._send_first(header, held_count)
+                byte_count = len(header) + self._spool.byte_count
+                return SentCog(byte_count, sha256.result(), part_count)
+            finally:
+                is_over.set()
 
     def send_again(self, header: bytes, sink: PartSink) -> None:
         """Send the finished COG once more, to another sink, in the same parts."""
         CogParts(self._spool, self._plan, sink).finish(header)
 
-    def _send_first(self, header: bytes, held_count: int, digest: Any) -> int:
+    def _digest(self, header: bytes, is_over: threading.Event) -> str:
+        """Return the sha256 of the file, or of its beginning if nobody waits for it any more."""
+        digest = hashlib.sha256()
+        for piece in self._first_pieces(header, self._spool.block_count(0)):
+            if is_over.is_set():
+                break
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def _send_first(self, header: bytes, held_count: int) -> int:
         """Send the first parts, or a short file whole; return the number of parts of the file."""
         block_count = self._spool.block_count(0)
         sent_byte_count = self._spool.byte_count_of(0, held_count, block_count)
         byte_count = len(header) + self._spool.byte_count - sent_byte_count
         pieces = self._first_pieces(header, held_count)
         if not self._sent_count and byte_count < WHOLE_BYTE_COUNT:
-            whole = _joined(pieces)
+            (whole,) = cut(pieces, byte_count, 1)
             self._sink.send_whole(whole)
-            digest.update(whole)
             return 0
         alone = min(MAX_PART_COUNT, byte_count // PART_BYTE_COUNT)
         count = self._plan.head_part_count if self._sent_count else alone
         for number, part in enumerate(cut(pieces, byte_count, count), start=1):
             self._sink.send_part(number, part)
-            digest.update(part)
         return count + self._sent_count
 
-    def _first_pieces(self, header: bytes, held_count: int) -> Iterator[bytes]:
+    def _first_pieces(self, header: bytes, held_count: int) -> Iterator[bytes | memoryview]:
         """Yield the header, the overviews from smallest to largest, and the held blocks."""
         yield header
         for level in range(self._spool.level_count - 1, 0, -1):
@@ -187,34 +197,29 @@ class CogParts:
                 self._send()
 
     def _send(self) -> None:
-        content = _joined(self._spool.records(0, self._begin, self._next))
+        content = self._spool.joined(0, self._begin, self._next)
         self._begin, self._byte_count = self._next, 0
         self._sent_count += 1
         self._sink.send_part(self._plan.head_part_count + self._sent_count, content)
 
 
-def _joined(pieces: Iterable[bytes]) -> bytes:
-    """Join the pieces, which are in memory one at a time, unlike with ``join``."""
-    whole = BytesIO()
-    whole.writelines(pieces)
-    return whole.getvalue()
-
-
-def cut(pieces: Iterable[bytes], byte_count: int, part_count: int) -> Iterator[bytes]:
+def cut(
+    pieces: Iterable[bytes | memoryview], byte_count: int, part_count: int
+) -> Iterator[bytearray]:
     """Join the pieces and yield them as parts of equal length, give or take a byte.
 
-    :param byte_count: the total length of the pieces.
+    :param pieces: each is used until the next is taken.
+    :param byte_count: their total length.
     """
-    bounds = iter([byte_count * number // part_count for number in range(1, part_count + 1)])
-    bound, place = next(bounds), 0
-    part = BytesIO()
-    for piece in pieces:
-        rest = memoryview(piece)
-        while place + len(rest) >= bound:
-            part.write(rest[: bound - place])
-            rest, place = rest[bound - place :], bound
-            yield part.getvalue()
-            part = BytesIO()
-            bound = next(bounds, byte_count + 1)
-        part.write(rest)
-        place += len(rest)
+    following = iter(pieces)
+    rest = memoryview(b"")
+    bounds = [byte_count * number // part_count for number in range(part_count + 1)]
+    for start, end in pairwise(bounds):
+        part = bytearray(end - start)
+        place = 0
+        while place < len(part):
+            rest = rest or memoryview(next(following))
+            taken = rest[: len(part) - place]
+            part[place : place + len(taken)] = taken
+            place, rest = place + len(taken), rest[len(taken) :]
+        yield part

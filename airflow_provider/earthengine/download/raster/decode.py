@@ -153,7 +153,7 @@ def _inflate(path: Path, dataset: DatasetReader, buffer: PixelBuffer) -> npt.NDA
 
 def _inflated_rows(
     file: BinaryIO, block: StoredBlock, row_byte_count: int, row_count: int
-) -> Iterator[tuple[int, bytearray]]:
+) -> Iterator[tuple[int, bytes]]:
     """Yield the number of a row of a block, and the bytes of it and of some that follow.
 
     A block can have tens of megabytes; it is in memory nowhere as a whole.
@@ -161,21 +161,22 @@ def _inflated_rows(
     inflater = isal_zlib.decompressobj()
     pieces = _pieces(file, block)
     count = max(1, _INFLATED_BYTE_COUNT // row_byte_count)
+    packed = b""
     for first in range(0, row_count, count):
-        byte_count = min(count, row_count - first) * row_byte_count
-        content = bytearray()
-        packed = inflater.unconsumed_tail
-        while len(content) < byte_count:
+        missing = min(count, row_count - first) * row_byte_count
+        parts: list[bytes] = []
+        while missing:
             packed = packed or next(pieces, b"")
-            inflated = inflater.decompress(packed, byte_count - len(content))
+            inflated = inflater.decompress(packed, missing)
             if not packed and not inflated:
                 raise _unlike(block)
-            content += inflated
+            parts.append(inflated)
+            missing -= len(inflated)
             packed = inflater.unconsumed_tail
-        yield first, content
+        yield first, parts[0] if len(parts) == 1 else b"".join(parts)
     # What is left is its checksum, which the inflater compares.
-    for packed in (inflater.unconsumed_tail, *pieces):
-        if not inflater.eof and inflater.decompress(packed, 1):
+    for rest in (packed, *pieces):
+        if not inflater.eof and inflater.decompress(rest, 1):
             raise _unlike(block)
     if not inflater.eof:
         raise _unlike(block)

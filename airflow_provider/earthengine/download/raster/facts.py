@@ -16,6 +16,11 @@ from airflow_provider.earthengine.download.plan.raster_plan import RasterPlan
 from airflow_provider.earthengine.download.raster.masked_pixels import is_valid, nodata_of_cog
 from airflow_provider.earthengine.exceptions import RasterMismatchError
 
+_CACHED_BYTE_COUNT = 256 << 10
+
+_Figures = tuple[int, int, float, float, float]  # Valid and finite pixels, sum, minimum, maximum.
+_NONE: _Figures = (0, 0, 0.0, math.inf, -math.inf)
+
 
 @dataclass(frozen=True)
 class BandStatistics:
@@ -77,19 +82,13 @@ class StatisticsGatherer:
         self._low, self._high = math.inf, -math.inf
 
     def add(self, values: npt.NDArray[Any]) -> None:
-        """Add pixels."""
-        self.pixel_count += values.size
-        values = _chosen(values, is_valid(values, self.nodata))
-        self._valid += values.size
-        # Infinity is data, but JSON cannot hold it.
-        values = _chosen(values, np.isfinite(values)) if values.dtype.kind == "f" else values
-        if not values.size:
-            return
-        self._finite += values.size
-        self._low = min(self._low, float(values.min()))
-        self._high = max(self._high, float(values.max()))
-        with np.errstate(over="ignore"):
-            self._sum += float(values.sum(dtype="float64"))
+        """Add pixels, (rows, columns)."""
+        # Each pass over a few rows finds them in the processor's cache.
+        count = max(1, _CACHED_BYTE_COUNT // max(1, values[:1].nbytes))
+        for first in range(0, len(values), count):
+            rows = values[first : first + count]
+            of_type = _of_floats if values.dtype.kind == "f" else _of_whole_numbers
+            self.add_figures((rows.size, *of_type(rows, self.nodata)))
 
     @property
     def figures(self) -> tuple[float, ...]:
@@ -117,6 +116,47 @@ class StatisticsGatherer:
         # The sum of huge values may overflow.
         mean = self._sum / self._finite if math.isfinite(self._sum) else None
         return BandStatistics(self._low, self._high, mean, percent)
+
+
+def _of_whole_numbers(values: npt.NDArray[Any], nodata: float | None) -> _Figures:
+    low, high = int(values.min()), int(values.max())
+    total = int(values.sum())  # Exact, in 64 bits.
+    if nodata is None or not low <= nodata <= high or nodata % 1:
+        return values.size, values.size, float(total), float(low), float(high)
+    masked = int(nodata)
+    is_masked = values == masked
+    masked_count = int(np.count_nonzero(is_masked))
+    count = values.size - masked_count
+    if not count:
+        return _NONE
+    # The distance to the masked value wraps around: that of masked pixels is the largest.
+    unsigned = values.view(values.dtype.str.replace("i", "u"))
+    end = unsigned.dtype.type(masked % 2 ** (8 * values.dtype.itemsize))
+    if masked == low:
+        low += 1 + int((unsigned - end - 1).min())
+    elif masked == high:
+        high -= 1 + int((end - unsigned - 1).min())
+    return count, count, float(total - masked * masked_count), float(low), float(high)
+
+
+def _of_floats(values: npt.NDArray[Any], nodata: float | None) -> _Figures:
+    total = _sum(values)
+    count = values.size
+    # A sum is finite only if all numbers are.
+    if not math.isfinite(total) or (nodata is not None and math.isfinite(nodata)):
+        values = _chosen(values, is_valid(values, nodata))
+        count = values.size
+        # Infinity is data, but JSON cannot hold it.
+        values = _chosen(values, np.isfinite(values))
+        total = _sum(values)
+    if not values.size:
+        return count, *_NONE[1:]
+    return count, values.size, total, float(values.min()), float(values.max())
+
+
+def _sum(values: npt.NDArray[Any]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(values.sum(dtype="float64"))
 
 
 def _chosen(values: npt.NDArray[Any], is_chosen: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:

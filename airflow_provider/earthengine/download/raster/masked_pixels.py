@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 _Array = npt.NDArray[Any]
 
+_QUARTER = np.float64(0.25)
+
 
 def nodata_of_cog(dtype: str, nodata: float | None) -> float | None:
     """Return the nodata tag of the COG.
@@ -76,13 +78,15 @@ def halve(block: _Array, nodata: float | None) -> _Array:
 
 def _averages(block: _Array, nodata: float) -> _Array:
     # Double precision, and quarters of the pixels, whose sum cannot overflow.
-    quarters = block * np.float64(0.25)
+    rows = block[0::2] * _QUARTER
+    rows += block[1::2] * _QUARTER
+    averages: _Array = rows[:, 0::2] + rows[:, 1::2]
+    has_masked = math.isfinite(nodata) and bool((block == block.dtype.type(nodata)).any())
+    if not has_masked and np.isfinite(averages).all():  # As all pixels are.
+        return averages
     valid = is_valid(block, nodata)
-    if valid.all():
-        return _sums(quarters)
-    quarters[~valid] = 0
-    valid_shares = 0.25 * _sums(valid.view(np.uint8))
-    averages: _Array = _sums(quarters) / valid_shares  # NaN where nothing is valid: 0 / 0.
+    valid_shares = _QUARTER * _sums(valid.view(np.uint8))
+    averages = _sums(np.where(valid, block, 0) * _QUARTER) / valid_shares  # 0 / 0 is NaN.
     if not math.isnan(nodata):
         # NaN is data then, so a pixel is masked only if all of its four are.
         is_masked = block == block.dtype.type(nodata)

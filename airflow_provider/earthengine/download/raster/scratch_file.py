@@ -29,14 +29,21 @@ class ScratchFile:
     def read(self, place: int, byte_count: int) -> bytes:
         """Return the bytes from offset ``place`` on."""
         content = os.pread(self._file.fileno(), byte_count, place)
-        if len(content) < byte_count:
-            raise OSError(errno.EIO, "a scratch file is cut short", str(self._path))
+        self._check(len(content), byte_count)
         return content
+
+    def read_into(self, place: int, memory: memoryview) -> None:
+        """Fill memory with the bytes from offset ``place`` on."""
+        self._check(os.preadv(self._file.fileno(), [memory], place), len(memory))
 
     def close(self) -> None:
         """Close the file, and remove it."""
         self._file.close()
         self._path.unlink(missing_ok=True)
+
+    def _check(self, byte_count: int, wanted: int) -> None:
+        if byte_count < wanted:
+            raise OSError(errno.EIO, "a scratch file is cut short", str(self._path))
 
 
 def _byte_count(pieces: tuple[Any, ...]) -> int:

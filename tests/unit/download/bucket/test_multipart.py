@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,28 +142,44 @@ def test_nothing_sent_is_nothing_to_take(upload: PartUpload, server: ScriptedS3)
     assert server.asked == []
 
 
-def test_parts_under_way_are_bounded_in_bytes_and_the_sender_waits_for_them() -> None:
+@pytest.mark.parametrize(
+    ("under_way", "waits"),
+    [
+        pytest.param([8 << 20, 8 << 20], 1, id="two parts"),
+        pytest.param([24 << 20], (24 << 20) + 1, id="48 MiB"),
+        pytest.param([60 << 20], 1, id="a longer part"),
+    ],
+)
+def test_parts_under_way_are_bounded_and_the_sender_waits_for_them(
+    under_way: list[int], waits: int
+) -> None:
     release = threading.Event()
     done: list[int] = []
 
-    def send(number: int) -> Any:
+    def send(byte_count: int) -> Any:
         release.wait(30)
-        done.append(number)
-        return {"PartNumber": number}
+        done.append(byte_count)
+        return {"PartNumber": 1}
 
     sender = PartSender()
-    # 20 MiB may be under way: two of the usual parts, and not a byte more than that.
-    sender.submit(10 << 20, lambda: send(1))
-    sender.submit(10 << 20, lambda: send(2))
-    third = threading.Thread(target=lambda: sender.submit(1, lambda: send(3)).result(30))
-    third.start()
-    third.join(0.2)
-    assert third.is_alive()
+    for byte_count in under_way:
+        sender.submit(byte_count, partial(send, byte_count))
+    late = threading.Thread(target=lambda: sender.submit(waits, lambda: send(waits)).result(30))
+    late.start()
+    late.join(0.2)
+    assert late.is_alive()
     release.set()
-    third.join(30)
-    assert not third.is_alive()
+    late.join(30)
+    assert not late.is_alive()
     sender.close()
-    assert sorted(done) == [1, 2, 3]
+    assert sorted(done) == sorted([*under_way, waits])
+
+
+def test_long_parts_go_in_pairs() -> None:
+    both = threading.Barrier(2)
+    with closing(PartSender()) as sender:
+        futures = [sender.submit(24 << 20, lambda: {"PartNumber": both.wait(30)}) for _ in range(2)]
+        assert {future.result(30)["PartNumber"] for future in futures} == {0, 1}
 
 
 def test_closing_a_sender_waits_for_what_is_under_way() -> None:

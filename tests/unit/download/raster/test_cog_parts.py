@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider.earthengine.download.raster import cog_parts
 from airflow_provider.earthengine.download.raster.block_spool import BlockSpool
 from airflow_provider.earthengine.download.raster.cog_layout import CogLayout
 from airflow_provider.earthengine.download.raster.cog_parts import (
@@ -97,11 +100,36 @@ def test_a_raster_that_compresses_to_nothing_is_not_filled_up(tmp_path: Path) ->
 
 def test_what_the_sink_raises_ends_the_cog(tmp_path: Path) -> None:
     class Refusing(CollectedParts):
-        def send_part(self, number: int, content: bytes) -> None:
+        def send_part(self, number: int, content: bytearray) -> None:
             raise ConnectionError("refused")
 
     with pytest.raises(ConnectionError, match="refused"):
         write_cog(noise(1, 5120, 6144), tmp_path, "none", sink=Refusing())
+
+
+def test_nobody_waits_for_the_digest_of_what_could_not_be_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digested = 0
+
+    class SlowDigest:
+        def update(self, _: object) -> None:
+            nonlocal digested
+            digested += 1
+            time.sleep(0.05)
+
+        def hexdigest(self) -> str:
+            return ""
+
+    class Refusing(CollectedParts):
+        def send_part(self, number: int, content: bytearray) -> None:
+            if number == 1:
+                raise ConnectionError("refused")
+
+    monkeypatch.setattr(cog_parts, "hashlib", SimpleNamespace(sha256=SlowDigest))
+    with pytest.raises(ConnectionError, match="refused"):
+        write_cog(noise(1, 5120, 6144), tmp_path, "none", sink=Refusing())
+    assert digested < 120
 
 
 @examples(400)

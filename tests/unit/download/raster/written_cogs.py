@@ -36,14 +36,14 @@ class CollectedParts:
     numbers: list[int] = field(default_factory=list)
     whole: bytes | None = None
 
-    def send_part(self, number: int, content: bytes) -> None:
+    def send_part(self, number: int, content: bytearray) -> None:
         assert number not in self.parts
-        self.parts[number] = content
+        self.parts[number] = bytes(content)
         self.numbers.append(number)
 
-    def send_whole(self, content: bytes) -> None:
+    def send_whole(self, content: bytearray) -> None:
         assert self.whole is None
-        self.whole = content
+        self.whole = bytes(content)
 
     @property
     def file(self) -> bytes:
