@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from airflow_provider.earthengine.download.bucket.errors import (
 )
 from airflow_provider.earthengine.download.bucket.multipart import PartSender, PartUpload
 from airflow_provider.earthengine.download.bucket.objects import Precondition
+from airflow_provider.earthengine.exceptions import ServiceUnavailableError
 from airflow_provider.earthengine.hooks.s3 import open_client
 from airflow_provider.earthengine.rasters import open_raster
 from airflow_provider.earthengine.transfers.earthengine_to_s3 import EarthEngineToS3Operator
@@ -103,8 +105,6 @@ def use_everything(client: Any, bucket_name: str, folder: Path) -> None:
 
 
 def digest_of(path: Path) -> bytes:
-    import hashlib
-
     return hashlib.sha256(path.read_bytes()).digest()
 
 
@@ -131,6 +131,28 @@ def test_no_request_has_a_checksum_but_our_own(
     for request in relay.requests:
         has_sha256 = "x-amz-checksum-sha256" in request.headers
         assert has_sha256 == (request.operation in WITH_CONTENT), request
+        # A signed checksum is enough: a second one, of the body alone, takes as long again.
+        is_body_signed = request.headers["x-amz-content-sha256"] != "UNSIGNED-PAYLOAD"
+        assert is_body_signed != has_sha256, request
+        if has_sha256:
+            assert "x-amz-checksum-sha256" in request.headers["authorization"], request
+
+
+def test_a_part_that_changes_on_the_way_is_refused(
+    s3: SeaweedFS, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect(monkeypatch, s3)()
+
+    def change(request: Any, **_: Any) -> None:
+        request.body = b"other pixels"
+
+    client.meta.events.register("before-send.s3.UploadPart", change)
+    with closing(Bucket(client, bucket)) as opened:
+        upload = opened.create_upload("a/b.tif", "image/tiff", {})
+        digest = hashlib.sha256(b"these pixels").digest()
+        with pytest.raises(ServiceUnavailableError, match="damaged in transit"):
+            opened.upload_part(upload, 1, b"these pixels", digest)
+        assert opened.drop_uploads([upload])
 
 
 def refuses_as_r2(request: S3Request) -> tuple[int, str] | None:

@@ -40,7 +40,21 @@ def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> An
             check()
 
     client.meta.events.register("before-call.s3", refuse)
+    client.meta.events.register("before-call.s3", _sign_checksum_alone)
     return client
+
+
+def _sign_checksum_alone(params: Any, context: dict[str, Any], **_: Any) -> None:
+    """Keep the client from a second sha256 of a body, for the signature.
+
+    The signed headers hold the first, and the store compares it. Over https, the client does so by
+    itself.
+    """
+    if "x-amz-checksum-sha256" in params["headers"]:
+        from botocore.config import Config
+
+        options: Any = {"payload_signing_enabled": False, **(context["client_config"].s3 or {})}
+        context["client_config"] = context["client_config"].merge(Config(s3=options))
 
 
 @contextmanager
