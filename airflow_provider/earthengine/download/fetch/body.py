@@ -56,7 +56,7 @@ class FetchedBody:
     """A body on disk, complete and checked.
 
     :param attempts: the number of GET requests.
-    :param seconds: from the first request to the last byte, waits included.
+    :param seconds: that its requests took, also those that failed; waits do not count.
     """
 
     path: Path
@@ -133,8 +133,18 @@ class BodyFetcher:
         :raises TransientError: if it still fails after all tries.
         :raises PermanentError: if Earth Engine refuses it.
         """
-        started = time.monotonic()
         attempts = 0
+        asked_seconds = 0.0
+
+        def in_gate(operation: Callable[[], T]) -> T:
+            nonlocal asked_seconds
+            self._cancellation.check()
+            with self._gate.place() if self._gate else nullcontext():
+                started = time.monotonic()
+                try:
+                    return operation()
+                finally:
+                    asked_seconds += time.monotonic() - started
 
         def create() -> DownloadId:
             return self._client.get_download_id(request.params)
@@ -145,24 +155,19 @@ class BodyFetcher:
             return self._get_body(self._client.make_download_url(download_id), request)
 
         def get_checked() -> int:
-            byte_count = self._in_gate(get)
+            byte_count = in_gate(get)
             request.check(_part_of(request.path))
             return byte_count
 
-        download_id = self._policy.run(lambda: self._in_gate(create))
+        download_id = self._policy.run(lambda: in_gate(create))
         try:
             byte_count = self._policy.run(get_checked)
         except DownloadIdExpiredError:
             log.warning("The download id of %s has expired; requesting a new one.", request.what)
-            download_id = self._policy.run(lambda: self._in_gate(create))
+            download_id = self._policy.run(lambda: in_gate(create))
             byte_count = self._policy.run(get_checked)
         _part_of(request.path).replace(request.path)
-        return FetchedBody(request.path, byte_count, attempts, time.monotonic() - started)
-
-    def _in_gate(self, operation: Callable[[], T]) -> T:
-        self._cancellation.check()
-        with self._gate.place() if self._gate else nullcontext():
-            return operation()
+        return FetchedBody(request.path, byte_count, attempts, asked_seconds)
 
     def _get_body(self, url: str, request: BodyRequest) -> int:
         self._meter.count(Usage(requests=1))

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -298,6 +299,32 @@ def test_progress_is_told(
     earth_engine.script = [answer(200, BODY)]
     run()
     assert "scene: 1,048,576 of 5120000 bytes" in caplog.text
+
+
+def test_the_time_of_a_body_is_that_of_its_requests_alone(
+    earth_engine: EarthEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    def passes(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def after(seconds: float, answered: Answer) -> Answer:
+        def send(handler: BaseHTTPRequestHandler) -> None:
+            passes(seconds)
+            answered(handler)
+
+        return send
+
+    monkeypatch.setattr(fetch, "time", SimpleNamespace(monotonic=lambda: now))
+    earth_engine.script = [after(3, google_error(503, "Unavailable")), after(4, answer(200, BODY))]
+    # Neither the wait before the second try counts, nor what becomes of the body.
+    policy = RetryPolicy(sleep=lambda _: passes(1000))
+    path = tmp_path / "body"
+    request = BodyRequest({}, "scene", path, 2 * len(BODY), lambda _: passes(100))
+    body = fetch_body(earth_engine, request, policy)
+    assert (body.seconds, now) == (7, 1107)
 
 
 def test_every_try_is_counted_with_what_it_sent(earth_engine: EarthEngine, tmp_path: Path) -> None:
