@@ -54,7 +54,7 @@ def put_collection(_session_emulator: Emulator) -> PutCollection:
     return put
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(
     s3: SeaweedFS, _session_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:

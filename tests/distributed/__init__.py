@@ -1,0 +1,1 @@
+"""Tests of a scheduled Airflow, a package so that it is stopped behind the last of them."""
