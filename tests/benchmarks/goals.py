@@ -89,7 +89,10 @@ class _Cell:
             yield self._at_most("bytes sent to the bucket, relative to those stored", _PUT, ratio)
         if least := self.results.least_request_count(self.key):
             ratio = ours.request_counts.get("thumbnails.getPixels", 0) / least
-            yield self._at_most("requests for pixels, relative to the fewest", _REQUESTS, ratio)
+            goal, most = "requests for pixels, relative to the fewest", _REQUESTS
+            if ratio > most and (price := self.results.price_of_blocks(self.key)):
+                goal, most = f"{goal}, or the price of whole blocks", price / least
+            yield self._at_most(goal, most, ratio)
 
     def _judge_against_geedim(self, ours: Measurement) -> Iterator[Judged]:
         if geedim := self.found.get(GEEDIM):
@@ -116,7 +119,7 @@ class _Cell:
             yield self._at_most("size of the file, relative to GDAL's", _STORED, ratio)
 
     def _at_most(self, goal: str, most: float, got: float, unit: str = _TIMES) -> Judged:
-        return self._judged(goal, f"at most {most:g} {unit}", got, unit, 1 - got / most)
+        return self._judged(goal, f"at most {round(most, 2):g} {unit}", got, unit, 1 - got / most)
 
     def _at_least(self, goal: str, least: float, got: float) -> Judged:
         return self._judged(goal, f"at least {least:g} {_TIMES}", got, _TIMES, got / least - 1)

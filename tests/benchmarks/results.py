@@ -34,6 +34,7 @@ class Results:
             "latency_seconds": cell.latency_seconds,
             "is_for_memory": cell.is_for_memory,
             "least_request_count": scene.least_request_count,
+            "price_of_blocks": scene.price_of_blocks,
             "facts": facts,
             "measurements": [],
         }
@@ -65,6 +66,10 @@ class Results:
     def least_request_count(self, key: str) -> int:
         """Return how many requests for pixels a cell takes at least; 0 if it is not known."""
         return int(self._cells[key].get("least_request_count", 0))
+
+    def price_of_blocks(self, key: str) -> float:
+        """Return how many requests whole blocks may take; 0 if it is not known."""
+        return float(self._cells[key].get("price_of_blocks", 0))
 
     def is_for_memory(self, key: str) -> bool:
         return bool(self._cells[key]["is_for_memory"])

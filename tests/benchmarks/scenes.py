@@ -53,6 +53,16 @@ class Scene:
         return -(-samples * (self.bytes_per_sample + 1) // MAX_REQUEST_BYTE_COUNT)
 
     @property
+    def price_of_blocks(self) -> float:
+        """The most requests that tiles of whole blocks may take, as `plan/cutting.py` documents."""
+        blocks = -(-self.width // _ALIGNMENT) * -(-self.height // _ALIGNMENT)
+        block_byte_count = _ALIGNMENT**2 * self.band_count * (self.bytes_per_sample + 1)
+        blocks_a_request = MAX_REQUEST_BYTE_COUNT // block_byte_count
+        if not blocks_a_request:
+            return 2 * self.least_request_count
+        return 1.25 * blocks / blocks_a_request + 1
+
+    @property
     def band_ids(self) -> list[str]:
         return [f"B{number}" for number in range(1, self.band_count + 1)]
 

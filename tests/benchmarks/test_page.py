@@ -93,7 +93,8 @@ def test_a_goal_is_met_or_missed_by_its_margin(tmp_path: Path) -> None:
         ),
         "scratch, relative to stored + a third of raw": "met by 0%",
         # 1.5 GiB as Earth Engine counts them, at 48 MiB a request: 32, of which 42 are 1.31 x.
-        "requests for pixels, relative to the fewest": "**missed** by 25%",
+        # 23 x 23 blocks, 16 a request, may take 42.3.
+        "requests for pixels, relative to the fewest, or the price of whole blocks": "met by 1%",
         "size of the file, relative to GDAL's": "met by 51%",
     }
 
@@ -104,6 +105,17 @@ def test_a_goal_is_met_or_missed_by_its_margin(tmp_path: Path) -> None:
 )
 def test_the_fewest_requests_count_a_mask_byte_for_each_sample(scene: Scene, least: int) -> None:
     assert scene.least_request_count == least
+
+
+@pytest.mark.parametrize(
+    ("scene", "most"),
+    [
+        (Scene(4, "uint16", 1024 * MEBIBYTE), 1.25 * 23 * 23 / 16 + 1),
+        (Scene(64, "float64", 1024 * MEBIBYTE), 2 * 24),
+    ],
+)
+def test_the_price_of_whole_blocks_is_what_the_planner_documents(scene: Scene, most: float) -> None:
+    assert scene.price_of_blocks == most
 
 
 def test_overviews_have_a_third_of_the_pixels_until_one_block_holds_them() -> None:
