@@ -122,7 +122,7 @@ live: $(STAMP) ## the contract tests and downloads, against the real Earth Engin
 
 # What is measured is only as good as the machine is quiet. BENCH='--quick' is a look at it;
 # BENCH='--cells 4x16-500ms large' measures these again and leaves the others as they were.
-bench: $(STAMP) ## compare with geedim, half an hour; writes docs/performance.md
+bench: $(STAMP) ## compare with geedim, most of an hour; writes docs/performance.md
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 bench-starting: $(STAMP) ## how long a download takes to start; writes docs/performance.md

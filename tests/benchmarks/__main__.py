@@ -246,7 +246,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--contestants", nargs="*", default=[], help="by name; default: all")
     parser.add_argument("--quick", action="store_true", help="two small cells; no page by default")
     parser.add_argument("--quick-mebibytes", type=int, default=64, metavar="N")
-    parser.add_argument("--minutes", type=float, default=33, help="begin nothing after so long")
+    parser.add_argument("--minutes", type=float, default=60, help="begin nothing after so long")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for one contestant")
     parser.add_argument("--layout", default="cog", choices=("cog", "as_served"))
     parser.add_argument("--compression", type=_read_compression, default=_OWN_COMPRESSION)
