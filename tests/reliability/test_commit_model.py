@@ -6,6 +6,8 @@ for good or until all others have ended: every order is one of those that are fo
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,8 +30,12 @@ from tests.support.memory_s3 import MINISTACK, SEAWEEDFS, Semantics, Store
 
 
 @pytest.fixture(autouse=True)
-def _the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def _the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     make_repeatable(monkeypatch)
+    # pytest formats and keeps each line, which takes a quarter of the time; nobody reads them.
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize(
