@@ -32,7 +32,7 @@ from tests.support.memory_s3 import MINISTACK, SEAWEEDFS, Semantics, Store
 @pytest.fixture(autouse=True)
 def _the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     make_repeatable(monkeypatch)
-    # pytest formats and keeps each line, which takes a quarter of the time; nobody reads them.
+    # pytest formats and keeps each line, which takes two fifths of the time; nobody reads them.
     logging.disable()
     yield
     logging.disable(logging.NOTSET)

@@ -87,7 +87,7 @@ def _ways_to_split(tile: Tile, group: BandGroup, budget: TileBudget) -> list[lis
 def _even_parts(tile: Tile, count: int) -> list[Tile]:
     return [
         replace(tile, first_band=tile.first_band + first, band_count=end - first)
-        for first, end in _evenly(tile.band_count, count)
+        for first, end in evenly(tile.band_count, count)
     ]
 
 
@@ -168,7 +168,7 @@ def _cut_extent(tile: Tile, group: BandGroup, budget: TileBudget) -> Iterator[Ti
     for first, end in pairwise(_shelves(columns, rows, pixels, budget.side)):
         height = rows.between(first, end)
         across = _across(columns, height, pixels, budget.side) or columns.count
-        for left, right in _evenly(columns.count, across):
+        for left, right in evenly(columns.count, across):
             piece = replace(
                 tile,
                 column=tile.column + columns.edge(left),
@@ -183,8 +183,8 @@ def _cut_block(piece: Tile, pixels: int, side: int) -> Iterator[Tile]:
     """Yield the piece itself if it fits; otherwise it is one block: yield equal parts."""
     across = ceil(piece.width / min(side, pixels))
     down = ceil(piece.height / min(side, pixels // ceil(piece.width / across)))
-    for top, bottom in _evenly(piece.height, down):
-        for left, right in _evenly(piece.width, across):
+    for top, bottom in evenly(piece.height, down):
+        for left, right in evenly(piece.width, across):
             yield replace(
                 piece,
                 column=piece.column + left,
@@ -244,6 +244,6 @@ def _repeated(
     return list(range(0, row_count - _MOST_ROWS_SEARCHED + height, height))
 
 
-def _evenly(total: int, count: int) -> Iterator[tuple[int, int]]:
+def evenly(total: int, count: int) -> Iterator[tuple[int, int]]:
     """Yield the start and end of each of ``count`` equal parts."""
     return pairwise(total * index // count for index in range(count + 1))

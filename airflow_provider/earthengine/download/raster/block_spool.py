@@ -97,19 +97,21 @@ class BlockSpool:
         longest = self._byte_counts[level][start:stop].max(initial=0)
         memory = memoryview(bytearray(longest))
         for number in range(start, stop):
-            record = memory[: self._byte_counts[level][number]]
-            self._file.read_into(int(self._places[level][number]), record)
-            yield record
+            yield self._read_into(level, number, memory)
 
     def joined(self, level: int, start: int, stop: int) -> bytearray:
         """Return the records from number ``start`` to before ``stop``, one behind the other."""
         content = bytearray(self.byte_count_of(level, start, stop))
         rest = memoryview(content)
         for number in range(start, stop):
-            byte_count = self._byte_counts[level][number]
-            self._file.read_into(int(self._places[level][number]), rest[:byte_count])
-            rest = rest[byte_count:]
+            rest = rest[len(self._read_into(level, number, rest)) :]
         return content
+
+    def _read_into(self, level: int, number: int, memory: memoryview) -> memoryview:
+        """Read a record to the beginning of memory, and return it."""
+        record = memory[: self._byte_counts[level][number]]
+        self._file.read_into(int(self._places[level][number]), record)
+        return record
 
     def read(self, place: int, byte_count: int) -> bytes:
         """Return bytes of records, from an offset in the file of this spool."""

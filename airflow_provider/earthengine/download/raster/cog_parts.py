@@ -14,9 +14,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
+from airflow_provider.earthengine.download.plan.cutting import evenly
 from airflow_provider.earthengine.download.raster.block_spool import BlockSpool
 from airflow_provider.earthengine.exceptions import PlanError
 
@@ -132,18 +132,11 @@ class CogParts:
 
     def finish(self, header: bytes) -> SentCog:
         """Send the rest. All blocks must be in the spool."""
-        with self._lock:
-            self._send_ready()
-            if self._begin < self._next and self._sent_count:
-                self._send()
-        held_count = self._spool.block_count(0)
-        if self._sent_count and self._held_count is not None:
-            held_count = self._held_count
         is_over = threading.Event()
         with ThreadPoolExecutor(1, "earthengine-digest") as pool:
             sha256 = pool.submit(self._digest, header, is_over)
             try:
-                part_count = self._send_first(header, held_count)
+                part_count = self._send_rest(header)
                 byte_count = len(header) + self._spool.byte_count
                 return SentCog(byte_count, sha256.result(), part_count)
             finally:
@@ -151,7 +144,7 @@ class CogParts:
 
     def send_again(self, header: bytes, sink: PartSink) -> None:
         """Send the finished COG once more, to another sink, in the same parts."""
-        CogParts(self._spool, self._plan, sink).finish(header)
+        CogParts(self._spool, self._plan, sink)._send_rest(header)  # Its digest is known.
 
     def _digest(self, header: bytes, is_over: threading.Event) -> str:
         """Return the sha256 of the file, or of its beginning if nobody waits for it any more."""
@@ -161,6 +154,17 @@ class CogParts:
                 break
             digest.update(piece)
         return digest.hexdigest()
+
+    def _send_rest(self, header: bytes) -> int:
+        """Send what is not sent yet; return the number of parts of the file."""
+        with self._lock:
+            self._send_ready()
+            if self._begin < self._next and self._sent_count:
+                self._send()
+        held_count = self._spool.block_count(0)
+        if self._sent_count and self._held_count is not None:
+            held_count = self._held_count
+        return self._send_first(header, held_count)
 
     def _send_first(self, header: bytes, held_count: int) -> int:
         """Send the first parts, or a short file whole; return the number of parts of the file."""
@@ -213,8 +217,7 @@ def cut(
     """
     following = iter(pieces)
     rest = memoryview(b"")
-    bounds = [byte_count * number // part_count for number in range(part_count + 1)]
-    for start, end in pairwise(bounds):
+    for start, end in evenly(byte_count, part_count):
         part = bytearray(end - start)
         place = 0
         while place < len(part):

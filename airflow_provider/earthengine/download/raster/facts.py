@@ -85,9 +85,9 @@ class StatisticsGatherer:
         """Add pixels, (rows, columns)."""
         # Each pass over a few rows finds them in the processor's cache.
         count = max(1, _CACHED_BYTE_COUNT // max(1, values[:1].nbytes))
+        of_type = _of_floats if values.dtype.kind == "f" else _of_whole_numbers
         for first in range(0, len(values), count):
             rows = values[first : first + count]
-            of_type = _of_floats if values.dtype.kind == "f" else _of_whole_numbers
             self.add_figures((rows.size, *of_type(rows, self.nodata)))
 
     @property
@@ -140,10 +140,10 @@ def _of_whole_numbers(values: npt.NDArray[Any], nodata: float | None) -> _Figure
 
 
 def _of_floats(values: npt.NDArray[Any], nodata: float | None) -> _Figures:
-    total = _sum(values)
+    # A sum is finite only if all numbers are; a value that masks needs a look at each of them.
+    total = _sum(values) if nodata is None or not math.isfinite(nodata) else math.nan
     count = values.size
-    # A sum is finite only if all numbers are.
-    if not math.isfinite(total) or (nodata is not None and math.isfinite(nodata)):
+    if not math.isfinite(total):
         values = _chosen(values, is_valid(values, nodata))
         count = values.size
         # Infinity is data, but JSON cannot hold it.

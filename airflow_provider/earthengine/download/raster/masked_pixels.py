@@ -81,15 +81,15 @@ def _averages(block: _Array, nodata: float) -> _Array:
     rows = block[0::2] * _QUARTER
     rows += block[1::2] * _QUARTER
     averages: _Array = rows[:, 0::2] + rows[:, 1::2]
-    has_masked = math.isfinite(nodata) and bool((block == block.dtype.type(nodata)).any())
+    is_masked = None if math.isnan(nodata) else block == block.dtype.type(nodata)
+    has_masked = is_masked is not None and is_masked.any()
     if not has_masked and np.isfinite(averages).all():  # As all pixels are.
         return averages
     valid = is_valid(block, nodata)
     valid_shares = _QUARTER * _sums(valid.view(np.uint8))
     averages = _sums(np.where(valid, block, 0) * _QUARTER) / valid_shares  # 0 / 0 is NaN.
-    if not math.isnan(nodata):
+    if is_masked is not None:
         # NaN is data then, so a pixel is masked only if all of its four are.
-        is_masked = block == block.dtype.type(nodata)
         averages[_sums(is_masked.view(np.uint8)) == 4] = nodata
     return averages
 

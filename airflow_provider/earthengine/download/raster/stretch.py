@@ -6,11 +6,12 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
+
+from airflow_provider.earthengine.download.plan.cutting import evenly
 
 _BUFFER_BYTE_COUNT = 1 << 20
 
@@ -32,8 +33,7 @@ class Stretch:
 
     def cut(self, part_count: int) -> list[tuple[int, int]]:
         """Return the start and end of equal parts, give or take a byte."""
-        ends = [self.byte_count * number // part_count for number in range(part_count + 1)]
-        return list(pairwise(ends))
+        return list(evenly(self.byte_count, part_count))
 
     def open(self, start: int, stop: int) -> BinaryIO:
         """Return a part as a file."""
