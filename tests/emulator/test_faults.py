@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import ee
 import numpy as np
@@ -238,13 +239,54 @@ def test_a_client_that_gives_up_is_no_error_of_the_service(
     client: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = f"{client.url}/v1/projects/demo/value:compute"
-    with client.fault("value:compute", Latency(3600)) as armed:
+    with client.fault("value:compute", Latency(3600)):
         with pytest.raises(requests.Timeout):
             requests.post(url, json={}, timeout=1.0)
-        armed.release()
         wait_until(lambda: client.requests != [])
     assert [request.status for request in client.requests] == [499]
     assert caplog.text == ""
+
+
+def test_a_client_may_leave_in_the_middle_of_its_request(
+    client: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = urlsplit(client.url)
+    with socket.create_connection((place.hostname, place.port)) as connection:
+        head = (
+            "POST /v1/projects/demo/value:compute HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+        )
+        connection.sendall(f"{head}{{".encode())
+        time.sleep(0.1)
+    wait_until(lambda: client.requests != [])
+    assert [request.status for request in client.requests] == [499]
+    assert caplog.text == ""
+
+
+def test_an_answer_to_nobody_uses_no_fault_that_was_armed_since(client: Emulator) -> None:
+    url = url_of()
+    with client.fault(PIXELS, Latency(3600)), pytest.raises(requests.Timeout):
+        requests.get(url, timeout=0.5)
+    wait_until(lambda: client.requests[-1].status == 499)
+    with client.fault(PIXELS, Damage("dtype")) as armed:
+        time.sleep(0.2)
+        assert armed.fired == 0
+        fetch(url)
+        assert armed.fired == 1
+
+
+def test_a_late_answer_belongs_to_the_time_of_its_request(client: Emulator) -> None:
+    url = url_of()
+    with client.fault(PIXELS, Latency(3600)) as armed, ThreadPoolExecutor(1) as pool:
+        late = pool.submit(requests.get, url, timeout=60)
+        wait_until(lambda: not armed.remaining)
+        client.clear_requests()
+        armed.release()
+        assert late.result().status_code == 200
+    assert client.requests == []
+    assert client.most_at_once == 0
+    fetch(url)
+    assert client.counts() == {PIXELS: 1}
+    assert client.most_at_once == 1
 
 
 def test_latency_is_all_there_is(client: Emulator) -> None:

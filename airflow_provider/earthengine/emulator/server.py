@@ -130,7 +130,7 @@ class Emulator:
         return self._journal.most_at_once()
 
     def clear_requests(self) -> None:
-        """Forget the requests answered so far."""
+        """Forget the requests that have arrived so far, also those that are not answered yet."""
         self._journal.clear()
 
     def put_asset(self, description: Mapping[str, Any]) -> None:

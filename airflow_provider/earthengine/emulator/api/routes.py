@@ -58,14 +58,17 @@ from airflow_provider.earthengine.emulator.api.token_routes import TokenRoutes
 from airflow_provider.earthengine.emulator.catalog.catalog import Catalog, EditableCatalog
 from airflow_provider.earthengine.emulator.expressions.functions.signatures import Session
 from airflow_provider.earthengine.emulator.faults.armed import Damage, Expire, Fault, Faults
-from airflow_provider.earthengine.emulator.faults.on_the_wire import Broken, Host, disturb
+from airflow_provider.earthengine.emulator.faults.on_the_wire import (
+    CLIENT_GONE,
+    Broken,
+    Host,
+    disturb,
+)
 from airflow_provider.earthengine.emulator.replies import ApiError, not_found
 
 logger = logging.getLogger(__name__)
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-# nginx logs this for a client that closed the connection; it is never sent.
-_CLIENT_GONE = 499
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -146,24 +149,14 @@ class Service:
     async def _answer(self, operation: str, handler: Handler, request: Request) -> Response:
         """Answer a request, or apply an armed fault to it, and journal it."""
         reply = partial(self._reply, operation, handler, request)
-        with self.journal.under_way():
+        with self.journal.under_way() as record:
             armed = self.faults.take(operation)
             if armed is None:
                 response = await reply()
             else:
                 request.state.fault = armed.fault
                 response = await disturb(armed, request, reply, self.host)
-        happened: Fault | None = getattr(request.state, "fault", None)
-        status = response.status_code
-        if isinstance(response, Broken):
-            status = response.logged_status
-        kind = happened.kind if happened else None
-        tag = request.query_params.get("workloadTag")
-        assets = tuple(sorted(getattr(request.state, "asked", ())))
-        path = request.url.path
-        profile = getattr(request.state, "profile", None)
-        logged = LoggedRequest(request.method, path, operation, status, kind, tag, assets, profile)
-        self.journal.record(logged)
+            record(_logged(operation, request, response))
         return response
 
     async def _reply(self, operation: str, handler: Handler, request: Request) -> Response:
@@ -181,8 +174,7 @@ class Service:
         except GrantError as error:
             return JSONResponse(error.body(), error.code)
         except ClientDisconnect:
-            # The client gave up before it had sent its request; this is only journaled.
-            return Response(status_code=_CLIENT_GONE)
+            return Response(status_code=CLIENT_GONE)  # before it had sent its request
         except Exception:
             logger.exception("%s failed", request.method)
             internal = ApiError(500, "INTERNAL", "An internal error has occurred.")
@@ -278,3 +270,17 @@ class Service:
         raise not_found(
             f"The Earth Engine emulator does not serve {request.method} {request.url.path}."
         )
+
+
+def _logged(operation: str, request: Request, response: Response) -> LoggedRequest:
+    happened: Fault | None = getattr(request.state, "fault", None)
+    return LoggedRequest(
+        request.method,
+        request.url.path,
+        operation,
+        response.logged_status if isinstance(response, Broken) else response.status_code,
+        happened.kind if happened else None,
+        request.query_params.get("workloadTag"),
+        tuple(sorted(getattr(request.state, "asked", ()))),
+        getattr(request.state, "profile", None),
+    )

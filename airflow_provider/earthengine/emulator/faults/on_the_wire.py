@@ -46,6 +46,8 @@ _STATUSES = {
     503: ("UNAVAILABLE", "The service is currently unavailable."),
     504: ("DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
 }
+#: The status of requests whose client left before the answer, as nginx logs it; never sent.
+CLIENT_GONE = 499
 _ARRIVAL_SECONDS = 0.05
 _NAP_SECONDS = 0.05
 _PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in</body></html>"
@@ -63,11 +65,16 @@ class Host:
         self.close_door: Callable[[float], None] | None = None
         self.is_stopping = False
 
-    async def sleep(self, seconds: float, armed: ArmedFault) -> bool:
-        """Wait, at most until the fault is released; return False if the server stops."""
+    async def sleep(
+        self, seconds: float, armed: ArmedFault, is_over: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Wait, at most until the fault is released; return False if the server stops.
+
+        :param is_over: whether nobody waits for the end any more.
+        """
         end = time.monotonic() + seconds
         # Not an asyncio.Event: another thread stops the server.
-        while not (self.is_stopping or armed.is_released):
+        while not (self.is_stopping or armed.is_released or is_over()):
             if (left := end - time.monotonic()) <= 0:
                 break
             await asyncio.sleep(min(left, _NAP_SECONDS))
@@ -81,7 +88,11 @@ async def disturb(armed: ArmedFault, request: Request, reply: Reply, host: Host)
     """
     fault = armed.fault
     if isinstance(fault, Latency):
-        await host.sleep(fault.seconds, armed)
+        transport: asyncio.Transport = request.scope["state"]["transport"]
+        await host.sleep(fault.seconds, armed, transport.is_closing)
+        if transport.is_closing():
+            # An answer to nobody must not meet faults that were armed since.
+            return Response(status_code=CLIENT_GONE)
     if isinstance(fault, Refuse) and host.close_door is not None:
         host.close_door(fault.seconds)
     answer = _instead(fault, request, host)
