@@ -22,13 +22,12 @@ def open_client(aws_conn_id: str, check: Callable[[], None] | None = None) -> An
 
     :param check: called before each request; raises if no more requests may be sent.
     """
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
     from airflow_provider.earthengine.download.bucket.client_config import CLIENT_CONFIG
     from airflow_provider.earthengine.download.bucket.conditional_writes import PROBE_NAME
+    from airflow_provider.earthengine.hooks.named_s3 import NamedS3Hook
 
     with explaining_connection(aws_conn_id):
-        hook = S3Hook(aws_conn_id=aws_conn_id)
+        hook = NamedS3Hook(aws_conn_id=aws_conn_id)
         client: Any = hook.get_client_type(
             region_name=hook.region_name, config=CLIENT_CONFIG.merge(hook.config)
         )
