@@ -11,7 +11,8 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -119,9 +120,10 @@ def _run(
         signal_at(*kill)
     if limit:
         _write_logs_nowhere()
-        _set_limit(*limit)
     try:
-        outcome = Outcome(uris=make_attempt(fields, task_context(**context)))
+        with _limited(*limit) if limit else nullcontext():
+            uris = make_attempt(fields, task_context(**context))
+        outcome = Outcome(uris=uris)
     except Exception as error:  # noqa: BLE001 - it is what the test looks at
         outcome = Outcome(error=f"{type(error).__name__}: {error}")
     results.send(outcome)
@@ -138,12 +140,21 @@ def _write_logs_nowhere() -> None:
     os.close(nowhere)
 
 
-def _set_limit(name: str, more: int) -> None:
-    """Let the process take so much more than it has; a file may be so long."""
+@contextmanager
+def _limited(name: str, more: int) -> Iterator[None]:
+    """Let the process take so much more than it has, in the block; a file may be so long.
+
+    To tell how the attempt ended takes memory, too.
+    """
     have = {
         "RLIMIT_FSIZE": 0,
         "RLIMIT_NOFILE": 1 + max(int(path.name) for path in Path("/proc/self/fd").iterdir()),
         "RLIMIT_AS": int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE,
     }
     number = getattr(resource, name)
-    resource.setrlimit(number, (have[name] + more, resource.getrlimit(number)[1]))
+    before = resource.getrlimit(number)
+    resource.setrlimit(number, (have[name] + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(number, before)

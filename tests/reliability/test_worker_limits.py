@@ -37,7 +37,7 @@ LIMITS = {
     "RLIMIT_FSIZE": (0, 5_000, 60_000, 200_000, 700_000),
     # Elsewhere, what lacks a file or memory may be Python's own imports, or abort in GDAL.
     "RLIMIT_NOFILE": (4,),
-    "RLIMIT_AS": (20 << 20,),
+    "RLIMIT_AS": (4 << 20, 12 << 20),
 }
 SENTENCES = {
     "RLIMIT_FSIZE": ("(File too large)",),
@@ -47,7 +47,8 @@ SENTENCES = {
 CERTAIN = {
     ("a COG in tiles", "RLIMIT_FSIZE", 60_000),
     ("a COG in tiles", "RLIMIT_NOFILE", 4),
-    ("a zip", "RLIMIT_AS", 20 << 20),
+    ("a zip", "RLIMIT_AS", 4 << 20),
+    ("a zip", "RLIMIT_AS", 12 << 20),
 }
 CASES = [
     (kind, name, more)

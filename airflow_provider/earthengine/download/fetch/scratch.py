@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "earthengine-"
 _LOCK = ".lock"
+_RESERVED_BYTE_COUNT = 2 << 20
 _DISK_ERRORS = frozenset(
     {
         errno.ENOSPC,
@@ -71,6 +72,8 @@ def check_free(directory: Path, byte_count: int) -> None:
 @contextmanager
 def _locked_directory(place: Path) -> Iterator[Path]:
     while True:
+        # Given back before the directory is removed, so that there is memory even if no other is.
+        reserve = [bytearray(_RESERVED_BYTE_COUNT)]
         directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
         try:
             # Closed before it is removed, so that a file can be opened even if no other one can.
@@ -81,6 +84,7 @@ def _locked_directory(place: Path) -> Iterator[Path]:
                     yield directory
                     return
         finally:
+            reserve.clear()
             _remove(directory)
 
 

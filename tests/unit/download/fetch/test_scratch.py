@@ -1,8 +1,11 @@
 import errno
 import fcntl
+import mmap
 import multiprocessing
 import os
+import resource
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,32 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -
         assert list(tmp_path.iterdir()) == [mine]
         with scratch_directory(tmp_path) as another:
             assert set(tmp_path.iterdir()) == {mine, another}
+
+
+def _take_all_memory(place: Path) -> None:
+    taken: list[bytes] = []
+    try:
+        with scratch_directory(place) as directory:
+            (directory / "body").write_bytes(b"x")
+            have = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+            resource.setrlimit(resource.RLIMIT_AS, (have + (4 << 20), resource.RLIM_INFINITY))
+            for byte_count in (1 << 20, 1 << 14, 1 << 10, 256, 64):
+                with suppress(MemoryError):
+                    while True:
+                        taken.append(bytes(byte_count))
+            raise MemoryError
+    except ScratchError:
+        os._exit(len(taken) > 0)
+
+
+def test_scratch_is_removed_though_no_memory_is_left(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=_take_all_memory, args=(tmp_path,)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_another_process_took_for_abandoned_before_it_was_locked_is_not_used(
