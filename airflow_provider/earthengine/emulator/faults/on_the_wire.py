@@ -65,20 +65,18 @@ class Host:
         self.close_door: Callable[[float], None] | None = None
         self.is_stopping = False
 
-    async def sleep(
-        self, seconds: float, armed: ArmedFault, is_over: Callable[[], bool] = lambda: False
-    ) -> bool:
-        """Wait, at most until the fault is released; return False if the server stops.
+    async def sleep(self, seconds: float, armed: ArmedFault, transport: asyncio.Transport) -> bool:
+        """Wait, at most until the fault is released or the client is gone.
 
-        :param is_over: whether nobody waits for the end any more.
+        :returns: False if the server stops, or the client is gone.
         """
         end = time.monotonic() + seconds
         # Not an asyncio.Event: another thread stops the server.
-        while not (self.is_stopping or armed.is_released or is_over()):
+        while not (self.is_stopping or armed.is_released or transport.is_closing()):
             if (left := end - time.monotonic()) <= 0:
                 break
             await asyncio.sleep(min(left, _NAP_SECONDS))
-        return not self.is_stopping
+        return not (self.is_stopping or transport.is_closing())
 
 
 async def disturb(armed: ArmedFault, request: Request, reply: Reply, host: Host) -> Response:
@@ -89,7 +87,7 @@ async def disturb(armed: ArmedFault, request: Request, reply: Reply, host: Host)
     fault = armed.fault
     if isinstance(fault, Latency):
         transport: asyncio.Transport = request.scope["state"]["transport"]
-        await host.sleep(fault.seconds, armed, transport.is_closing)
+        await host.sleep(fault.seconds, armed, transport)
         if transport.is_closing():
             # An answer to nobody must not meet faults that were armed since.
             return Response(status_code=CLIENT_GONE)
@@ -173,7 +171,7 @@ class Broken(Response):
         self,
         whole: Response,
         fault: Reset | Cut | Stall | None = None,
-        pause: Callable[[], Awaitable[bool]] | None = None,
+        pause: Callable[[asyncio.Transport], Awaitable[bool]] | None = None,
     ) -> None:
         super().__init__(whole.body, whole.status_code, dict(whole.headers))
         self._fault = fault
@@ -196,7 +194,7 @@ class Broken(Response):
         await send({"type": "http.response.body", "body": body[:sent], "more_body": True})
         match self._fault:
             case Stall():
-                if self._pause and await _is_patient(receive, self._pause):
+                if self._pause and await self._pause(transport):
                     await send({"type": "http.response.body", "body": body[sent:]})
                     return None
                 transport.close()
@@ -207,18 +205,6 @@ class Broken(Response):
             case Cut():
                 transport.close()
         return await _gone(receive)
-
-
-async def _is_patient(receive: Receive, wait: Callable[[], Awaitable[bool]]) -> bool:
-    """Return whether to send the rest after a wait: the client must still be there."""
-    pause = asyncio.ensure_future(wait())
-    departure = asyncio.ensure_future(_gone(receive))
-    await asyncio.wait({pause, departure}, return_when=asyncio.FIRST_COMPLETED)
-    is_there = pause.done() and pause.result()
-    for task in (pause, departure):
-        task.cancel()
-    await asyncio.gather(pause, departure, return_exceptions=True)
-    return is_there
 
 
 async def _gone(receive: Receive) -> None:
