@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import fcntl
-import inspect
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import time
 import uuid
@@ -15,8 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from traceback import walk_stack
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -125,21 +121,14 @@ def s3() -> Iterator[SeaweedFS]:
 
 @contextmanager
 def _cheap_aws_clients() -> Iterator[None]:
-    """Make what each operator does to open an S3 client cost a tenth, with the same outcome.
+    """Make what each operator does to open an S3 client cost less, with the same outcome.
 
-    Each has a session of its own, which reads botocore's models anew; and Airflow's hook looks for
-    the name of its caller with the source line of every frame, of which pytest has sixty.
+    Each has a session of its own, which reads botocore's models anew.
     """
     import botocore.session
-    from airflow.providers.amazon.aws.hooks import base_aws
-
-    def stack() -> list[inspect.FrameInfo]:
-        frames = [frame for frame, _ in walk_stack(sys._getframe(1))]
-        return [inspect.FrameInfo(each, "", 0, each.f_code.co_name, None, None) for each in frames]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
-        patch.setattr(base_aws, "inspect", SimpleNamespace(**{**vars(inspect), "stack": stack}))
         yield
 
 

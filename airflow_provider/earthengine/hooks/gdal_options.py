@@ -30,12 +30,13 @@ def gdal_access(aws_conn_id: str) -> GdalAccess:
     :raises AccessDeniedError: it has no credentials, or its role may not be assumed.
     :raises ConnectionConfigError: it cannot be used.
     """
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from botocore import UNSIGNED
     from rasterio.session import AWSSession
 
+    from airflow_provider.earthengine.hooks.named_s3 import NamedS3Hook
+
     with explaining_connection(aws_conn_id):
-        hook = S3Hook(aws_conn_id=aws_conn_id)
+        hook = NamedS3Hook(aws_conn_id=aws_conn_id)
         client: Any = hook.get_conn()
         session: Any = hook.get_session(region_name=client.meta.region_name)
         credentials = session.get_credentials()
